@@ -1,0 +1,185 @@
+/* Complete reads and writes, block-wise input and output. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/checksum.h"
+#include "base/memory.h"
+
+bool file_write(int fd, const void *data, size_t length)
+{
+    const char *rest = data;
+    while (length) {
+        ssize_t wrote = write(fd, rest, length);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return false;
+        rest += wrote;
+        length -= (size_t)wrote;
+    }
+    return true;
+}
+
+ssize_t file_read(int fd, void *data, size_t length)
+{
+    size_t got = 0;
+    while (got < length) {
+        ssize_t count = read(fd, (char *)data + got, length - got);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return -1;
+        if (count == 0)
+            break;
+        got += (size_t)count;
+    }
+    return (ssize_t)got;
+}
+
+ssize_t file_read_at(int fd, void *data, size_t length, off_t offset)
+{
+    size_t got = 0;
+    while (got < length) {
+        ssize_t count = pread(fd, (char *)data + got, length - got, offset + (off_t)got);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return -1;
+        if (count == 0)
+            break;
+        got += (size_t)count;
+    }
+    return (ssize_t)got;
+}
+
+struct outcome file_load(const char *path, struct buffer *content)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return outcome_errno(errno, "cannot open %s", path);
+    char block[4096];
+    ssize_t count;
+    while ((count = file_read(fd, block, sizeof block)) > 0)
+        buffer_append(content, block, (size_t)count);
+    int error = errno;
+    close(fd);
+    if (count < 0)
+        return outcome_errno(error, "cannot read %s", path);
+    if (content->failed)
+        return outcome_later("4.3.5", "%s is larger than expected", path);
+    return outcome_done();
+}
+
+struct outcome file_sync_folder(int folder, const char *name)
+{
+    while (fsync(folder) < 0)
+        if (errno != EINTR)
+            return outcome_errno(errno, "cannot make the folder %s lasting", name);
+    return outcome_done();
+}
+
+void file_close(int *fd)
+{
+    int error = errno;
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+    errno = error;
+}
+
+bool input_fill(struct input *input)
+{
+    if (input->start < input->end)
+        return true;
+    if (input->ended)
+        return false;
+    if (!input->data)
+        input->data = memory_get(FILE_BLOCK);
+    ssize_t count;
+    do
+        count = read(input->fd, input->data, FILE_BLOCK);
+    while (count < 0 && errno == EINTR);
+    if (count < 0)
+        input->error = errno;
+    if (count <= 0) {
+        input->ended = true;
+        return false;
+    }
+    input->start = 0;
+    input->end = (size_t)count;
+    return true;
+}
+
+bool input_line(struct input *input, struct buffer *line)
+{
+    bool any = false;
+    while (input_fill(input)) {
+        const char *begin = input->data + input->start;
+        size_t rest = input->end - input->start;
+        const char *newline = memchr(begin, '\n', rest);
+        size_t length = newline ? (size_t)(newline - begin) + 1 : rest;
+        buffer_append(line, begin, length);
+        input->start += length;
+        any = true;
+        if (newline)
+            break;
+    }
+    return any;
+}
+
+void input_free(struct input *input)
+{
+    free(input->data);
+    *input = (struct input){.fd = -1, .ended = true};
+}
+
+static void output_write(struct output *output, const char *data, size_t length)
+{
+    if (output->counting || output->error || !length)
+        return;
+    if (!file_write(output->fd, data, length))
+        output->error = errno;
+}
+
+void output_put(struct output *output, const void *data, size_t length)
+{
+    output->total += length;
+    if (output->counting)
+        return;
+    output->checksum = checksum_add(output->checksum, data, length);
+    if (!output->data)
+        output->data = memory_get(FILE_BLOCK);
+    if (length > FILE_BLOCK - output->used) {
+        output_write(output, output->data, output->used);
+        output->used = 0;
+    }
+    if (length >= FILE_BLOCK) {
+        output_write(output, data, length);
+        return;
+    }
+    memcpy(output->data + output->used, data, length);
+    output->used += length;
+}
+
+void output_text(struct output *output, const char *text)
+{
+    output_put(output, text, strlen(text));
+}
+
+bool output_flush(struct output *output)
+{
+    output_write(output, output->data, output->used);
+    output->used = 0;
+    return !output->error;
+}
+
+void output_free(struct output *output)
+{
+    free(output->data);
+    output->data = NULL;
+}

@@ -1,0 +1,63 @@
+/* Reading and writing that finishes, whatever EINTR and short counts do. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buffer.h"
+#include "base/outcome.h"
+
+enum { FILE_BLOCK = 65536 };
+
+/* Writes all of it; false with errno set. */
+bool file_write(int fd, const void *data, size_t length);
+/* Reads up to length bytes; less only at the end. -1 with errno set. */
+ssize_t file_read(int fd, void *data, size_t length);
+/* The same at an offset. */
+ssize_t file_read_at(int fd, void *data, size_t length, off_t offset);
+/* The whole of a small file behind the buffer, within the buffer's limit. */
+struct outcome file_load(const char *path, struct buffer *content);
+/* fsync of a folder, so that names made or removed in it last; fails hard. */
+struct outcome file_sync_folder(int folder, const char *name);
+/* Closes a descriptor that may be -1, and sets it to -1; errno stays as it was. */
+void file_close(int *fd);
+
+/* Block-wise input. Open it with {.fd = ...}. */
+struct input {
+    int fd;
+    bool ended;
+    int error; /* errno of a failed read; the input has ended then */
+    size_t start, end;
+    char *data; /* of FILE_BLOCK bytes; made at the first fill */
+};
+
+/* Reads a next block when the present one is used up; false at the end or on an error. */
+bool input_fill(struct input *input);
+/*
+ * The next line, its LF included unless it is the last one without, put behind the buffer.
+ * False when nothing is left. A line over the buffer's limit sets its .failed.
+ */
+bool input_line(struct input *input, struct buffer *line);
+void input_free(struct input *input);
+
+/* Block-wise output that is poisoned by its first error. Open it with {.fd = ...}. */
+struct output {
+    int fd;
+    int error;
+    size_t used;
+    uint64_t total;    /* bytes put so far */
+    uint32_t checksum; /* of them, see checksum.h */
+    bool counting;     /* only count: nothing is written */
+    char *data;
+};
+
+void output_put(struct output *output, const void *data, size_t length);
+void output_text(struct output *output, const char *text);
+/* Writes out what is held; false when anything failed, errno in .error. */
+bool output_flush(struct output *output);
+void output_free(struct output *output);
+
+#endif

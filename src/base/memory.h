@@ -1,0 +1,25 @@
+/* Memory that is there or the program ends (EX_TEMPFAIL, with file:line): nobody checks for NULL.
+ */
+#ifndef BASE_MEMORY_H
+#define BASE_MEMORY_H
+
+#include <stddef.h>
+
+#define memory_get(size)          memory_get_at(size, __FILE__, __LINE__)
+#define memory_resize(old, size)  memory_resize_at(old, size, __FILE__, __LINE__)
+#define memory_copy(data, length) memory_copy_at(data, length, __FILE__, __LINE__)
+
+/* Zeroed; the caller frees. */
+void *memory_get_at(size_t size, const char *file, int line);
+/* As realloc. */
+void *memory_resize_at(void *old, size_t size, const char *file, int line);
+/* A copy with a NUL behind it; NULL stays NULL. */
+char *memory_copy_at(const char *data, size_t length, const char *file, int line);
+/* Overwrites secrets in a way that no compiler takes out. */
+void memory_wipe(void *data, size_t size);
+
+/* Ends the program for a state that cannot be, with EX_TEMPFAIL, so that mail is tried again. */
+#define impossible(what) impossible_at(what, __FILE__, __LINE__)
+void impossible_at(const char *what, const char *file, int line) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,19 @@
+/* Giving privileges up, for good, with a look that they are gone. */
+#ifndef BASE_PRIVILEGE_H
+#define BASE_PRIVILEGE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/outcome.h"
+
+/* Drops what a set-group-ID bit gave: all group ids are the real one from here on. */
+struct outcome privilege_drop_group(void);
+/* Root becomes this user with this one group, and can never come back. */
+struct outcome privilege_become(uid_t uid, gid_t gid);
+/* Whether the program got a group that its caller does not have. */
+bool privilege_has_group(void);
+/* Whether no_new_privs keeps set-ID bits from working. */
+bool privilege_is_barred(void);
+
+#endif

@@ -1,0 +1,145 @@
+/* What a process inherits, and the programs that it starts. */
+#include "base/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+
+void process_settle(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2);
+    if (fd < 0)
+        _exit(EX_OSERR);
+    close(fd);
+
+    for (int number = 1; number < NSIG; number++)
+        if (number != SIGKILL && number != SIGSTOP)
+            signal(number, SIG_DFL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    struct itimerval off = {0};
+    setitimer(ITIMER_REAL, &off, NULL);
+    setitimer(ITIMER_VIRTUAL, &off, NULL);
+    setitimer(ITIMER_PROF, &off, NULL);
+
+    struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    prctl(PR_SET_DUMPABLE, 0);
+}
+
+void process_close_from(int first)
+{
+    if (close_range((unsigned)first, ~0u, 0) == 0)
+        return;
+    struct rlimit limit = {0, 0};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    int end = limit.rlim_cur < 65536 ? (int)limit.rlim_cur : 65536;
+    for (int fd = first; fd < end; fd++)
+        close(fd);
+}
+
+int process_wait(pid_t pid)
+{
+    int status;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return EX_OSERR;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void become_program(char *const argv[], int output)
+{
+    int null = open("/dev/null", O_RDONLY);
+    if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0)
+        _exit(EX_OSERR);
+    process_close_from(3);
+    setpgid(0, 0);
+    execv(argv[0], argv);
+    _exit(EX_UNAVAILABLE);
+}
+
+/* False when the time is over or a read fails. */
+static bool read_until_end(int fd, struct buffer *output, int64_t deadline)
+{
+    for (;;) {
+        int64_t left = deadline - clock_ms();
+        struct pollfd poller = {.fd = fd, .events = POLLIN};
+        int ready = left > 0 ? poll(&poller, 1, (int)left) : 0;
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0)
+            return false;
+        char block[4096];
+        ssize_t count = read(fd, block, sizeof block);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return count == 0;
+        buffer_append(output, block, (size_t)count);
+        explicit_bzero(block, sizeof block);
+        if (output->failed)
+            return false;
+    }
+}
+
+struct outcome process_capture(char *const argv[], struct buffer *output, int limit_ms)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return outcome_errno(errno, "cannot run %s", argv[0]);
+    pid_t pid = fork();
+    if (pid < 0) {
+        int error = errno;
+        close(ends[0]);
+        close(ends[1]);
+        return outcome_errno(error, "cannot run %s", argv[0]);
+    }
+    if (pid == 0)
+        become_program(argv, ends[1]);
+    close(ends[1]);
+    bool complete = read_until_end(ends[0], output, clock_ms() + limit_ms);
+    close(ends[0]);
+    if (!complete) {
+        kill(-pid, SIGKILL);
+        kill(pid, SIGKILL);
+    }
+    int status = process_wait(pid);
+    if (output->failed)
+        return outcome_later("4.3.5", "%s printed more than %zu bytes", argv[0], output->limit);
+    if (!complete)
+        return outcome_later("4.3.5", "%s did not end within %d seconds", argv[0], limit_ms / 1000);
+    if (status != 0)
+        return outcome_later("4.3.5", "%s ended with status %d", argv[0], status);
+    return outcome_done();
+}
+
+const char *process_folder(void)
+{
+    static char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0)
+        return "";
+    path[length] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash)
+        *slash = '\0';
+    return path;
+}

@@ -1,0 +1,33 @@
+/* What a process inherits, and the programs that it starts. */
+#ifndef BASE_PROCESS_H
+#define BASE_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/buffer.h"
+#include "base/outcome.h"
+
+/*
+ * To be called first in main: descriptors 0 to 2 are open (on /dev/null if need be), so that no
+ * file of ours ever gets such a number; signals and the timer that a caller may have set are back
+ * to their defaults, SIGPIPE and SIGXFSZ are ignored (writes say EPIPE, EFBIG instead), no core.
+ */
+void process_settle(void);
+/* Every descriptor from this one on gets closed. */
+void process_close_from(int first);
+
+/*
+ * Runs a program found by its path, argv NULL-terminated, with standard input from /dev/null and
+ * standard output into the buffer, for so many milliseconds at the most; standard error stays.
+ * Done only when it ended with status 0. The words never hold its output.
+ */
+struct outcome process_capture(char *const argv[], struct buffer *output, int limit_ms);
+
+/* Waits for a child; its exit status, or 128 + signal. */
+int process_wait(pid_t pid);
+
+/* The folder of the running program, such as "/usr/sbin"; "" when the kernel does not say. */
+const char *process_folder(void);
+
+#endif
