@@ -1,0 +1,72 @@
+/*
+ * The settings of postrider.conf, every one with its default, read through inih; what is wrong is
+ * named by file and line. The tables in settings.c are the list of what there is.
+ */
+#ifndef CONFIG_SETTINGS_H
+#define CONFIG_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/outcome.h"
+#include "base/text.h"
+
+enum tls_mode { TLS_STARTTLS, TLS_IMPLICIT, TLS_OPPORTUNISTIC, TLS_OFF };
+enum auth_mode {
+    AUTH_AUTO,
+    AUTH_PLAIN,
+    AUTH_LOGIN,
+    AUTH_SCRAM_SHA_256,
+    AUTH_CRAM_MD5,
+    AUTH_EXTERNAL,
+    AUTH_OAUTHBEARER,
+    AUTH_XOAUTH2,
+    AUTH_OFF
+};
+
+/* [smarthost] and [smarthost "name"]. A named one takes nothing over from the default. */
+struct smarthost {
+    char *name; /* "" for [smarthost] */
+    struct texts senders;
+    struct texts hosts; /* "host", "host:port", "[v6]:port" */
+    unsigned port;
+    enum tls_mode tls;
+    char *tls_trust; /* "system" or a PEM file */
+    char *tls_fingerprint;
+    char *tls_certificate, *tls_key;
+    enum auth_mode auth;
+    char *user; /* "": no AUTH */
+    char *password_command;
+    unsigned connections;
+};
+
+struct settings {
+    char *path; /* the file; "" when there is none and all are defaults */
+    char *hostname;
+    char *domain;
+    struct texts local_domains;
+    struct texts aliases;
+    char *mailbox_directory;
+    char *log_file; /* "": none */
+    uint64_t max_message_size;
+    struct smarthost *smarthosts; /* in the file's order */
+    size_t smarthost_count;
+    char *queue_directory;
+    uint64_t *retry; /* seconds, at least one */
+    size_t retry_count;
+    uint64_t lifetime; /* seconds */
+};
+
+/*
+ * Reads the file; a path of NULL means the compiled default, which may be missing (all defaults).
+ * DONE, or EX_CONFIG with "file:line: what, and what to do". The caller frees either way.
+ */
+struct outcome settings_load(const char *path, struct settings *settings);
+void settings_free(struct settings *settings);
+/* The smarthost of this name, "" for the default; NULL: there is none. */
+const struct smarthost *settings_smarthost(const struct settings *settings, const char *name);
+/* Where credentials live: beside the settings in use. The caller frees. */
+char *settings_credentials_path(const struct settings *settings);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * What a message needs before it may travel (RFC 5322 3.6, RFC 6409 section 8): Date, Message-ID
+ * and From where missing, domains behind bare names, no Bcc, a Received field on top. Used by
+ * every way in: sendmail, and the listener for those who signed in.
+ */
+#ifndef MAIL_COMPLETE_H
+#define MAIL_COMPLETE_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "base/outcome.h"
+#include "mail/envelope.h"
+#include "mail/header.h"
+
+/*
+ * Reads the recipients of the To, Cc and Bcc fields, or of the first block of Resent- fields when
+ * there is one (RFC 5322 3.6.6), into the envelope. Bare names are qualified with recipient_domain.
+ * EX_DATAERR, naming field and address, at the first that does not parse.
+ */
+struct outcome complete_recipients(const struct header *header, const char *recipient_domain,
+                                   struct envelope *envelope, unsigned notify);
+
+struct completion {
+    const char *hostname;         /* of this machine, for Message-ID and Received */
+    const char *sender_domain;    /* behind bare names of From, Sender, Reply-To */
+    const char *recipient_domain; /* behind bare names of To and Cc */
+    const char *full_name;        /* for a From that must be made; NULL: none */
+    const struct address *from;   /* the address for such a From */
+    const char *warning;          /* X-Authentication-Warning; NULL: none */
+    const char *received_from;    /* "from" clause of Received, such as "(userid 1000)" text */
+    const char *protocol;         /* "local", "ESMTPSA", ... behind "with"; RFC 3848 */
+    const char *id;               /* queue id for Received */
+    time_t now;
+};
+
+/*
+ * Completes the header in place. Never touches fields that a signature may cover beyond what is
+ * said above; resent messages get Resent-Date, Resent-Message-ID and Resent-From instead.
+ */
+void complete_header(struct header *header, const struct completion *completion);
+
+#endif

@@ -1,0 +1,15 @@
+/* Dates in the forms that mail has. Local time zone of the machine. */
+#ifndef MAIL_DATE_H
+#define MAIL_DATE_H
+
+#include <time.h>
+
+#include "base/buffer.h"
+
+/* RFC 5322 3.3: "Tue, 3 Nov 2026 09:30:00 +0100", behind the buffer. English whatever the locale.
+ */
+void date_format(time_t when, struct buffer *text);
+/* The mbox form (RFC 4155): "Tue Nov  3 09:30:00 2026", UTC. */
+void date_format_mbox(time_t when, struct buffer *text);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * One message in the queue, opened: its envelope, the state of every recipient, and the lock while
+ * it is open for work.
+ */
+#ifndef QUEUE_LETTER_H
+#define QUEUE_LETTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "base/outcome.h"
+#include "mail/envelope.h"
+#include "queue/queue.h"
+
+/* What became of a recipient so far. All but PENDING are final. */
+enum progress {
+    PROGRESS_PENDING,
+    PROGRESS_EXPANDED,  /* its children took over */
+    PROGRESS_DELIVERED, /* the next hop or the mailbox has it */
+    PROGRESS_FAILED,    /* for good; the sender has not been told yet */
+    PROGRESS_BOUNCED    /* for good; the sender has been told, or must not be */
+};
+
+enum letter_kind {
+    LETTER_TO_ROUTE,   /* as submitted: aliases and routes apply */
+    LETTER_TO_MAILBOX, /* a child: a user's mailbox, final */
+    LETTER_TO_REMOTE   /* a child: a remote address, no more aliases */
+};
+
+struct letter_recipient {
+    struct address address;
+    enum letter_kind kind;
+    unsigned notify;
+    char *orcpt;
+    ssize_t parent; /* index of whose child it is; -1: of the envelope */
+    enum progress progress;
+    time_t when; /* of its last event; 0: none yet */
+    char status[12];
+    char *reason; /* last thing heard about it; NULL: none */
+};
+
+struct letter {
+    char id[QUEUE_ID_SIZE];
+    const struct queue *queue;
+    struct envelope envelope;            /* its recipients have moved into the list below */
+    struct letter_recipient *recipients; /* the envelope's first, then children in journal order */
+    size_t count, capacity;
+    uint64_t size;                  /* bytes of message */
+    off_t start;                    /* where the message begins in the file */
+    bool eight_bit;                 /* has bytes over 127 */
+    bool not_8bit;                  /* has NUL or lines over 998 bytes */
+    unsigned tries;                 /* rounds of delivery that left something pending */
+    bool held;                      /* until someone releases it */
+    int fd;                         /* the spool file, locked if for work */
+    struct buffer_pending *pending; /* journal lines not yet written; see journal.c */
+};
+
+enum letter_access {
+    LETTER_LOOK, /* only reading, no lock */
+    LETTER_WORK, /* locked; BUSY when another process has it */
+    LETTER_WAIT  /* locked; waits for another process */
+};
+
+enum letter_found { LETTER_OPENED, LETTER_BUSY, LETTER_GONE, LETTER_BROKEN };
+
+/*
+ * Opens a message. verify: the checksum of the whole file is compared as well. BROKEN: it cannot be
+ * what was written; for WORK and WAIT it has then been set aside into corrupt/ and logged.
+ * *problem says why it is not OPENED (LATER when it could not be read at all: BROKEN is not set
+ * aside then). The caller closes an opened letter.
+ */
+enum letter_found letter_open(const struct queue *queue, const char *id, enum letter_access access,
+                              bool verify, struct letter *letter, struct outcome *problem);
+void letter_close(struct letter *letter);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * The queue's folders, opened once. Below the directory:
+ *   spool/<id>    a message with its envelope, written once (draft.h, letter.h)
+ *   journal/<id>  what happened to it since, and by its file time when it is due (journal.h)
+ *   corrupt/<id>  what could not be read, kept for people
+ *   hops/<name>   next hops that are down, and until when (hop.h)
+ *   run.lock      held by the one runner; wake: a submitter's mark for it (runner.h)
+ */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/outcome.h"
+
+enum { QUEUE_ID_SIZE = 24 }; /* an id with its NUL fits */
+
+struct queue {
+    char *directory;
+    int root, spool, journal, corrupt, hops; /* folders; -1 when they could not be opened */
+    bool may_write_journal;                  /* we are who runs this queue */
+};
+
+/*
+ * Opens the queue. With make, missing folders are made (0700, for a user's own queue; an installed
+ * queue comes with its folders). EX_CANTCREAT or EX_NOPERM with what to do.
+ */
+struct outcome queue_open(const char *directory, bool make, struct queue *queue);
+void queue_close(struct queue *queue);
+/* A new id: base32 of the time in microseconds and of 20 random bits; ids sort by time. */
+void queue_new_id(char id[QUEUE_ID_SIZE]);
+/* Whether the text has the form of an id, so that it may be part of a path. */
+bool queue_is_id(const char *text);
+
+#endif

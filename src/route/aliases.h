@@ -1,0 +1,32 @@
+/*
+ * The alias files: text in the sendmail format and the Berkeley DB beside each ("FILE.db"). When
+ * the text is newer than the database, lookups read the text and say so in the log.
+ */
+#ifndef ROUTE_ALIASES_H
+#define ROUTE_ALIASES_H
+
+#include <stdbool.h>
+
+#include "base/outcome.h"
+#include "base/text.h"
+
+struct aliases; /* opened tables; belongs to one process */
+
+/* Opens the files; one that does not exist is empty, one that cannot be read is LATER (4.3.5). */
+struct outcome aliases_open(const struct texts *files, struct aliases **aliases);
+/*
+ * Looks a key up ("name", "user@domain", "@domain"; case does not count), file after file. Adds
+ * its targets, as written, to the list. *found says whether the key exists. LATER: the table
+ * cannot be read now.
+ */
+struct outcome aliases_find(const struct aliases *aliases, const char *key, struct texts *targets,
+                            bool *found);
+void aliases_close(struct aliases *aliases);
+
+/*
+ * newaliases: checks a text file and writes FILE.db in one rename; *count is the number of
+ * aliases. On any error (file:line in the reason) the old database stays as it is.
+ */
+struct outcome aliases_build(const char *file, size_t *count);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * The SMTP client (RFC 5321): one connection to a next hop and as many transactions on it as the
+ * source has. With PIPELINING (RFC 2920) the end of one message and the next envelope leave in one
+ * write.
+ */
+#ifndef RUN_SMTP_H
+#define RUN_SMTP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buffer.h"
+#include "base/outcome.h"
+#include "base/text.h"
+#include "config/settings.h"
+#include "mail/envelope.h"
+
+/* How to reach a next hop; everything belongs to the caller. */
+struct smtp_hop {
+    const char *hostname;      /* for EHLO */
+    const struct texts *hosts; /* tried in turn: "host", "host:port", "[v6]:port" */
+    unsigned port;             /* when a host names none */
+    enum tls_mode tls;
+    const char *tls_trust;       /* "system" or a PEM file */
+    const char *tls_fingerprint; /* "" or SHA-256 in hex, colons allowed: pins instead of trust */
+    const char *tls_certificate, *tls_key;
+    enum auth_mode auth; /* AUTH_OFF: no AUTH */
+    const char *user;
+    const struct buffer *secret;
+    /* Sees each line of the dialogue, without line end, secrets masked; direction '>' or '<', or
+     * '*' for remarks (connected to, TLS parameters). NULL: nobody looks. */
+    void (*trace)(void *context, char direction, const char *line);
+    void *trace_context;
+};
+
+struct smtp_recipient {
+    const struct address *address;
+    unsigned notify;
+    const char *orcpt;      /* NULL: none */
+    struct outcome outcome; /* filled in before finish is called; LATER to begin with */
+};
+
+/* One message for some of its recipients. The message has LF line ends in a file. */
+struct transaction {
+    const struct address *sender;
+    const char *envid; /* NULL: none */
+    enum dsn_return ret;
+    int fd;
+    off_t start;
+    uint64_t size;  /* bytes from start on */
+    bool eight_bit; /* has bytes over 127 */
+    bool not_8bit;  /* has NUL or lines over 998 bytes: needs re-encoding everywhere */
+    struct smtp_recipient *recipients;
+    size_t count;
+};
+
+/* Where transactions come from and go to. */
+struct smtp_source {
+    void *context;
+    /* The next one, or NULL when there is nothing (more) for this hop. Called with at most one
+     * transaction unfinished. */
+    struct transaction *(*next)(void *context);
+    /* Each recipient's outcome is set; called once for every transaction that next gave. */
+    void (*finish)(void *context, struct transaction *transaction);
+};
+
+/*
+ * Connects to the first host that works, signs in and delivers until the source is empty. DONE: the
+ * session worked and the source is empty. LATER: no host could be used (nothing was taken from the
+ * source), or the session broke (what was unfinished got finished as LATER with this reason);
+ * *transactions tells how many were finished with a reply to their own. When a session broke
+ * after at least one transaction, calling again is sensible; the caller decides.
+ */
+struct outcome smtp_deliver(const struct smtp_hop *hop, const struct smtp_source *source,
+                            size_t *transactions);
+
+#endif
