@@ -8,22 +8,27 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buffer.h"
-#include "base/file.h"
 #include "base/outcome.h"
 
-/* Puts text behind the buffer, as encoded words where it is not plain ASCII. */
+/*
+ * Puts text behind the buffer: as it is when it is plain ASCII, else as encoded words, several
+ * of them with "\n " in between. Control characters become spaces: no byte can end the field.
+ */
 void mime_encode_words(const char *text, struct buffer *out);
 
 /*
- * Reads a message with LF line ends from input and hands it on, piece by piece, in 7-bit form, LF
- * line ends again. NEVER (5.6.3) for what must not be re-encoded (a signed part, an encapsulated
- * message with 8-bit parts that cannot be changed): then nothing useful was handed on and the
- * caller gives up. Memory is bounded by the size of one header. The sink returns false to stop
- * (LATER).
+ * Hands a message on, piece by piece, in 7-bit form, LF line ends again. The message has LF line
+ * ends, too, and is the size bytes from start on of a file (read with pread: its offset stays).
+ * Two passes: NEVER (5.6.3), for what must not be re-encoded (a signed or encrypted part, an
+ * unknown encoding), is said before the sink sees a byte. A sink of NULL: only the first pass.
+ * LATER when the file cannot be read or the sink returns false to stop. Memory is bounded by the
+ * size of one header.
  */
-struct outcome mime_to_7bit(struct input *input,
+struct outcome mime_to_7bit(int fd, off_t start, uint64_t size,
                             bool (*sink)(void *context, const char *data, size_t length),
                             void *context);
 
