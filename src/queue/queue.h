@@ -4,13 +4,13 @@
  *   journal/<id>  what happened to it since, and by its file time when it is due (journal.h)
  *   corrupt/<id>  what could not be read, kept for people
  *   hops/<name>   next hops that are down, and until when (hop.h)
- *   run.lock      held by the one runner; wake: a submitter's mark for it (runner.h)
+ *   runs/<id>     runs that put mail into mailboxes and have not ended well (runner.h)
+ *   run.lock      held by the one runner; spool/.wake is a submitter's mark for it (runner.h)
  */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/outcome.h"
 
@@ -18,13 +18,14 @@ enum { QUEUE_ID_SIZE = 24 }; /* an id with its NUL fits */
 
 struct queue {
     char *directory;
-    int root, spool, journal, corrupt, hops; /* folders; -1 when they could not be opened */
-    bool may_write_journal;                  /* we are who runs this queue */
+    int root, spool, journal; /* folders */
+    int corrupt, hops, runs;  /* the runner's folders; -1 where they may not be opened */
 };
 
 /*
  * Opens the queue. With make, missing folders are made (0700, for a user's own queue; an installed
- * queue comes with its folders). EX_CANTCREAT or EX_NOPERM with what to do.
+ * queue comes with its folders). LATER with EX_CANTCREAT or EX_NOPERM. The caller closes it either
+ * way.
  */
 struct outcome queue_open(const char *directory, bool make, struct queue *queue);
 void queue_close(struct queue *queue);

@@ -1,0 +1,125 @@
+/* The queue's folders and its ids. */
+#include "queue/queue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/buffer.h"
+
+enum { TIME_DIGITS = 11, RANDOM_DIGITS = 4, BASE_BITS = 5 };
+
+static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+
+static const char *const folders[] = {"spool", "journal", "corrupt", "hops", "runs"};
+
+static bool make_folder(const char *path)
+{
+    return mkdir(path, 0700) == 0 || errno == EEXIST;
+}
+
+/* Makes the folder and those above it. */
+static struct outcome make_folders(const char *directory)
+{
+    struct buffer path = {0};
+    buffer_append_text(&path, directory);
+    bool good = true;
+    for (size_t i = 1; good && i < path.length; i++) {
+        if (path.data[i] != '/')
+            continue;
+        path.data[i] = '\0';
+        good = make_folder(path.data);
+        path.data[i] = '/';
+    }
+    good = good && make_folder(buffer_text(&path));
+    for (size_t i = 0; good && i < sizeof folders / sizeof folders[0]; i++) {
+        buffer_clear(&path);
+        buffer_format(&path, "%s/%s", directory, folders[i]);
+        good = make_folder(path.data);
+    }
+    struct outcome outcome = outcome_done();
+    if (!good)
+        outcome = outcome_errno(errno, "cannot make the queue folder %s", buffer_text(&path));
+    if (!good && outcome.exit_status != EX_TEMPFAIL)
+        outcome.exit_status = EX_CANTCREAT;
+    buffer_free(&path);
+    return outcome;
+}
+
+static int open_folder(int root, const char *name)
+{
+    return openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+struct outcome queue_open(const char *directory, bool make, struct queue *queue)
+{
+    *queue = (struct queue){.directory = memory_copy(directory, strlen(directory)),
+                            .root = -1,
+                            .spool = -1,
+                            .journal = -1,
+                            .corrupt = -1,
+                            .hops = -1,
+                            .runs = -1};
+    if (make) {
+        struct outcome outcome = make_folders(directory);
+        if (!outcome_good(&outcome))
+            return outcome;
+    }
+    queue->root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (queue->root >= 0)
+        queue->spool = open_folder(queue->root, "spool");
+    if (queue->spool < 0) {
+        struct outcome outcome = outcome_errno(errno, "cannot open the queue %s/spool", directory);
+        outcome.exit_status = errno == EACCES || errno == EPERM ? EX_NOPERM : EX_CANTCREAT;
+        return outcome;
+    }
+    queue->journal = open_folder(queue->root, "journal");
+    if (queue->journal < 0)
+        return outcome_errno(errno, "cannot open the queue %s/journal", directory);
+    queue->corrupt = open_folder(queue->root, "corrupt");
+    queue->hops = open_folder(queue->root, "hops");
+    queue->runs = open_folder(queue->root, "runs");
+    return outcome_done();
+}
+
+void queue_close(struct queue *queue)
+{
+    file_close(&queue->root);
+    file_close(&queue->spool);
+    file_close(&queue->journal);
+    file_close(&queue->corrupt);
+    file_close(&queue->hops);
+    file_close(&queue->runs);
+    free(queue->directory);
+    queue->directory = NULL;
+}
+
+static void put_digits(char *text, uint64_t value, int count)
+{
+    for (int i = count - 1; i >= 0; i--) {
+        text[i] = digits[value & ((1u << BASE_BITS) - 1)];
+        value >>= BASE_BITS;
+    }
+}
+
+void queue_new_id(char id[QUEUE_ID_SIZE])
+{
+    put_digits(id, clock_now_us(), TIME_DIGITS);
+    put_digits(id + TIME_DIGITS, clock_random(1u << (RANDOM_DIGITS * BASE_BITS)), RANDOM_DIGITS);
+    id[TIME_DIGITS + RANDOM_DIGITS] = '\0';
+}
+
+bool queue_is_id(const char *text)
+{
+    size_t length = strlen(text);
+    return length >= TIME_DIGITS + RANDOM_DIGITS && length < QUEUE_ID_SIZE &&
+           strspn(text, digits) == length;
+}
