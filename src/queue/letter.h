@@ -41,20 +41,23 @@ struct letter_recipient {
     char *reason; /* last thing heard about it; NULL: none */
 };
 
+struct journal;
+
 struct letter {
     char id[QUEUE_ID_SIZE];
     const struct queue *queue;
     struct envelope envelope;            /* its recipients have moved into the list below */
     struct letter_recipient *recipients; /* the envelope's first, then children in journal order */
     size_t count, capacity;
-    uint64_t size;                  /* bytes of message */
-    off_t start;                    /* where the message begins in the file */
-    bool eight_bit;                 /* has bytes over 127 */
-    bool not_8bit;                  /* has NUL or lines over 998 bytes */
-    unsigned tries;                 /* rounds of delivery that left something pending */
-    bool held;                      /* until someone releases it */
-    int fd;                         /* the spool file, locked if for work */
-    struct buffer_pending *pending; /* journal lines not yet written; see journal.c */
+    uint64_t size;  /* bytes of message */
+    off_t start;    /* where the message begins in the file */
+    bool eight_bit; /* has bytes over 127 */
+    bool not_8bit;  /* has NUL or lines over 998 bytes */
+    unsigned tries; /* rounds of delivery that left something pending */
+    bool held;      /* until someone releases it */
+    bool locked;
+    int fd;                  /* the spool file, locked if for work */
+    struct journal *journal; /* what is to be written; see journal.h */
 };
 
 enum letter_access {
@@ -74,5 +77,16 @@ enum letter_found { LETTER_OPENED, LETTER_BUSY, LETTER_GONE, LETTER_BROKEN };
 enum letter_found letter_open(const struct queue *queue, const char *id, enum letter_access access,
                               bool verify, struct letter *letter, struct outcome *problem);
 void letter_close(struct letter *letter);
+
+/* Whether nothing is left to do for any recipient: each is delivered, or its sender knows. */
+bool letter_is_finished(const struct letter *letter);
+/*
+ * Takes a message out of the queue: first its file, then its journal, for the other order could
+ * send it twice. The caller syncs the folder when it is done with a batch (letter_sync).
+ */
+struct outcome letter_remove(struct letter *letter);
+struct outcome letter_sync(const struct queue *queue);
+/* Removes what has no message: journals, and drafts whose writer is gone. */
+void letter_sweep(const struct queue *queue);
 
 #endif

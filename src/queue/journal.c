@@ -1,0 +1,308 @@
+/* Writes and reads journals; the only place that knows their form. */
+#include "queue/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+enum { LINE_LIMIT = 8192, JOURNAL_MODE = 0640 };
+
+struct journal {
+    int fd;                /* -1 until it is needed */
+    bool torn;             /* its last line has no end */
+    struct buffer pending; /* lines to be written */
+    bool durable;          /* and synced */
+};
+
+static const char *const words[] = {[PROGRESS_PENDING] = "deferred",
+                                    [PROGRESS_EXPANDED] = "expanded",
+                                    [PROGRESS_DELIVERED] = "delivered",
+                                    [PROGRESS_FAILED] = "failed",
+                                    [PROGRESS_BOUNCED] = "bounced"};
+
+/* ---- the letter's list ---- */
+
+static void append_child(struct letter *letter, size_t parent, enum letter_kind kind,
+                         const struct address *address)
+{
+    if (letter->count == letter->capacity) {
+        letter->capacity = letter->capacity * 2 + 8;
+        letter->recipients =
+            memory_resize(letter->recipients, letter->capacity * sizeof *letter->recipients);
+    }
+    const struct letter_recipient *from = &letter->recipients[parent];
+    letter->recipients[letter->count++] = (struct letter_recipient){
+        .address = address_copy(address),
+        .kind = kind,
+        .notify = from->notify,
+        .orcpt = from->orcpt ? memory_copy(from->orcpt, strlen(from->orcpt)) : NULL,
+        .parent = (ssize_t)parent};
+}
+
+static void set_progress(struct letter *letter, size_t index, enum progress progress, time_t when,
+                         const char *status, const char *reason)
+{
+    struct letter_recipient *recipient = &letter->recipients[index];
+    recipient->progress = progress;
+    recipient->when = when;
+    snprintf(recipient->status, sizeof recipient->status, "%s", status);
+    if (reason && *reason) {
+        char *copy = memory_copy(reason, strlen(reason));
+        free(recipient->reason);
+        recipient->reason = copy;
+    }
+}
+
+/* ---- reading ---- */
+
+/* Cuts the next word off. */
+static char *next_word(char **rest)
+{
+    char *word = *rest;
+    char *space = strchr(word, ' ');
+    if (space)
+        *space++ = '\0';
+    *rest = space ? space : word + strlen(word);
+    return word;
+}
+
+static void read_child(struct letter *letter, char *rest)
+{
+    uint64_t parent;
+    struct address address;
+    const char *why;
+    if (!text_to_number(next_word(&rest), 0, letter->count - 1, &parent))
+        return;
+    const char *kind = next_word(&rest);
+    if (!address_parse(rest, &address, &why))
+        return;
+    append_child(letter, (size_t)parent,
+                 strcmp(kind, "mailbox") == 0 ? LETTER_TO_MAILBOX : LETTER_TO_REMOTE, &address);
+    address_free(&address);
+}
+
+/* Children from an expansion that a crash cut short were never delivered to, and count for nothing.
+ */
+static void forget_older_children(struct letter *letter, size_t parent, const char *first)
+{
+    uint64_t limit = 0;
+    if (!text_to_number(first, 0, letter->count, &limit))
+        return;
+    for (size_t i = 0; i < limit; i++)
+        if (letter->recipients[i].parent == (ssize_t)parent)
+            letter->recipients[i].progress = PROGRESS_EXPANDED;
+}
+
+static void read_event(struct letter *letter, const char *event, char *rest)
+{
+    uint64_t when, index;
+    if (!text_to_number(next_word(&rest), 0, INT64_MAX, &when))
+        return;
+    if (strcmp(event, "tried") == 0)
+        letter->tries++;
+    else if (strcmp(event, "hold") == 0)
+        letter->held = true;
+    else if (strcmp(event, "release") == 0)
+        letter->held = false;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(event, words[i]) != 0)
+            continue;
+        if (!text_to_number(next_word(&rest), 0, letter->count - 1, &index))
+            return;
+        const char *status = next_word(&rest);
+        if (i == PROGRESS_EXPANDED)
+            forget_older_children(letter, (size_t)index, status);
+        set_progress(letter, (size_t)index, (enum progress)i, (time_t)when, status, rest);
+    }
+}
+
+static void read_journal_line(struct letter *letter, char *line, size_t length)
+{
+    if (length < 4 || strlen(line) != length || strcmp(line + length - 3, " .\n") != 0)
+        return;
+    line[length - 3] = '\0';
+    char *rest = line;
+    const char *event = next_word(&rest);
+    if (strcmp(event, "add") == 0)
+        read_child(letter, rest);
+    else
+        read_event(letter, event, rest);
+}
+
+/* None was delivered to before the whole was on disk, and the aliases may have changed since. */
+static void drop_incomplete_children(struct letter *letter)
+{
+    for (size_t i = 0; i < letter->count; i++) {
+        struct letter_recipient *child = &letter->recipients[i];
+        if (child->parent >= 0 && letter->recipients[child->parent].progress != PROGRESS_EXPANDED)
+            child->progress = PROGRESS_EXPANDED;
+    }
+}
+
+struct outcome journal_read(struct letter *letter)
+{
+    letter->journal = memory_get(sizeof *letter->journal);
+    *letter->journal = (struct journal){.fd = -1};
+    int fd = openat(letter->queue->journal, letter->id, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? outcome_done() : outcome_errno(errno, "cannot read the journal");
+    struct input input = {.fd = fd};
+    struct buffer line = {.limit = LINE_LIMIT};
+    while (input_line(&input, &line)) {
+        letter->journal->torn = line.failed || line.data[line.length - 1] != '\n';
+        if (!line.failed)
+            read_journal_line(letter, line.data, line.length);
+        buffer_clear(&line);
+    }
+    struct outcome outcome =
+        input.error ? outcome_errno(input.error, "cannot read the journal") : outcome_done();
+    buffer_free(&line);
+    input_free(&input);
+    file_close(&fd);
+    drop_incomplete_children(letter);
+    return outcome;
+}
+
+void journal_free(struct letter *letter)
+{
+    if (!letter->journal)
+        return;
+    file_close(&letter->journal->fd);
+    buffer_free(&letter->journal->pending);
+    free(letter->journal);
+    letter->journal = NULL;
+}
+
+/* ---- writing ---- */
+
+static void end_line(struct buffer *pending)
+{
+    buffer_append_text(pending, " .\n");
+}
+
+void journal_add_child(struct letter *letter, size_t parent, enum letter_kind kind,
+                       const struct address *address)
+{
+    for (size_t i = 0; i < letter->count; i++) {
+        const struct letter_recipient *other = &letter->recipients[i];
+        bool same_kind =
+            other->kind == kind || (kind == LETTER_TO_REMOTE && other->kind == LETTER_TO_ROUTE);
+        if (same_kind && other->progress != PROGRESS_EXPANDED &&
+            address_equal(&other->address, address))
+            return;
+    }
+    append_child(letter, parent, kind, address);
+    struct buffer *pending = &letter->journal->pending;
+    buffer_format(pending, "add %zu %s <", parent,
+                  kind == LETTER_TO_MAILBOX ? "mailbox" : "remote");
+    address_format(address, pending);
+    buffer_append_byte(pending, '>');
+    end_line(pending);
+    letter->journal->durable = true;
+}
+
+void journal_expanded(struct letter *letter, size_t parent, size_t first)
+{
+    struct buffer *pending = &letter->journal->pending;
+    letter->recipients[parent].progress = PROGRESS_EXPANDED;
+    buffer_format(pending, "expanded %lld %zu %zu", (long long)clock_now(), parent, first);
+    end_line(pending);
+    letter->journal->durable = true;
+}
+
+void journal_mark(struct letter *letter, size_t index, enum progress progress, const char *status,
+                  const char *reason)
+{
+    const struct letter_recipient *recipient = &letter->recipients[index];
+    bool news = progress != PROGRESS_PENDING || !recipient->reason || !reason ||
+                strcmp(recipient->reason, reason) != 0;
+    set_progress(letter, index, progress, clock_now(), status, reason);
+    if (!news)
+        return;
+    struct buffer *pending = &letter->journal->pending;
+    buffer_format(pending, "%s %lld %zu %s %s", words[progress], (long long)clock_now(), index,
+                  status, reason ? reason : "");
+    end_line(pending);
+    if (progress != PROGRESS_PENDING)
+        letter->journal->durable = true;
+}
+
+void journal_tried(struct letter *letter)
+{
+    letter->tries++;
+    buffer_format(&letter->journal->pending, "tried %lld", (long long)clock_now());
+    end_line(&letter->journal->pending);
+}
+
+void journal_hold(struct letter *letter, bool held)
+{
+    letter->held = held;
+    buffer_format(&letter->journal->pending, "%s %lld", held ? "hold" : "release",
+                  (long long)clock_now());
+    end_line(&letter->journal->pending);
+    letter->journal->durable = true;
+}
+
+/* Opens it for appending; a new one's name is made to last. */
+static struct outcome open_for_writing(struct letter *letter)
+{
+    struct journal *journal = letter->journal;
+    if (journal->fd >= 0)
+        return outcome_done();
+    int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
+    journal->fd = openat(letter->queue->journal, letter->id, flags);
+    if (journal->fd >= 0)
+        return outcome_done();
+    if (errno == ENOENT)
+        journal->fd =
+            openat(letter->queue->journal, letter->id, flags | O_CREAT | O_EXCL, JOURNAL_MODE);
+    if (journal->fd < 0)
+        return outcome_errno(errno, "cannot write the journal of %s", letter->id);
+    return file_sync_folder(letter->queue->journal, "the journal folder");
+}
+
+struct outcome journal_save(struct letter *letter)
+{
+    struct journal *journal = letter->journal;
+    if (journal->pending.length == 0)
+        return outcome_done();
+    struct outcome outcome = open_for_writing(letter);
+    if (!outcome_good(&outcome))
+        return outcome;
+    struct buffer text = {0};
+    if (journal->torn)
+        buffer_append_byte(&text, '\n');
+    buffer_append(&text, journal->pending.data, journal->pending.length);
+    if (!file_write(journal->fd, text.data, text.length) ||
+        (journal->durable && fdatasync(journal->fd) < 0)) {
+        outcome = outcome_errno(errno, "cannot write the journal of %s", letter->id);
+        journal->torn = true;
+    } else {
+        journal->torn = false;
+        journal->durable = false;
+        buffer_clear(&journal->pending);
+    }
+    buffer_free(&text);
+    return outcome;
+}
+
+struct outcome journal_set_due(struct letter *letter, time_t due)
+{
+    struct outcome outcome = open_for_writing(letter);
+    if (!outcome_good(&outcome))
+        return outcome;
+    struct timespec times[2] = {{.tv_sec = due}, {.tv_sec = due}};
+    if (futimens(letter->journal->fd, times) < 0)
+        return outcome_errno(errno, "cannot say when %s is due", letter->id);
+    return outcome_done();
+}

@@ -1,0 +1,53 @@
+/*
+ * journal/<id>: what happened to a message since it was written, one line an event, appended. Its
+ * file time is when the message is due next. A message that goes through at the first try never
+ * has one. Lines, each ending in " ." so that a torn one is known:
+ *
+ *   add PARENT mailbox|remote <address>       a child of that recipient
+ *   expanded TIME INDEX FIRST .               its children are complete, from index FIRST on
+ *   delivered|failed|bounced|deferred TIME INDEX STATUS REASON .
+ *   tried TIME .                              a round of delivery that left something pending
+ *   hold TIME .        release TIME .
+ *
+ * INDEX counts the recipients: those of the envelope first, then the children as added.
+ * A line that does not parse is ignored: it is torn, and what it would have said is done again.
+ */
+#ifndef QUEUE_JOURNAL_H
+#define QUEUE_JOURNAL_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "base/outcome.h"
+#include "mail/address.h"
+#include "queue/letter.h"
+
+/* Brings what the journal says into the letter; for letter_open. LATER when it cannot be read. */
+struct outcome journal_read(struct letter *letter);
+void journal_free(struct letter *letter);
+
+/*
+ * Adds a child to a recipient, unless the letter has one like it already. Nothing is written
+ * before journal_save. The address is copied.
+ */
+void journal_add_child(struct letter *letter, size_t parent, enum letter_kind kind,
+                       const struct address *address);
+/* Says that the children of a recipient are complete; first: letter->count before the first of
+ * them. */
+void journal_expanded(struct letter *letter, size_t parent, size_t first);
+/* Notes what became of a recipient, in memory and for journal_save. Reason NULL: none. */
+void journal_mark(struct letter *letter, size_t index, enum progress progress, const char *status,
+                  const char *reason);
+/* Notes a round of delivery that left something pending. */
+void journal_tried(struct letter *letter);
+void journal_hold(struct letter *letter, bool held);
+
+/*
+ * Writes what was noted, in one write, and syncs it if anything in it may not be lost: children,
+ * final states, holds. DONE when there was nothing to write.
+ */
+struct outcome journal_save(struct letter *letter);
+/* When the message is due next; makes the journal if need be. */
+struct outcome journal_set_due(struct letter *letter, time_t due);
+
+#endif

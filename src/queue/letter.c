@@ -1,0 +1,237 @@
+/* Opens messages of the queue, locks them, and takes them out of it. */
+#include "queue/letter.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/checksum.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "queue/format.h"
+#include "queue/journal.h"
+
+/* The envelope's recipients become the first of the letter's list. */
+static void move_recipients(struct letter *letter)
+{
+    struct envelope *envelope = &letter->envelope;
+    letter->recipients = memory_get(envelope->count * sizeof *letter->recipients);
+    letter->count = letter->capacity = envelope->count;
+    for (size_t i = 0; i < envelope->count; i++) {
+        struct recipient *from = &envelope->recipients[i];
+        letter->recipients[i] = (struct letter_recipient){
+            .address = from->address, .notify = from->notify, .orcpt = from->orcpt, .parent = -1};
+    }
+    free(envelope->recipients);
+    envelope->recipients = NULL;
+    envelope->count = envelope->capacity = 0;
+}
+
+static struct outcome compare_checksum(int fd, uint32_t expected)
+{
+    char *block = memory_get(FILE_BLOCK);
+    uint32_t sum = 0;
+    off_t at = FORMAT_BODY_AT;
+    ssize_t count;
+    while ((count = file_read_at(fd, block, FILE_BLOCK, at)) > 0) {
+        sum = checksum_add(sum, block, (size_t)count);
+        at += count;
+    }
+    struct outcome outcome = outcome_done();
+    if (count < 0)
+        outcome = outcome_errno(errno, "cannot read it");
+    else if (sum != expected)
+        outcome = outcome_never("5.3.0", "its checksum is wrong");
+    free(block);
+    return outcome;
+}
+
+static struct outcome read_file(struct letter *letter, bool verify)
+{
+    struct stat info;
+    if (fstat(letter->fd, &info) < 0)
+        return outcome_errno(errno, "cannot read it");
+    if (!S_ISREG(info.st_mode))
+        return outcome_never("5.3.0", "it is not a regular file");
+    struct seal seal = {0};
+    struct input input = {.fd = letter->fd};
+    struct outcome outcome = format_read(&input, &seal, &letter->envelope, &letter->start);
+    input_free(&input);
+    if (!outcome_good(&outcome))
+        return outcome;
+    if (info.st_size != letter->start + (off_t)seal.size)
+        return outcome_never("5.3.0", "it has %lld bytes and should have %lld",
+                             (long long)info.st_size,
+                             (long long)letter->start + (long long)seal.size);
+    if (verify)
+        outcome = compare_checksum(letter->fd, seal.checksum);
+    letter->size = seal.size;
+    letter->eight_bit = seal.eight_bit;
+    letter->not_8bit = seal.not_8bit;
+    return outcome;
+}
+
+/* After the lock: does the file still have its name, or did its last holder deliver it? */
+static bool still_named(const struct letter *letter)
+{
+    struct stat mine, named;
+    return fstat(letter->fd, &mine) == 0 &&
+           fstatat(letter->queue->spool, letter->id, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
+}
+
+static int lock(int fd, bool wait)
+{
+    int result;
+    do
+        result = flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));
+    while (result < 0 && errno == EINTR);
+    return result;
+}
+
+static void set_aside(const struct queue *queue, const char *id, const char *why)
+{
+    if (renameat(queue->spool, id, queue->corrupt, id) == 0)
+        log_event(id, "held", "reason", why, "folder", "corrupt", NULL);
+    else
+        log_error("cannot set %s aside into corrupt (%s): %s", id, why, strerror(errno));
+}
+
+/* A name that opens as nothing we could have written: a folder, a link, a device. */
+static enum letter_found open_failed(const struct queue *queue, const char *id,
+                                     enum letter_access access, struct outcome *problem)
+{
+    int error = errno;
+    if (error == ENOENT) {
+        *problem = outcome_never("5.3.0", "there is no message %s in the queue", id);
+        return LETTER_GONE;
+    }
+    *problem = outcome_errno(error, "cannot open message %s", id);
+    if (error == ELOOP && access != LETTER_LOOK)
+        set_aside(queue, id, "it is a link");
+    return LETTER_BROKEN;
+}
+
+enum letter_found letter_open(const struct queue *queue, const char *id, enum letter_access access,
+                              bool verify, struct letter *letter, struct outcome *problem)
+{
+    *letter = (struct letter){.queue = queue, .fd = -1, .locked = access != LETTER_LOOK};
+    *problem = outcome_done();
+    snprintf(letter->id, sizeof letter->id, "%s", id);
+    letter->fd = openat(queue->spool, id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (letter->fd < 0)
+        return open_failed(queue, id, access, problem);
+    if (access != LETTER_LOOK && lock(letter->fd, access == LETTER_WAIT) < 0) {
+        *problem = errno == EWOULDBLOCK
+                       ? outcome_later("4.3.0", "message %s is being delivered just now", id)
+                       : outcome_errno(errno, "cannot lock message %s", id);
+        letter_close(letter);
+        return LETTER_BUSY;
+    }
+    if (access != LETTER_LOOK && !still_named(letter)) {
+        *problem = outcome_never("5.3.0", "there is no message %s in the queue", id);
+        letter_close(letter);
+        return LETTER_GONE;
+    }
+    *problem = read_file(letter, verify);
+    if (problem->result == NEVER && access != LETTER_LOOK)
+        set_aside(queue, id, problem->reason);
+    if (outcome_good(problem)) {
+        move_recipients(letter);
+        *problem = journal_read(letter);
+    }
+    if (outcome_good(problem))
+        return LETTER_OPENED;
+    letter_close(letter);
+    return LETTER_BROKEN;
+}
+
+void letter_close(struct letter *letter)
+{
+    journal_free(letter);
+    for (size_t i = 0; i < letter->count; i++) {
+        address_free(&letter->recipients[i].address);
+        free(letter->recipients[i].orcpt);
+        free(letter->recipients[i].reason);
+    }
+    free(letter->recipients);
+    letter->recipients = NULL;
+    letter->count = letter->capacity = 0;
+    envelope_free(&letter->envelope);
+    file_close(&letter->fd);
+}
+
+bool letter_is_finished(const struct letter *letter)
+{
+    for (size_t i = 0; i < letter->count; i++)
+        if (letter->recipients[i].progress == PROGRESS_PENDING ||
+            letter->recipients[i].progress == PROGRESS_FAILED)
+            return false;
+    return true;
+}
+
+struct outcome letter_remove(struct letter *letter)
+{
+    if (unlinkat(letter->queue->spool, letter->id, 0) < 0 && errno != ENOENT)
+        return outcome_errno(errno, "cannot remove message %s", letter->id);
+    if (unlinkat(letter->queue->journal, letter->id, 0) < 0 && errno != ENOENT)
+        return outcome_errno(errno, "cannot remove the journal of %s", letter->id);
+    return outcome_done();
+}
+
+struct outcome letter_sync(const struct queue *queue)
+{
+    return file_sync_folder(queue->spool, "the queue");
+}
+
+/* Whoever is still writing holds a lock on it. */
+static void sweep_draft(const struct queue *queue, const char *name)
+{
+    int fd = openat(queue->spool, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        unlinkat(queue->spool, name, 0);
+    file_close(&fd);
+}
+
+static void sweep_folder(const struct queue *queue, int folder,
+                         void (*sweep)(const struct queue *, const char *))
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!stream) {
+        file_close(&fd);
+        return;
+    }
+    struct dirent *name;
+    while ((name = readdir(stream)) != NULL)
+        sweep(queue, name->d_name);
+    closedir(stream);
+}
+
+static void sweep_spool_name(const struct queue *queue, const char *name)
+{
+    if (name[0] == '.' && queue_is_id(name + 1))
+        sweep_draft(queue, name);
+}
+
+/* A journal without a message is rubbish, for the message goes first. */
+static void sweep_journal_name(const struct queue *queue, const char *name)
+{
+    struct stat info;
+    if (queue_is_id(name) && fstatat(queue->spool, name, &info, AT_SYMLINK_NOFOLLOW) < 0 &&
+        errno == ENOENT)
+        unlinkat(queue->journal, name, 0);
+}
+
+void letter_sweep(const struct queue *queue)
+{
+    sweep_folder(queue, queue->spool, sweep_spool_name);
+    sweep_folder(queue, queue->journal, sweep_journal_name);
+}
