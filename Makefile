@@ -1,0 +1,192 @@
+# Postrider. `make` builds into build/, `make check` proves it, `make install` puts it in place.
+# Every variable below can be given on the command line: make PREFIX=/usr/local install
+
+VERSION    = 0.1.0
+
+DESTDIR    =
+PREFIX     = /usr
+SYSCONFDIR = /etc
+SPOOLDIR   = /var/spool/postrider
+SBINDIR    = $(PREFIX)/sbin
+BINDIR     = $(PREFIX)/bin
+LIBDIR     = $(PREFIX)/lib
+LIBEXECDIR = $(PREFIX)/libexec/postrider
+MANDIR     = $(PREFIX)/share/man
+CONFDIR    = $(SYSCONFDIR)/postrider
+RUNUSER    = postrider
+
+CC         = cc
+AR         = ar
+PKG_CONFIG = pkg-config
+CFLAGS     = -O2 -g
+SANITIZE   =
+# V=1 shows whole commands.
+V          =
+QUIET      = $(if $(V),,@)
+SAY        = @$(if $(V),:,echo)
+BUILD      = $(if $(SANITIZE),build/sanitize,build)
+
+# --- Libraries: found here, or the build stops and names the Debian package ----------------------
+
+# $(call library,PKG-CONFIG NAME,DEBIAN PACKAGE)
+library = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo yes),,\
+            $(error $(1) is missing: apt-get install $(2)))
+compiles = $(shell echo '$(1)' | $(CC) -x c -o /dev/null - $(2) >/dev/null 2>&1 && echo yes)
+# The compiler's option, if it has it.
+option = $(if $(call compiles,int main(void) { return 0; },-O2 -Werror $(1)),$(1))
+
+ifneq ($(filter-out clean uninstall dist format,$(or $(MAKECMDGOALS),all)),)
+  ifeq ($(shell command -v $(CC)),)
+    $(error no C compiler named $(CC): apt-get install gcc)
+  endif
+  ifeq ($(shell command -v $(PKG_CONFIG)),)
+    $(error $(PKG_CONFIG) is missing: apt-get install pkg-config)
+  endif
+  $(call library,gnutls,libgnutls28-dev)
+  $(call library,libgsasl,libgsasl-dev)
+  $(call library,inih,libinih-dev)
+  $(call library,libidn2,libidn2-dev)
+  # Berkeley DB has no pkg-config file.
+  ifeq ($(call compiles,int main(void) { return !db_create; },-include db.h -ldb),)
+    $(error Berkeley DB (db.h, -ldb) is missing: apt-get install libdb-dev)
+  endif
+
+  # The front door gets no library that speaks to the network: naming one there fails to link.
+  FRONT_LIBS := $(shell $(PKG_CONFIG) --libs inih libidn2) -ldb
+  RUN_LIBS   := $(FRONT_LIBS) $(shell $(PKG_CONFIG) --libs gnutls libgsasl)
+  LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags gnutls libgsasl inih libidn2)
+
+  ifeq ($(SANITIZE),)
+    HARDEN := -U_FORTIFY_SOURCE $(or $(call option,-D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2) \
+              $(call option,-fstack-protector-strong) $(call option,-fstack-clash-protection) \
+              $(call option,-fcf-protection)
+  else
+    HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+  endif
+endif
+
+# --- Flags ---------------------------------------------------------------------------------------
+
+PATHS = -DPOSTRIDER_VERSION='"$(VERSION)"' \
+        -DPOSTRIDER_CONFIG='"$(CONFDIR)/postrider.conf"' \
+        -DPOSTRIDER_ALIASES='"$(SYSCONFDIR)/aliases"' \
+        -DPOSTRIDER_SPOOL='"$(SPOOLDIR)"' \
+        -DPOSTRIDER_SBINDIR='"$(SBINDIR)"' \
+        -DPOSTRIDER_LIBEXECDIR='"$(LIBEXECDIR)"' \
+        -DPOSTRIDER_USER='"$(RUNUSER)"'
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -Isrc $(PATHS) -Wall -Wextra $(HARDEN) -fPIE \
+          $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+LINK    = $(CC) $(HARDEN) $(CFLAGS) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+
+# --- What is built from what ---------------------------------------------------------------------
+
+# Each program is its room's main.c and, from the archive of everything else, what that needs.
+SOURCES  := $(sort $(wildcard src/*/*.c))
+MAINS    := $(wildcard src/*/main.c)
+MODULES  := $(filter-out $(MAINS),$(SOURCES))
+PROGRAMS := $(BUILD)/postrider $(BUILD)/postrider-run $(BUILD)/postrider-local
+NAMES    := $(addprefix $(BUILD)/,sendmail mailq newaliases)
+ARCHIVE  := $(BUILD)/modules.a
+UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+MANUALS  := $(sort $(wildcard man/*.[1-8]))
+object    = $(patsubst %.c,$(BUILD)/object/%.o,$(1))
+
+all: $(PROGRAMS) $(NAMES) $(BUILD)/postrider-mailbox
+
+$(BUILD)/postrider: $(call object,src/sendmail/main.c) $(ARCHIVE)
+	$(SAY) 'link    $@'
+	$(QUIET)$(LINK) -o $@ $^ $(FRONT_LIBS)
+
+$(BUILD)/postrider-run: $(call object,src/run/main.c) $(ARCHIVE)
+	$(SAY) 'link    $@'
+	$(QUIET)$(LINK) -o $@ $^ $(RUN_LIBS)
+
+# The privileged helper gets no library at all.
+$(BUILD)/postrider-local: $(call object,src/local/main.c) $(ARCHIVE)
+	$(SAY) 'link    $@'
+	$(QUIET)$(LINK) -o $@ $^
+
+# The helper once more, under a name that never gets a set-ID bit: for users' own settings.
+$(BUILD)/postrider-mailbox: $(BUILD)/postrider-local
+	cp $< $@
+
+$(NAMES): $(BUILD)/postrider
+	ln -sf postrider $@
+
+$(ARCHIVE): $(call object,$(MODULES))
+	@rm -f $@
+	$(QUIET)$(AR) rcs $@ $^
+
+# A change of flags or paths builds everything anew.
+$(BUILD)/object/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(SAY) 'compile $<'
+	$(QUIET)$(COMPILE) -MMD -MP -c -o $@ $<
+
+$(BUILD)/flags: always
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" > $@
+export FLAGS = $(COMPILE) $(LINK)
+
+$(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(SAY) 'link    $@'
+	$(QUIET)$(LINK) -o $@ $^ $(RUN_LIBS) -lcmocka
+
+units: $(UNITS)
+
+-include $(patsubst %.o,%.d,$(call object,$(SOURCES) $(wildcard tests/unit/*.c)))
+
+# --- Using it ------------------------------------------------------------------------------------
+
+check:
+	@tests/run
+
+demo: all
+	@contrib/demo.sh
+
+# As root and without DESTDIR this also makes the account, gives files their owners and set-ID
+# bits, and moves another program's sendmail aside (contrib/install-names.sh says how).
+install: all
+	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(LIBDIR) $(LIBEXECDIR) $(CONFDIR))
+	sh contrib/install-names.sh check "$(DESTDIR)" "$(SBINDIR)" "$(BINDIR)" "$(LIBDIR)" "$(FORCE)"
+	install -m 0755 $(BUILD)/postrider $(DESTDIR)$(SBINDIR)/postrider
+	install -m 0755 $(BUILD)/postrider-run $(BUILD)/postrider-local $(BUILD)/postrider-mailbox \
+	    $(DESTDIR)$(LIBEXECDIR)
+	for page in $(MANUALS); do \
+	    install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+	test -e $(DESTDIR)$(CONFDIR)/postrider.conf || \
+	    install -m 0644 etc/postrider.conf $(DESTDIR)$(CONFDIR)/postrider.conf
+	test -e $(DESTDIR)$(CONFDIR)/credentials.conf || \
+	    install -m 0600 etc/credentials.conf $(DESTDIR)$(CONFDIR)/credentials.conf
+	sh contrib/install-accounts.sh "$(DESTDIR)" "$(RUNUSER)" "$(SBINDIR)" "$(LIBEXECDIR)" \
+	    "$(CONFDIR)" "$(SPOOLDIR)"
+	sh contrib/install-names.sh install "$(DESTDIR)" "$(SBINDIR)" "$(BINDIR)" "$(LIBDIR)" "$(FORCE)"
+
+# Leaves the settings, the queue and the account; gives a displaced sendmail its name back.
+uninstall:
+	sh contrib/install-names.sh uninstall "$(DESTDIR)" "$(SBINDIR)" "$(BINDIR)" "$(LIBDIR)" ""
+	rm -f $(DESTDIR)$(SBINDIR)/postrider
+	rm -f $(addprefix $(DESTDIR)$(LIBEXECDIR)/,postrider-run postrider-local postrider-mailbox)
+	-rmdir $(DESTDIR)$(LIBEXECDIR)
+	for page in $(MANUALS); do \
+	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
+	done
+
+# The same commit gives the same bytes on every machine.
+DIST = postrider-$(VERSION)
+dist:
+	@mkdir -p build
+	git archive --format=tar --prefix=$(DIST)/ HEAD | gzip -9 -n > build/$(DIST).tar.gz
+	cd build && sha256sum $(DIST).tar.gz > $(DIST).tar.gz.sha256
+	@cat build/$(DIST).tar.gz.sha256
+
+format:
+	clang-format -i src/*/*.[ch] tests/unit/*.[ch]
+
+clean:
+	rm -rf build
+
+.PHONY: all units check demo install uninstall dist format clean always
+.DELETE_ON_ERROR:
