@@ -28,8 +28,10 @@ struct envelope {
     char *envid; /* xtext decoded; NULL: not given */
     enum dsn_return ret;
     time_t arrived;
-    uid_t uid;  /* the submitter's real user id */
-    char *user; /* and name; NULL when it has none */
+    uid_t uid;     /* the submitter's real user id */
+    char *user;    /* and name; NULL when it has none */
+    size_t *slots; /* finds duplicates among many recipients; for envelope.c alone */
+    size_t slot_count, indexed;
 };
 
 /* Adds a recipient, taking over the address, unless it is there already (then frees it). */
@@ -41,7 +43,10 @@ void envelope_free(struct envelope *envelope);
 bool notify_parse(const char *text, unsigned *notify);
 /* Bits to "SUCCESS,FAILURE"; "" for 0. Static space, good until the next call. */
 const char *notify_text(unsigned notify);
-/* xtext (RFC 3461 section 4). Parsing refuses what decodes to a control character. */
+/*
+ * xtext (RFC 3461 section 4). Parsing refuses what decodes to a control character or to no UTF-8,
+ * and leaves the buffer alone then.
+ */
 bool xtext_parse(const char *text, struct buffer *plain);
 void xtext_format(const char *plain, struct buffer *text);
 

@@ -10,9 +10,14 @@
 
 #include "base/buffer.h"
 
+/* The longest line that may travel, without its end (RFC 5322 2.1.1). */
+enum { LINE_LONGEST = 998 };
+
 struct field {
     char *text;         /* name, colon, body, folds and the last LF: owned, NUL-terminated */
     size_t name_length; /* up to the colon, without white space before it */
+    size_t length;      /* of the text; a NUL within makes strlen see less */
+    size_t capacity;
 };
 
 struct header {
@@ -33,13 +38,20 @@ size_t header_find(const struct header *header, const char *name, size_t from);
 /* Everything behind the colon, folds and all. */
 const char *field_body(const struct field *field);
 bool field_is(const struct field *field, const char *name);
+/* Whether a NUL byte hides the rest of the field from whoever reads it as a string. */
+bool field_has_nul(const struct field *field);
 /* Puts a field in at an index; name and body without line ends (the body may hold "\n " folds). */
 void header_insert(struct header *header, size_t index, const char *name, const char *body);
 void header_remove(struct header *header, size_t index);
-/* Replaces the body from its first byte behind the colon. */
+/* Removes every field of this name, in one pass. */
+void header_remove_all(struct header *header, const char *name);
+/* Replaces the body from its first byte behind the colon; a last LF is put there if missing. */
 void header_replace(struct header *header, size_t index, const char *body);
 /* Puts all fields behind the buffer, without the empty line. Lines over 998 bytes are folded. */
 void header_format(const struct header *header, struct buffer *text);
 void header_free(struct header *header);
+
+/* Puts lines that end in LF behind the buffer, folded where they are over 998 bytes. */
+void header_fold(const char *lines, size_t length, struct buffer *text);
 
 #endif

@@ -1,0 +1,37 @@
+/*
+ * Dates as mail writes them (RFC 5322 3.3, RFC 4155). The names are tables here, so that no locale
+ * of a caller has a say.
+ */
+#include "mail/date.h"
+
+static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+/* A time that the C library cannot break down is shown as the beginning of 1970. */
+static struct tm break_down(time_t when, struct tm *(*into)(const time_t *, struct tm *))
+{
+    struct tm parts = {.tm_mday = 1, .tm_year = 70, .tm_wday = 4};
+    struct tm result;
+    return into(&when, &result) ? result : parts;
+}
+
+void date_format(time_t when, struct buffer *text)
+{
+    tzset();
+    struct tm parts = break_down(when, localtime_r);
+    long minutes = parts.tm_gmtoff / 60;
+    char sign = minutes < 0 ? '-' : '+';
+    if (minutes < 0)
+        minutes = -minutes;
+    buffer_format(text, "%s, %d %s %04ld %02d:%02d:%02d %c%02ld%02ld", days[parts.tm_wday],
+                  parts.tm_mday, months[parts.tm_mon], 1900L + parts.tm_year, parts.tm_hour,
+                  parts.tm_min, parts.tm_sec, sign, minutes / 60, minutes % 60);
+}
+
+void date_format_mbox(time_t when, struct buffer *text)
+{
+    struct tm parts = break_down(when, gmtime_r);
+    buffer_format(text, "%s %s %2d %02d:%02d:%02d %04ld", days[parts.tm_wday], months[parts.tm_mon],
+                  parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, 1900L + parts.tm_year);
+}
