@@ -12,11 +12,14 @@
 #include <unistd.h>
 
 #include "base/checksum.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "queue/format.h"
 #include "queue/journal.h"
+
+enum { DRAFT_PATIENCE = 60 /* seconds */ };
 
 /* The envelope's recipients become the first of the letter's list. */
 static void move_recipients(struct letter *letter)
@@ -191,11 +194,13 @@ struct outcome letter_sync(const struct queue *queue)
     return file_sync_folder(queue->spool, "the queue");
 }
 
-/* Whoever is still writing holds a lock on it. */
+/* Whoever is still writing holds a lock on it, but for the first moment. */
 static void sweep_draft(const struct queue *queue, const char *name)
 {
+    struct stat info;
     int fd = openat(queue->spool, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &info) == 0 &&
+        info.st_mtime + DRAFT_PATIENCE < clock_now())
         unlinkat(queue->spool, name, 0);
     file_close(&fd);
 }

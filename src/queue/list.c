@@ -28,8 +28,7 @@ static void add(struct list *list, const char *id)
     snprintf(entry->id, sizeof entry->id, "%s", id);
 }
 
-/* The names in a folder that are ids; anything else is not ours. */
-static struct outcome read_names(int folder, struct list *list)
+struct outcome list_folder(int folder, struct list *list)
 {
     int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
@@ -44,6 +43,8 @@ static struct outcome read_names(int folder, struct list *list)
     while ((name = readdir(stream)) != NULL)
         if (queue_is_id(name->d_name))
             add(list, name->d_name);
+        else if (name->d_name[0] == '.' && queue_is_id(name->d_name + 1))
+            list->rubbish = true;
     struct outcome outcome = errno ? outcome_errno(errno, "cannot list the queue") : outcome_done();
     closedir(stream);
     if (list->count)
@@ -51,23 +52,35 @@ static struct outcome read_names(int folder, struct list *list)
     return outcome;
 }
 
+static void match_journals(const struct queue *queue, struct list *list,
+                           const struct list *journals)
+{
+    size_t j = 0, matched = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        struct list_entry *entry = &list->entries[i];
+        while (j < journals->count && strcmp(journals->entries[j].id, entry->id) < 0)
+            j++;
+        struct stat info;
+        if (j == journals->count || strcmp(journals->entries[j].id, entry->id) != 0)
+            continue;
+        matched++;
+        if (fstatat(queue->journal, entry->id, &info, AT_SYMLINK_NOFOLLOW) == 0)
+            entry->due = info.st_mtime;
+    }
+    if (matched < journals->count)
+        list->rubbish = true;
+}
+
 struct outcome list_read(const struct queue *queue, struct list *list)
 {
     struct list journals = {0};
     *list = (struct list){0};
     /* The journals first: one that appears in between belongs to a message in the second list. */
-    struct outcome outcome = read_names(queue->journal, &journals);
+    struct outcome outcome = list_folder(queue->journal, &journals);
     if (outcome_good(&outcome))
-        outcome = read_names(queue->spool, list);
-    for (size_t i = 0, j = 0; outcome_good(&outcome) && i < list->count; i++) {
-        struct list_entry *entry = &list->entries[i];
-        while (j < journals.count && strcmp(journals.entries[j].id, entry->id) < 0)
-            j++;
-        struct stat info;
-        if (j < journals.count && strcmp(journals.entries[j].id, entry->id) == 0 &&
-            fstatat(queue->journal, entry->id, &info, AT_SYMLINK_NOFOLLOW) == 0)
-            entry->due = info.st_mtime;
-    }
+        outcome = list_folder(queue->spool, list);
+    if (outcome_good(&outcome))
+        match_journals(queue, list, &journals);
     list_free(&journals);
     return outcome;
 }

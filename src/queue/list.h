@@ -2,6 +2,7 @@
 #ifndef QUEUE_LIST_H
 #define QUEUE_LIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -17,10 +18,13 @@ struct list {
     struct list_entry *entries; /* by id, which is by age */
     size_t count;
     size_t capacity;
+    bool rubbish; /* there are journals or drafts without a message: letter_sweep is worth it */
 };
 
 /* Every message of the queue; the caller frees. */
 struct outcome list_read(const struct queue *queue, struct list *list);
+/* The names in one of the queue's folders that are ids; anything else in it is not ours. */
+struct outcome list_folder(int folder, struct list *list);
 void list_free(struct list *list);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Getting the queue run: the lock of the one runner, the mark that a submitter leaves, and the
- * start of a runner process.
+ * Getting the queue run: the lock of the one runner, the mark that a submitter leaves for it, the
+ * traces of runs that did not end well, and the start of a runner.
  */
 #ifndef QUEUE_RUNNER_H
 #define QUEUE_RUNNER_H
@@ -8,20 +8,46 @@
 #include <stdbool.h>
 
 #include "base/outcome.h"
-#include "base/text.h"
 #include "queue/queue.h"
 
-/*
- * For submitters, after a commit: leaves the mark, and starts a runner in the background unless
- * one is at work. config: the settings file in use when it is not the installed one, else NULL.
- * Never reports a failure: the message is safe, and the next queue run takes it; logs it.
- */
-void runner_wake(const struct queue *queue, const char *config);
+/* ---- for submitters ---- */
 
 /*
- * Runs postrider-run in the foreground with these arguments (such as {"--id", ID}), standard
- * output and standard error shared with it when share is set, and waits. The exit status.
+ * After a commit: leaves the mark, and starts a runner in the background unless one is at work.
+ * config: the settings file in use when it is not the installed one, else NULL. Reports nothing:
+ * the message is safe, and the next queue run takes it; what goes wrong is logged.
  */
-int runner_run(const char *config, char *const arguments[], bool share);
+void runner_wake(const struct queue *queue, const char *config);
+/*
+ * Runs postrider-run in the foreground with these arguments, such as {"--id", ID, NULL}; its
+ * standard output and standard error are ours when shared. Its exit status.
+ */
+int runner_run(const char *config, const char *const arguments[], bool shared);
+
+/* ---- for the runner ---- */
+
+/*
+ * Becomes the one runner of the queue until the process ends or runner_unlock. *fd is -1 when
+ * another one is at work.
+ */
+struct outcome runner_lock(const struct queue *queue, int *fd);
+void runner_unlock(int *fd);
+/* Takes the submitters' mark away; whether there was one. Everything committed before it was left
+ * is in the folder then. */
+bool runner_take_mark(const struct queue *queue);
+
+/* A run that puts mail into mailboxes leaves its trace until it ended well. */
+struct run_trace {
+    char id[QUEUE_ID_SIZE]; /* "" until it is needed */
+    int fd;
+    bool careful; /* a run before this one was cut off: a mailbox may have a message already */
+};
+
+/* Looks for traces of runs that were cut off. */
+void runner_read_traces(const struct queue *queue, struct run_trace *trace);
+/* Leaves ours, on stable storage, before the first delivery into a mailbox. */
+struct outcome runner_leave_trace(const struct queue *queue, struct run_trace *trace);
+/* The run ended well. resolved: it also settled everything that a run before it had left open. */
+void runner_clear_traces(const struct queue *queue, struct run_trace *trace, bool resolved);
 
 #endif

@@ -1,0 +1,101 @@
+/*
+ * Becomes a user and appends a message to his mailbox. Only the queue's own user may ask for
+ * anybody's mailbox, and then only in a folder that is made for mail; everybody else (a user with
+ * a queue of his own) reaches his own.
+ */
+#include "local/local.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static off_t read_size(const char *text)
+{
+    char *rest;
+    errno = 0;
+    long long size = strtoll(text, &rest, 10);
+    if (errno || rest == text || *rest || size <= 0)
+        end(EX_USAGE, "SIZE is not a number of bytes");
+    return size;
+}
+
+/* A name from the user table that is one part of a path. */
+static const struct passwd *find_user(const char *name)
+{
+    errno = 0;
+    const struct passwd *user = getpwnam(name);
+    if (!user && errno && errno != ENOENT)
+        end(EX_TEMPFAIL, "the user table cannot be read: %s", strerror(errno));
+    if (!user || strcmp(user->pw_name, name) != 0)
+        end(EX_NOUSER, "there is no user of this name");
+    if (strchr(name, '/') || name[0] == '.' || name[0] == '\0')
+        end(EX_NOUSER, "this user's name cannot be a mailbox");
+    return user;
+}
+
+/* Root creates files in it under a user's name: so it has to be root's, and for mail only. */
+static void check_folder(const char *path, const struct stat *folder)
+{
+    const struct group *mail = getgrnam("mail");
+    if (folder->st_uid != 0 || ((folder->st_mode & S_IWOTH) && !(folder->st_mode & S_ISVTX)))
+        end(EX_CANTCREAT, "%s must belong to root and be closed to others", path);
+    if (strcmp(path, POSTRIDER_MAILDIR) != 0 && (!mail || folder->st_gid != mail->gr_gid))
+        end(EX_CANTCREAT, "%s must be of group mail to be a folder for mailboxes", path);
+}
+
+/* Makes the mailbox when there is none; true when it did. */
+static int make_mailbox(int folder, const char *name, uid_t uid, gid_t gid, mode_t mode)
+{
+    int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        if (errno != EEXIST)
+            end(EX_CANTCREAT, "cannot make the mailbox: %s", strerror(errno));
+        return 0;
+    }
+    if (fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0)
+        end(EX_CANTCREAT, "cannot make the mailbox: %s", strerror(errno));
+    close(fd);
+    return 1;
+}
+
+void deliver(const char *name, const char *path, const char *size_text, const char *id)
+{
+    off_t size = read_size(size_text);
+    uid_t caller = getuid();
+    int privileged = geteuid() == 0 && caller != 0;
+    const struct passwd *queue_user = privileged ? getpwnam(POSTRIDER_USER) : NULL;
+    if (privileged && (!queue_user || queue_user->pw_uid != caller))
+        end(EX_NOPERM, "only the user " POSTRIDER_USER " delivers into mailboxes");
+    uid_t queue_uid = privileged ? queue_user->pw_uid : caller;
+    const struct passwd *user = find_user(name);
+    if (!privileged && user->pw_uid != caller)
+        end(EX_NOUSER, "without an installation only the caller's own mailbox can be written");
+    /* Root is never a user: his mailbox is written as the queue's user. */
+    uid_t uid = user->pw_uid == 0 ? queue_uid : user->pw_uid;
+
+    umask(077);
+    struct stat info;
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0 || fstat(folder, &info) < 0)
+        end(EX_CANTCREAT, "cannot open the folder %s: %s", path, strerror(errno));
+    int made;
+    if (privileged) {
+        check_folder(path, &info);
+        made = make_mailbox(folder, name, uid, info.st_gid, 0660);
+        become(uid, info.st_gid);
+    } else {
+        made = make_mailbox(folder, name, uid, getgid(), 0600);
+    }
+    int mailbox = mailbox_open(folder, name);
+    mailbox_append(mailbox, size, id);
+    if (made && fsync(folder) < 0)
+        end(EX_IOERR, "cannot sync the folder %s: %s", path, strerror(errno));
+    mailbox_unlock();
+    _exit(EX_OK);
+}

@@ -1,0 +1,220 @@
+/*
+ * A mailbox in mbox form (RFC 4155), as the user that it belongs to: checked, locked twice (by a
+ * dot-lock and by fcntl, for readers use either), appended to, synced; its old length comes back
+ * when that fails.
+ */
+#include "local/local.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATIENCE = 30 /* seconds for a lock */, STALE = 300 /* seconds */, BLOCK = 65536 };
+
+static int lock_folder = -1;
+static char lock_name[300];
+static char block[BLOCK];
+
+void mailbox_unlock(void)
+{
+    if (lock_folder >= 0)
+        unlinkat(lock_folder, lock_name, 0);
+    lock_folder = -1;
+}
+
+static void wait_a_little(void)
+{
+    struct timespec pause = {.tv_nsec = 200000000};
+    nanosleep(&pause, NULL);
+}
+
+/* A dot-lock whose holder is gone may be taken away after a while. */
+static void remove_stale(int folder)
+{
+    struct stat info;
+    char text[32] = "";
+    if (fstatat(folder, lock_name, &info, AT_SYMLINK_NOFOLLOW) < 0 ||
+        time(NULL) - info.st_mtime < STALE)
+        return;
+    int fd = openat(folder, lock_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    long holder = length > 0 ? strtol(text, NULL, 10) : 0;
+    if (holder <= 0 || (kill((pid_t)holder, 0) < 0 && errno == ESRCH))
+        unlinkat(folder, lock_name, 0);
+}
+
+static void take_dot_lock(int folder, const char *name, time_t limit)
+{
+    if (snprintf(lock_name, sizeof lock_name, "%s.lock", name) >= (int)sizeof lock_name)
+        end(EX_NOUSER, "this user's name is too long for a mailbox");
+    for (;;) {
+        int fd =
+            openat(folder, lock_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (fd >= 0) {
+            lock_folder = folder;
+            dprintf(fd, "%ld\n", (long)getpid());
+            close(fd);
+            return;
+        }
+        /* Where we may not make one, no reader of this mailbox may either. */
+        if (errno == EACCES || errno == EPERM)
+            return;
+        if (errno != EEXIST)
+            end(EX_CANTCREAT, "cannot lock the mailbox: %s", strerror(errno));
+        remove_stale(folder);
+        if (time(NULL) > limit)
+            end(EX_TEMPFAIL, "another program holds the mailbox's dot-lock");
+        wait_a_little();
+    }
+}
+
+int mailbox_open(int folder, const char *name)
+{
+    time_t limit = time(NULL) + PATIENCE;
+    take_dot_lock(folder, name, limit);
+    int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && errno == ELOOP)
+        end(EX_CANTCREAT, "the mailbox is a symbolic link");
+    struct stat info;
+    if (fd < 0 || fstat(fd, &info) < 0)
+        end(EX_CANTCREAT, "cannot open the mailbox: %s", strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        end(EX_CANTCREAT, "the mailbox is not a file");
+    if (info.st_nlink != 1)
+        end(EX_CANTCREAT, "the mailbox has a second name (hard link)");
+    if (info.st_uid != geteuid())
+        end(EX_CANTCREAT, "the mailbox belongs to another user");
+    struct flock wish = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    while (fcntl(fd, F_SETLK, &wish) < 0) {
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+            end(EX_TEMPFAIL, "cannot lock the mailbox: %s", strerror(errno));
+        if (time(NULL) > limit)
+            end(EX_TEMPFAIL, "another program has locked the mailbox");
+        wait_a_little();
+    }
+    return fd;
+}
+
+static off_t length_of(int fd)
+{
+    struct stat info;
+    if (fstat(fd, &info) < 0)
+        end(EX_IOERR, "cannot read the mailbox: %s", strerror(errno));
+    return info.st_size;
+}
+
+static int starts_at(int fd, off_t at, const char *text)
+{
+    char found[16];
+    size_t length = strlen(text);
+    return pread(fd, found, length, at) == (ssize_t)length && memcmp(found, text, length) == 0;
+}
+
+/*
+ * Finds where the message with this id begins: its "X-Postrider-Id: ID" line stands right behind
+ * its "From " line, where no sender can put one. -1: it is not there.
+ */
+static off_t find_message(int fd, const char *id)
+{
+    char wanted[64];
+    int copy = dup(fd);
+    FILE *stream = copy >= 0 ? fdopen(copy, "r") : NULL;
+    if (!stream ||
+        snprintf(wanted, sizeof wanted, "X-Postrider-Id: %s\n", id) >= (int)sizeof wanted)
+        end(EX_OSERR, "cannot search the mailbox");
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t length;
+    off_t at = 0, from = -1, found = -1;
+    while (found < 0 && (length = getline(&line, &capacity, stream)) > 0) {
+        if (from >= 0 && strcmp(line, wanted) == 0)
+            found = from;
+        from = strncmp(line, "From ", 5) == 0 ? at : -1;
+        at += length;
+    }
+    if (ferror(stream))
+        end(EX_IOERR, "cannot read the mailbox: %s", strerror(errno));
+    free(line);
+    fclose(stream);
+    return found;
+}
+
+/* After a run that was cut off: true when all of the message is there; a cut one is taken away. */
+static int is_there(int fd, const char *id, off_t size)
+{
+    off_t at = find_message(fd, id);
+    if (at < 0)
+        return 0;
+    off_t length = length_of(fd);
+    if (at + size == length || starts_at(fd, at + size, "From "))
+        return 1;
+    if (at + size > length && ftruncate(fd, at) < 0)
+        end(EX_IOERR, "cannot cut the mailbox: %s", strerror(errno));
+    return 0;
+}
+
+static int write_all(int fd, const char *data, size_t length)
+{
+    while (length > 0) {
+        ssize_t count = write(fd, data, length);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return 0;
+        data += count;
+        length -= (size_t)count;
+    }
+    return 1;
+}
+
+/* The message that came before has to end in an empty line. */
+static int separate(int fd, off_t length)
+{
+    if (length == 0 || (length > 1 && starts_at(fd, length - 2, "\n\n")))
+        return 1;
+    return starts_at(fd, length - 1, "\n") ? write_all(fd, "\n", 1) : write_all(fd, "\n\n", 2);
+}
+
+static int copy_input(int fd, off_t size)
+{
+    for (;;) {
+        ssize_t count = read(0, block, BLOCK);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return 0;
+        if (count == 0)
+            break;
+        size -= count;
+        if (size < 0 || !write_all(fd, block, (size_t)count))
+            return 0;
+    }
+    if (size != 0)
+        errno = EPIPE;
+    return size == 0;
+}
+
+void mailbox_append(int fd, off_t size, const char *id)
+{
+    if (id && is_there(fd, id, size))
+        return;
+    off_t before = length_of(fd);
+    if (lseek(fd, before, SEEK_SET) == before && separate(fd, before) && copy_input(fd, size) &&
+        fsync(fd) == 0)
+        return;
+    int error = errno;
+    if (ftruncate(fd, before) < 0 || fsync(fd) < 0)
+        end(EX_IOERR, "the mailbox could not be written (%s), and its old length not restored",
+            strerror(error));
+    end(error == EDQUOT || error == ENOSPC ? EX_TEMPFAIL : EX_IOERR,
+        "the mailbox could not be written: %s", strerror(error));
+}

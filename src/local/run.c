@@ -1,0 +1,73 @@
+/*
+ * Starts the queue runner as the queue's user, with nothing left of the caller but what the kernel
+ * passes on for good: the caller can neither stop it, nor limit it, nor choose its environment.
+ */
+#include "local/local.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { MOST_FILES = 1024, MOST_ARGUMENTS = 16 };
+
+static void fresh_limits(void)
+{
+    static const int kinds[] = {RLIMIT_FSIZE, RLIMIT_CPU,   RLIMIT_AS,
+                                RLIMIT_DATA,  RLIMIT_STACK, RLIMIT_NPROC};
+    struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+    struct rlimit files = {MOST_FILES, MOST_FILES};
+    struct rlimit stack = {8u << 20, RLIM_INFINITY};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (setrlimit(kinds[i], &none) < 0)
+            end(EX_OSERR, "cannot reset a limit: %s", strerror(errno));
+    if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_STACK, &stack) < 0)
+        end(EX_OSERR, "cannot reset a limit: %s", strerror(errno));
+}
+
+static void fresh_process(void)
+{
+    sigset_t nothing;
+    sigemptyset(&nothing);
+    sigprocmask(SIG_SETMASK, &nothing, NULL);
+    struct itimerval off = {0};
+    setitimer(ITIMER_REAL, &off, NULL);
+    setitimer(ITIMER_VIRTUAL, &off, NULL);
+    setitimer(ITIMER_PROF, &off, NULL);
+    setpriority(PRIO_PROCESS, 0, 0);
+    umask(027);
+    setsid();
+    if (chdir("/") < 0)
+        end(EX_OSERR, "cannot go to /");
+    if (close_range(3, ~0u, 0) < 0)
+        for (int fd = 3; fd < 65536; fd++)
+            close(fd);
+}
+
+void run(char *const arguments[])
+{
+    if (geteuid() != 0)
+        end(EX_NOPERM, "this program has no set-user-ID bit, or the caller may gain no rights "
+                       "(NoNewPrivileges): the queue runner was not started");
+    const struct passwd *user = getpwnam(POSTRIDER_USER);
+    if (!user || user->pw_uid == 0)
+        end(EX_OSERR, "there is no user " POSTRIDER_USER);
+
+    char *argv[MOST_ARGUMENTS + 2] = {"postrider-run"};
+    for (size_t i = 0; arguments[i]; i++) {
+        if (i == MOST_ARGUMENTS || arguments[i][0] == '\0' || strncmp(arguments[i], "-C", 2) == 0)
+            end(EX_USAGE, "the installed queue takes no such arguments");
+        argv[i + 1] = arguments[i];
+    }
+    static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", NULL};
+    fresh_limits();
+    fresh_process();
+    become(user->pw_uid, user->pw_gid);
+    execve(POSTRIDER_LIBEXECDIR "/postrider-run", argv, environment);
+    end(EX_OSERR, "cannot start " POSTRIDER_LIBEXECDIR "/postrider-run: %s", strerror(errno));
+}

@@ -1,0 +1,214 @@
+/*
+ * How one runner at a time comes about. A submitter commits, leaves its mark, and then looks at
+ * the lock; a runner takes the mark away before each look at the folder, and looks for it once
+ * more after it let the lock go. So one of the two always sees the other.
+ */
+#include "queue/runner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "config/paths.h"
+#include "queue/list.h"
+
+static const char mark[] = ".wake";
+static const char lock_name[] = "run.lock";
+
+/* ---- submitters ---- */
+
+static bool is_locked(const struct queue *queue)
+{
+    int fd = openat(queue->root, lock_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    /* Asking takes nothing: a submitter that its caller stops can hold no lock. */
+    struct flock question = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    bool locked = fcntl(fd, F_OFD_GETLK, &question) == 0 && question.l_type != F_UNLCK;
+    file_close(&fd);
+    return locked;
+}
+
+/* The program's path beside our own when we run from where we were built, else where installed. */
+static void find_program(const char *name, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s", process_folder(), name);
+    if (access(path, X_OK) < 0)
+        snprintf(path, size, "%s/%s", POSTRIDER_LIBEXECDIR, name);
+}
+
+enum { MOST_ARGUMENTS = 16 };
+
+/*
+ * The installed queue is run by its own user, through the helper that may become it; a queue of
+ * the caller's own by the caller.
+ */
+static void become_runner(const char *config, const char *const arguments[])
+{
+    char path[4096];
+    const char *argv[MOST_ARGUMENTS + 5];
+    size_t count = 0;
+    if (config) {
+        find_program("postrider-run", path, sizeof path);
+        argv[count++] = "postrider-run";
+        argv[count++] = "-C";
+        argv[count++] = config;
+    } else {
+        snprintf(path, sizeof path, "%s/postrider-local", POSTRIDER_LIBEXECDIR);
+        argv[count++] = "postrider-local";
+        argv[count++] = "run";
+    }
+    for (size_t i = 0; arguments[i] && i < MOST_ARGUMENTS; i++)
+        argv[count++] = arguments[i];
+    argv[count] = NULL;
+    execv(path, (char *const *)argv);
+    log_error("cannot start %s: %s", path, strerror(errno));
+    _exit(EX_OSERR);
+}
+
+static void to_null(int fd, int null)
+{
+    if (null >= 0)
+        dup2(null, fd);
+}
+
+/* Twice forked, so that it is nobody's child to wait for. */
+static void start_in_background(const char *config)
+{
+    pid_t pid = fork();
+    if (pid < 0) {
+        log_error("cannot start a queue runner: %s", strerror(errno));
+        return;
+    }
+    if (pid > 0) {
+        process_wait(pid);
+        return;
+    }
+    if (fork() != 0)
+        _exit(0);
+    setsid();
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd <= 2; fd++)
+        to_null(fd, null);
+    process_close_from(3);
+    const char *const none[] = {NULL};
+    become_runner(config, none);
+}
+
+void runner_wake(const struct queue *queue, const char *config)
+{
+    int fd = openat(queue->spool, mark, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0660);
+    if (fd < 0)
+        log_error("cannot leave a mark for the queue runner: %s", strerror(errno));
+    file_close(&fd);
+    if (!is_locked(queue))
+        start_in_background(config);
+}
+
+int runner_run(const char *config, const char *const arguments[], bool shared)
+{
+    pid_t pid = fork();
+    if (pid < 0) {
+        log_error("cannot start a queue runner: %s", strerror(errno));
+        return EX_OSERR;
+    }
+    if (pid > 0)
+        return process_wait(pid);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    to_null(0, null);
+    if (!shared) {
+        to_null(1, null);
+        to_null(2, null);
+    }
+    process_close_from(3);
+    become_runner(config, arguments);
+    return EX_OSERR;
+}
+
+/* ---- the runner ---- */
+
+struct outcome runner_lock(const struct queue *queue, int *fd)
+{
+    *fd = openat(queue->root, lock_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+    if (*fd < 0)
+        return outcome_errno(errno, "cannot open %s/%s", queue->directory, lock_name);
+    struct flock wish = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(*fd, F_OFD_SETLK, &wish) == 0)
+        return outcome_done();
+    int error = errno;
+    file_close(fd);
+    if (error == EAGAIN || error == EACCES)
+        return outcome_done();
+    return outcome_errno(error, "cannot lock %s/%s", queue->directory, lock_name);
+}
+
+void runner_unlock(int *fd)
+{
+    file_close(fd);
+}
+
+bool runner_take_mark(const struct queue *queue)
+{
+    return unlinkat(queue->spool, mark, 0) == 0;
+}
+
+/* ---- traces ---- */
+
+/* Whether there is a trace of a run that is over: nobody holds its lock. */
+static bool look_at_dead_traces(const struct queue *queue, bool remove)
+{
+    struct list traces = {0};
+    bool any = false;
+    struct outcome outcome = list_folder(queue->runs, &traces);
+    for (size_t i = 0; outcome_good(&outcome) && i < traces.count; i++) {
+        const char *id = traces.entries[i].id;
+        int fd = openat(queue->runs, id, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            any = true;
+            if (remove)
+                unlinkat(queue->runs, id, 0);
+        }
+        file_close(&fd);
+    }
+    list_free(&traces);
+    return any || !outcome_good(&outcome);
+}
+
+void runner_read_traces(const struct queue *queue, struct run_trace *trace)
+{
+    *trace = (struct run_trace){.fd = -1, .careful = look_at_dead_traces(queue, false)};
+}
+
+struct outcome runner_leave_trace(const struct queue *queue, struct run_trace *trace)
+{
+    if (trace->id[0])
+        return outcome_done();
+    queue_new_id(trace->id);
+    trace->fd = openat(queue->runs, trace->id, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    struct stat info = {0};
+    if (trace->fd < 0 || flock(trace->fd, LOCK_EX) < 0 || fstat(trace->fd, &info) < 0 ||
+        info.st_nlink == 0) {
+        struct outcome outcome = outcome_errno(errno, "cannot note that a queue run has begun");
+        trace->id[0] = '\0';
+        return outcome;
+    }
+    return file_sync_folder(queue->runs, "the folder of queue runs");
+}
+
+void runner_clear_traces(const struct queue *queue, struct run_trace *trace, bool resolved)
+{
+    if (trace->id[0])
+        unlinkat(queue->runs, trace->id, 0);
+    file_close(&trace->fd);
+    if (trace->careful && resolved)
+        look_at_dead_traces(queue, true);
+}
