@@ -61,7 +61,9 @@ ifneq ($(filter-out clean uninstall dist format,$(or $(MAKECMDGOALS),all)),)
               $(call option,-fstack-protector-strong) $(call option,-fstack-clash-protection) \
               $(call option,-fcf-protection)
   else
-    HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+    HARDEN := -fsanitize=address,undefined -fsanitize-undefined-trap-on-error \
+              -fno-omit-frame-pointer \
+              -DPOSTRIDER_REPORTS='"$(CURDIR)/$(BUILD)/reports"'
   endif
 endif
 
@@ -89,20 +91,21 @@ NAMES    := $(addprefix $(BUILD)/,sendmail mailq newaliases)
 ARCHIVE  := $(BUILD)/modules.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 MANUALS  := $(sort $(wildcard man/*.[1-8]))
+SANITIZER := $(if $(SANITIZE),$(BUILD)/object/tests/sanitize.o)
 object    = $(patsubst %.c,$(BUILD)/object/%.o,$(1))
 
 all: $(PROGRAMS) $(NAMES) $(BUILD)/postrider-mailbox
 
-$(BUILD)/postrider: $(call object,src/sendmail/main.c) $(ARCHIVE)
+$(BUILD)/postrider: $(call object,src/sendmail/main.c) $(SANITIZER) $(ARCHIVE)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^ $(FRONT_LIBS)
 
-$(BUILD)/postrider-run: $(call object,src/run/main.c) $(ARCHIVE)
+$(BUILD)/postrider-run: $(call object,src/run/main.c) $(SANITIZER) $(ARCHIVE)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^ $(RUN_LIBS)
 
 # The privileged helper gets no library at all.
-$(BUILD)/postrider-local: $(call object,src/local/main.c) $(ARCHIVE)
+$(BUILD)/postrider-local: $(call object,src/local/main.c) $(SANITIZER) $(ARCHIVE)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^
 
@@ -124,11 +127,11 @@ $(BUILD)/object/%.o: %.c $(BUILD)/flags
 	$(QUIET)$(COMPILE) -MMD -MP -c -o $@ $<
 
 $(BUILD)/flags: always
-	@mkdir -p $(@D)
+	@mkdir -p $(@D) $(if $(SANITIZE),&& install -d -m 1777 $(BUILD)/reports)
 	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" > $@
 export FLAGS = $(COMPILE) $(LINK)
 
-$(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(ARCHIVE)
+$(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(SANITIZER) $(ARCHIVE)
 	@mkdir -p $(@D)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^ $(RUN_LIBS) -lcmocka

@@ -1,0 +1,21 @@
+/*
+ * What the sanitizers do in a SANITIZE=1 build. A runner in the background, started with a clean
+ * environment and no terminal, reports too: every finding becomes a file below POSTRIDER_REPORTS,
+ * and tests/run wants that folder empty. Undefined behaviour traps, and ASan reports the trap: the
+ * UBSan runtime itself would write to standard error alone.
+ */
+#include <unistd.h>
+
+/* 2: not even our own return to default signal handlers takes these away. */
+#define OPTIONS                                                                                    \
+    "exitcode=99:log_path=" POSTRIDER_REPORTS "/report:"                                           \
+    "handle_sigill=2:handle_segv=2:handle_sigbus=2:handle_sigfpe=2:"
+
+const char *__asan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+    /* Looking for leaks takes ptrace on ourselves, which a process that must not dump core may do
+     * as root only. */
+    return geteuid() == 0 ? OPTIONS "detect_leaks=1" : OPTIONS "detect_leaks=0";
+}
