@@ -26,6 +26,7 @@ struct addresses {
     struct address_place *items;
     size_t count;
     size_t capacity;
+    size_t fault; /* after a syntax error: where the entry begins that has it */
 };
 
 /*
@@ -37,6 +38,8 @@ bool address_parse(const char *text, struct address *address, const char **why);
 /*
  * An address list of a header field or a command line (RFC 5322 3.4, obs-forms too): commas,
  * groups, comments, quoted names. Adds to the list; false with *why at the first syntax error.
+ * White space may hold folds, as in a header field; whoever takes text from elsewhere and wants
+ * no line end in it looks for that first.
  */
 bool addresses_parse(const char *text, struct addresses *list, const char **why);
 void addresses_free(struct addresses *list);

@@ -273,6 +273,7 @@ bool addresses_parse(const char *text, struct addresses *list, const char **why)
             continue;
         }
         struct address_place place = {0};
+        list->fault = scanner.at;
         enum entry entry = scan_entry(&scanner, &place);
         if (entry == ENTRY_FAULT)
             break;

@@ -26,11 +26,15 @@ struct completion {
     const char *sender_domain;    /* behind bare names of From, Sender, Reply-To */
     const char *recipient_domain; /* behind bare names of To and Cc */
     const char *full_name;        /* for a From that must be made; NULL: none */
-    const struct address *from;   /* the address for such a From */
+    const struct address *from;   /* its address; NULL or the null path: MAILER-DAEMON */
     const char *warning;          /* X-Authentication-Warning; NULL: none */
-    const char *received_from;    /* "from" clause of Received, such as "(userid 1000)" text */
-    const char *protocol;         /* "local", "ESMTPSA", ... behind "with"; RFC 3848 */
-    const char *id;               /* queue id for Received */
+    /*
+     * For Received: a "from" clause, such as "client.example.org ([192.0.2.1])", or, beginning
+     * with '(', a comment behind the "by" clause, such as "(from userid 1000)"; NULL: neither.
+     */
+    const char *received_from;
+    const char *protocol; /* "local", "ESMTPSA", ... behind "with"; RFC 3848; NULL: none */
+    const char *id;       /* queue id for Received and Message-ID */
     time_t now;
 };
 

@@ -19,6 +19,8 @@
  * of them with "\n " in between. Control characters become spaces: no byte can end the field.
  */
 void mime_encode_words(const char *text, struct buffer *out);
+/* The same for a display name (RFC 5322 phrase): a quoted string where ASCII needs one. */
+void mime_encode_phrase(const char *text, struct buffer *out);
 
 /*
  * Hands a message on, piece by piece, in 7-bit form, LF line ends again. The message has LF line
