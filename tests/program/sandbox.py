@@ -227,7 +227,10 @@ class Sandbox:
     def letters(self):
         """The ids of the messages in the queue, oldest first."""
         spool = self.queue / "spool"
-        return sorted(entry.name for entry in spool.iterdir()) if spool.is_dir() else []
+        if not spool.is_dir():
+            return []
+        # The mark for the runner lies there too; it is no message.
+        return sorted(entry.name for entry in spool.iterdir() if entry.name[0] != ".")
 
     def letter(self, name=None):
         """The bytes of a queue file; without a name there must be just one."""

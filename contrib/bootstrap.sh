@@ -1,0 +1,108 @@
+#!/bin/sh
+# From a base Debian to a running demo or a full check:
+#
+#     sh contrib/bootstrap.sh build    installs what building needs, then make
+#     sh contrib/bootstrap.sh demo     the same, then make demo
+#     sh contrib/bootstrap.sh check    what the tests need as well, then make check
+#
+# Packages come from the machine's own apt sources. The mail servers that the tests talk to are
+# only downloaded, into build/packages: nothing is started and the machine's mail stays as it is.
+set -eu
+cd "$(dirname "$0")/.."
+
+build_packages="gcc libc6-dev make pkg-config libgnutls28-dev libgsasl-dev libdb-dev libinih-dev
+    libidn2-dev"
+demo_packages="python3 openssl ca-certificates"
+check_packages="libcmocka-dev python3-pytest python3-pytest-xdist mandoc clang clang-format
+    binutils iproute2 util-linux adduser procps"
+server_packages="postfix exim4-daemon-light bsd-mailx sasl2-bin libsasl2-modules"
+
+usage() {
+    echo "usage: sh contrib/bootstrap.sh build|demo|check" >&2
+    exit 64
+}
+
+[ $# -eq 1 ] || usage
+case $1 in
+build) wanted=$build_packages ;;
+demo) wanted="$build_packages $demo_packages" ;;
+check) wanted="$build_packages $demo_packages $check_packages" ;;
+*) usage ;;
+esac
+
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# What has to be installed by hand, and why we cannot do it.
+cannot_install() {
+    {
+        echo "bootstrap: $1."
+        echo "Please install these packages (Debian's names), then run make $target:"
+        for package in $2; do
+            echo "    $package"
+        done
+    } >&2
+    exit 1
+}
+
+target=$1
+if [ "$target" = build ]; then
+    target=all
+fi
+
+command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
+    cannot_install "there is no apt-get here" "$wanted"
+
+updated=
+# The lists of packages, once, and only when something is needed.
+update() {
+    if [ -z "$updated" ] && [ "$(id -u)" -eq 0 ]; then
+        apt-get update -q
+    fi
+    updated=yes
+}
+
+missing=
+for package in $wanted; do
+    is_installed "$package" || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    [ "$(id -u)" -eq 0 ] || cannot_install "packages are missing and we are not root" "$missing"
+    echo "bootstrap: installing$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    update
+    # shellcheck disable=SC2086
+    apt-get install -q -y --no-install-recommends $missing
+fi
+
+# Packages that would replace the machine's own mail system are downloaded with whatever they need
+# and unpacked by the tests, in a file system that goes away with them.
+download_servers() {
+    if [ -e build/packages/complete ]; then
+        return
+    fi
+    update
+    mkdir -p build/packages
+    names=
+    for package in $server_packages; do
+        needed=$(apt-get install -s -q --no-install-recommends "$package" |
+            sed -n 's/^Inst \([^ ]*\).*/\1/p')
+        names="$names $package $needed"
+    done
+    (
+        cd build/packages
+        # shellcheck disable=SC2086
+        apt-get download -q $(printf '%s\n' $names | sort -u)
+    )
+    touch build/packages/complete
+}
+
+if [ "$target" = check ]; then
+    download_servers
+    exec make check
+fi
+
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+make -j"$jobs" all
+[ "$target" = all ] || exec make "$target"
