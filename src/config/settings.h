@@ -1,6 +1,6 @@
 /*
  * The settings of postrider.conf, every one with its default, read through inih; what is wrong is
- * named by file and line. The tables in settings.c are the list of what there is.
+ * named by file and line. The table in keys.c is the list of what there is.
  */
 #ifndef CONFIG_SETTINGS_H
 #define CONFIG_SETTINGS_H
@@ -32,9 +32,9 @@ struct smarthost {
     struct texts hosts; /* "host", "host:port", "[v6]:port" */
     unsigned port;
     enum tls_mode tls;
-    char *tls_trust; /* "system" or a PEM file */
-    char *tls_fingerprint;
-    char *tls_certificate, *tls_key;
+    char *tls_trust;                 /* "system" or a PEM file */
+    char *tls_fingerprint;           /* SHA-256, 64 lower-case hexadecimal digits; "": none */
+    char *tls_certificate, *tls_key; /* PEM files; "": none */
     enum auth_mode auth;
     char *user; /* "": no AUTH */
     char *password_command;
@@ -42,7 +42,7 @@ struct smarthost {
 };
 
 struct settings {
-    char *path; /* the file; "" when there is none and all are defaults */
+    char *path; /* the file, absolute; "" when there is none and all are defaults */
     char *hostname;
     char *domain;
     struct texts local_domains;
@@ -55,17 +55,28 @@ struct settings {
     char *queue_directory;
     uint64_t *retry; /* seconds, at least one */
     size_t retry_count;
+    uint64_t warn;     /* seconds; 0: the sender is never told of a delay */
     uint64_t lifetime; /* seconds */
 };
 
 /*
  * Reads the file; a path of NULL means the compiled default, which may be missing (all defaults).
- * DONE, or EX_CONFIG with "file:line: what, and what to do". The caller frees either way.
+ * DONE, or EX_CONFIG with "file:line: what, and what to do", or EX_NOPERM for a file that may not
+ * be read. All paths in it come out absolute: relative ones count from the file's folder. For a
+ * file other than the compiled default, the queue is in $XDG_STATE_HOME or ~/.local/state unless
+ * the file says where. The caller frees either way.
  */
 struct outcome settings_load(const char *path, struct settings *settings);
 void settings_free(struct settings *settings);
 /* The smarthost of this name, "" for the default; NULL: there is none. */
 const struct smarthost *settings_smarthost(const struct settings *settings, const char *name);
+/*
+ * The smarthost for mail from this sender, "" being the null sender: the one that names the address
+ * in its senders, else the domain ("@domain"), else a pattern with '*'; else the default. Case does
+ * not count. NULL: there is none.
+ */
+const struct smarthost *settings_smarthost_for(const struct settings *settings,
+                                               const char *sender_address);
 /* Where credentials live: beside the settings in use. The caller frees. */
 char *settings_credentials_path(const struct settings *settings);
 

@@ -1,0 +1,48 @@
+/*
+ * The table of all settings: section, key, where it goes, its default and its range, and how its
+ * text becomes a value. Knows single values; how they fit together is for settings.c.
+ */
+#ifndef CONFIG_KEYS_H
+#define CONFIG_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/outcome.h"
+#include "config/reader.h"
+
+struct setting;
+
+struct key {
+    const char *section; /* "smarthost": offsets are into struct smarthost, else struct settings */
+    const char *name;
+    struct outcome (*set)(const struct setting *setting, const char *text);
+    size_t offset;
+    size_t count_offset; /* of the number of items, for lists that are no struct texts */
+    const char *initial; /* the default, as it would stand in the file; NULL: settings.c has it */
+    const char *low, *high;
+    bool list;   /* may go on in indented lines */
+    bool filled; /* may not be empty */
+};
+
+/* A value on its way. */
+struct setting {
+    const struct key *key;
+    const struct entry *entry; /* for words about it */
+    void *structure;           /* what the offset counts from */
+    const char *folder;        /* relative paths begin here */
+};
+
+extern const struct key keys[];
+extern const size_t key_count;
+
+bool keys_has_section(const char *section);
+/* NULL: there is none. */
+const struct key *keys_find(const char *section, const char *name);
+/* The section or key that was most likely meant. */
+const char *keys_nearest_section(const char *section);
+const char *keys_nearest(const char *section, const char *name);
+/* Checks the text and stores it. EX_CONFIG that says what would be right. */
+struct outcome keys_set(const struct setting *setting, const char *text);
+
+#endif

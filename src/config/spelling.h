@@ -1,0 +1,10 @@
+/* Which known word somebody meant. Pure. */
+#ifndef CONFIG_SPELLING_H
+#define CONFIG_SPELLING_H
+
+#include <stddef.h>
+
+/* Letters to put in, take out or change to make one word of the other; case does not count. */
+size_t spelling_distance(const char *a, const char *b);
+
+#endif
