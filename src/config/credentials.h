@@ -11,9 +11,12 @@
 
 /*
  * The password or token for a smarthost, from password_command, else from the section of the same
- * name in the file at path. A file that group or others can read is refused. Trailing line end
- * cut, exactly one line. The caller wipes the buffer. LATER (4.7.0 or 4.3.5) with the reason; never
- * the secret in it.
+ * name in the file at path: its password, or the first line of its password_file (up to 8 KB; a
+ * relative path counts from the folder of the file at path). A file that group or others can touch
+ * is refused, and so is one that belongs neither to the present user nor to root. The command is
+ * run without a shell (command.h), for 30 seconds at the most, and prints exactly one line. The
+ * line end is cut; white space around a password in the file itself does not count. The buffer is
+ * overwritten; the caller wipes it. LATER (4.7.0 or 4.3.5) with the reason; never the secret in it.
  */
 struct outcome credentials_find(const struct smarthost *smarthost, const char *path,
                                 struct buffer *secret);
