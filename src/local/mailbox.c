@@ -93,8 +93,9 @@ int mailbox_open(int folder, const char *name)
         end(EX_CANTCREAT, "the mailbox has a second name (hard link)");
     if (info.st_uid != geteuid())
         end(EX_CANTCREAT, "the mailbox belongs to another user");
+    /* Of the open file, not of the process: closing a copy does not let it go. */
     struct flock wish = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    while (fcntl(fd, F_SETLK, &wish) < 0) {
+    while (fcntl(fd, F_OFD_SETLK, &wish) < 0) {
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)
             end(EX_TEMPFAIL, "cannot lock the mailbox: %s", strerror(errno));
         if (time(NULL) > limit)

@@ -14,6 +14,9 @@
 #include "mail/envelope.h"
 #include "queue/queue.h"
 
+/* The file time of a held message's journal: 2400-01-01. */
+#define LETTER_HELD_UNTIL ((time_t)13569465600)
+
 /* What became of a recipient so far. All but PENDING are final. */
 enum progress {
     PROGRESS_PENDING,

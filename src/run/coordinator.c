@@ -1,0 +1,246 @@
+/*
+ * The queue run: visits what is due, gives next hops their workers, and looks again until nothing
+ * is new. It reads no byte of a peer. It decides who works on what by lists alone; should two
+ * processes meet over a message, its lock decides.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/process.h"
+#include "run/run.h"
+
+enum {
+    LETTERS_PER_WORKER = 50, /* so many waiting are worth one more connection */
+    SLOW_WORKER_MS = 10000,  /* a worker at work for so long gets help */
+    LOOK_EVERY_MS = 250      /* for submitters' marks, while workers work */
+};
+
+/* ---- lists of messages ---- */
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(((const struct list_entry *)a)->id, ((const struct list_entry *)b)->id);
+}
+
+static void append_all(struct list *to, const struct list *from)
+{
+    if (from->count == 0)
+        return;
+    to->entries = memory_resize(to->entries, (to->count + from->count) * sizeof *to->entries);
+    memcpy(to->entries + to->count, from->entries, from->count * sizeof *from->entries);
+    to->count += from->count;
+}
+
+/* Every message that waits for a worker or is with one, by id. */
+static struct list list_taken(const struct run *run)
+{
+    struct list taken = {0};
+    for (size_t i = 0; i < run->hop_count; i++)
+        append_all(&taken, &run->hops[i].waiting);
+    for (size_t i = 0; i < run->worker_count; i++)
+        append_all(&taken, &run->workers[i].letters);
+    if (taken.count)
+        qsort(taken.entries, taken.count, sizeof *taken.entries, by_id);
+    return taken;
+}
+
+static bool is_in(const struct list *sorted, const char *id)
+{
+    struct list_entry key = {0};
+    memcpy(key.id, id, sizeof key.id);
+    return sorted->count &&
+           bsearch(&key, sorted->entries, sorted->count, sizeof *sorted->entries, by_id) != NULL;
+}
+
+/* ---- workers ---- */
+
+static void start_worker(struct run *run, struct hop *hop, struct list letters)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        _exit(work(run, hop, &letters));
+    }
+    if (pid < 0) {
+        log_error("cannot start a delivery process: %s", strerror(errno));
+        list_free(&letters);
+        return;
+    }
+    run->workers = memory_resize(run->workers, (run->worker_count + 1) * sizeof *run->workers);
+    run->workers[run->worker_count++] = (struct worker){.pid = pid, .hop = hop, .letters = letters};
+    hop->workers++;
+    hop->started = clock_ms();
+}
+
+/* Takes every step-th waiting message, beginning with the first-th. */
+static struct list share(const struct list *waiting, size_t first, size_t step)
+{
+    struct list part = {0};
+    size_t count = (waiting->count - first + step - 1) / step;
+    part.entries = memory_get(count * sizeof *part.entries);
+    for (size_t i = first; i < waiting->count; i += step)
+        part.entries[part.count++] = waiting->entries[i];
+    part.capacity = count;
+    return part;
+}
+
+static void start_workers(struct run *run, struct hop *hop)
+{
+    size_t wanted = 1 + hop->waiting.count / LETTERS_PER_WORKER;
+    size_t free_connections =
+        hop->smarthost->connections > hop->workers ? hop->smarthost->connections - hop->workers : 0;
+    bool slow = hop->workers > 0 && clock_ms() - hop->started > SLOW_WORKER_MS;
+    size_t present = hop->workers - (slow ? 1 : 0);
+    if (hop->waiting.count == 0 || free_connections == 0 || wanted <= present)
+        return;
+    size_t count = wanted - present < free_connections ? wanted - present : free_connections;
+    struct list waiting = hop->waiting;
+    hop->waiting = (struct list){0};
+    for (size_t i = 0; i < count; i++)
+        start_worker(run, hop, share(&waiting, i, count));
+    list_free(&waiting);
+}
+
+/* What a worker left behind: each message that is still there is settled. */
+static void end_worker(struct run *run, struct worker worker, int status)
+{
+    worker.hop->workers--;
+    if (status != EX_OK && status != EX_TEMPFAIL)
+        log_error("the delivery process for %s ended with status %d", worker.hop->name, status);
+    hop_read(&run->queue, worker.hop->name, &worker.hop->state);
+    struct list taken = list_taken(run);
+    for (size_t i = 0; i < worker.letters.count; i++) {
+        struct letter letter;
+        struct outcome problem;
+        /* Another next hop's worker will see it: it is settled after the last of them. */
+        if (is_in(&taken, worker.letters.entries[i].id))
+            continue;
+        if (letter_open(&run->queue, worker.letters.entries[i].id, LETTER_WORK, false, &letter,
+                        &problem) != LETTER_OPENED)
+            continue;
+        settle(run, &letter, true);
+        letter_close(&letter);
+    }
+    list_free(&taken);
+    list_free(&worker.letters);
+}
+
+static void reap_workers(struct run *run)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (size_t i = 0; i < run->worker_count; i++)
+            if (run->workers[i].pid == pid) {
+                struct worker worker = run->workers[i];
+                run->workers[i] = run->workers[--run->worker_count];
+                end_worker(run, worker,
+                           WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+                break;
+            }
+}
+
+static void wait_for_news(void)
+{
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    struct timespec limit = {.tv_nsec = LOOK_EVERY_MS * 1000000L};
+    sigtimedwait(&child, NULL, &limit);
+}
+
+/* ---- the folder ---- */
+
+/* A time too far ahead was set by a clock that has been put back since. */
+static bool is_due(const struct run *run, const struct list_entry *entry)
+{
+    time_t now = clock_now();
+    return entry->due <= now ||
+           (entry->due < LETTER_HELD_UNTIL && entry->due > now + (time_t)(2 * run->longest_wait));
+}
+
+static void visit_due(struct run *run)
+{
+    struct list all;
+    struct outcome outcome = list_read(&run->queue, &all);
+    if (!outcome_good(&outcome))
+        log_error("%s", outcome.reason);
+    if (all.rubbish)
+        letter_sweep(&run->queue);
+    struct list taken = list_taken(run);
+    for (size_t i = 0; i < all.count; i++)
+        if (!is_in(&taken, all.entries[i].id) && (run->insist || is_due(run, &all.entries[i])))
+            visit(run, all.entries[i].id, LETTER_WORK);
+    list_free(&taken);
+    list_free(&all);
+    letter_sync(&run->queue);
+}
+
+/* Until no worker is left and no submitter has left a mark. */
+static void run_until_done(struct run *run)
+{
+    do {
+        if (runner_take_mark(&run->queue) || run->again) {
+            run->again = false;
+            visit_due(run);
+            run->insist = false;
+        }
+        for (size_t i = 0; i < run->hop_count; i++)
+            start_workers(run, &run->hops[i]);
+        if (run->worker_count)
+            wait_for_news();
+        reap_workers(run);
+    } while (run->worker_count || run->again);
+}
+
+struct outcome run_queue(struct run *run)
+{
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    do {
+        int lock;
+        struct outcome outcome = runner_lock(&run->queue, &lock);
+        if (!outcome_good(&outcome) || lock < 0)
+            return outcome;
+        runner_read_traces(&run->queue, &run->trace);
+        run->again = true;
+        run_until_done(run);
+        runner_clear_traces(&run->queue, &run->trace, run->busy_mailboxes.count == 0);
+        runner_unlock(&lock);
+        /* A submitter who saw the lock held just now relies on this look. */
+    } while (runner_take_mark(&run->queue));
+    return outcome_done();
+}
+
+struct outcome run_letter(struct run *run, const char *id)
+{
+    run->insist = true;
+    runner_read_traces(&run->queue, &run->trace);
+    visit(run, id, LETTER_WAIT);
+    for (size_t i = 0; i < run->hop_count; i++) {
+        struct hop *hop = &run->hops[i];
+        if (hop->waiting.count == 0)
+            continue;
+        struct list letters = hop->waiting;
+        hop->waiting = (struct list){0};
+        hop->workers++;
+        int status = work(run, hop, &letters);
+        end_worker(run, (struct worker){.hop = hop, .letters = letters}, status);
+    }
+    letter_sync(&run->queue);
+    runner_clear_traces(&run->queue, &run->trace, false);
+    return outcome_done();
+}

@@ -1,0 +1,232 @@
+/*
+ * One message that is due: where do its recipients go? What stays on this machine is delivered
+ * here and now; what leaves is put on the list of its next hop.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "mail/address.h"
+#include "queue/journal.h"
+#include "run/run.h"
+
+static bool is_local(const struct run *run, const struct letter_recipient *recipient)
+{
+    return recipient->kind == LETTER_TO_MAILBOX ||
+           (recipient->kind == LETTER_TO_ROUTE &&
+            domain_is_local(&run->expander, recipient->address.domain));
+}
+
+struct hop *visit_hop(struct run *run, const struct letter *letter, size_t index)
+{
+    if (is_local(run, &letter->recipients[index]))
+        return NULL;
+    char *sender = address_text(&letter->envelope.sender);
+    const struct smarthost *smarthost = settings_smarthost_for(&run->settings, sender);
+    free(sender);
+    for (size_t i = 0; i < run->hop_count; i++)
+        if (run->hops[i].smarthost == smarthost)
+            return &run->hops[i];
+    return NULL;
+}
+
+/* ---- mailboxes ---- */
+
+static bool is_busy(const struct run *run, const char *user)
+{
+    for (size_t i = 0; i < run->busy_mailboxes.count; i++)
+        if (strcmp(run->busy_mailboxes.items[i], user) == 0)
+            return true;
+    return false;
+}
+
+static enum progress progress_of(enum result result)
+{
+    return result == DONE    ? PROGRESS_DELIVERED
+           : result == NEVER ? PROGRESS_FAILED
+                             : PROGRESS_PENDING;
+}
+
+static void note(struct letter *letter, size_t index, const struct outcome *outcome,
+                 const char *mailbox)
+{
+    char *to = address_text(&letter->recipients[index].address);
+    if (outcome->result != NEVER) /* bounce.c logs that */
+        log_event(letter->id, outcome->result == DONE ? "delivered" : "deferred", "to", to,
+                  "mailbox", mailbox, "status", outcome->status, "reason",
+                  outcome->result == DONE ? NULL : outcome->reason, NULL);
+    free(to);
+    journal_mark(letter, index, progress_of(outcome->result), outcome->status,
+                 outcome->result == DONE ? NULL : outcome->reason);
+}
+
+/* The address of the envelope that led to this recipient. */
+static const struct address *original_of(const struct letter *letter, size_t index)
+{
+    while (letter->recipients[index].parent >= 0)
+        index = (size_t)letter->recipients[index].parent;
+    return &letter->recipients[index].address;
+}
+
+static void fill_mailbox(struct run *run, struct letter *letter, size_t index, const char *user)
+{
+    struct outcome outcome =
+        is_busy(run, user)
+            ? outcome_later("4.2.0", "the mailbox of %s is not tried twice in a run", user)
+            : mailbox_deliver(run, letter, user, original_of(letter, index));
+    if (outcome.result == LATER && !is_busy(run, user))
+        texts_add(&run->busy_mailboxes, user);
+    note(letter, index, &outcome, user);
+}
+
+/* ---- aliases ---- */
+
+static void log_route(const struct letter *letter, size_t index, const struct target *target)
+{
+    char *to = address_text(&letter->recipients[index].address);
+    char *via = address_text(&target->address);
+    log_event(letter->id, "routed", "to", to, "alias-to", via, NULL);
+    free(to);
+    free(via);
+}
+
+/*
+ * Children are on disk before the first of them is delivered to, so that a crash in between
+ * cannot mail twice, whatever happens to the aliases meanwhile.
+ */
+static void journal_children(struct letter *letter, size_t index, const struct targets *targets)
+{
+    size_t first = letter->count;
+    for (size_t i = 0; i < targets->count; i++) {
+        const struct target *target = &targets->items[i];
+        log_route(letter, index, target);
+        size_t before = letter->count;
+        journal_add_child(letter, index,
+                          target->kind == TARGET_MAILBOX ? LETTER_TO_MAILBOX : LETTER_TO_REMOTE,
+                          &target->address);
+        if (target->kind == TARGET_ERROR && letter->count > before)
+            journal_mark(letter, before, PROGRESS_FAILED, target->outcome.status,
+                         target->outcome.reason);
+    }
+    journal_expanded(letter, index, first);
+}
+
+/* A target that cannot be told now holds the whole expansion up. */
+static const struct target *find_unsettled(const struct targets *targets)
+{
+    for (size_t i = 0; i < targets->count; i++)
+        if (targets->items[i].kind == TARGET_ERROR && targets->items[i].outcome.result == LATER)
+            return &targets->items[i];
+    return NULL;
+}
+
+static void expand_recipient(struct run *run, struct letter *letter, size_t index)
+{
+    struct targets targets = {0};
+    expand(&run->expander, &letter->recipients[index].address, &targets);
+    const struct target *unsettled = find_unsettled(&targets);
+    const struct target *only = targets.count == 1 ? &targets.items[0] : NULL;
+    if (unsettled)
+        note(letter, index, &unsettled->outcome, NULL);
+    else if (only && only->kind == TARGET_ERROR)
+        note(letter, index, &only->outcome, NULL);
+    else if (only && only->kind == TARGET_MAILBOX && letter->count == 1)
+        fill_mailbox(run, letter, index, only->address.local);
+    else
+        journal_children(letter, index, &targets);
+    targets_free(&targets);
+}
+
+/* ---- next hops ---- */
+
+static void add_id(struct list *list, const char *id)
+{
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity * 2 + 16;
+        list->entries = memory_resize(list->entries, list->capacity * sizeof *list->entries);
+    }
+    struct list_entry *entry = &list->entries[list->count++];
+    *entry = (struct list_entry){0};
+    memcpy(entry->id, id, sizeof entry->id);
+}
+
+static bool waits_already(const struct hop *hop, const char *id)
+{
+    return hop->waiting.count > 0 &&
+           strcmp(hop->waiting.entries[hop->waiting.count - 1].id, id) == 0;
+}
+
+/* True when a worker is going to see the message. */
+static bool queue_for_hops(struct run *run, const struct letter *letter)
+{
+    bool any = false;
+    for (size_t i = 0; i < letter->count; i++) {
+        if (letter->recipients[i].progress != PROGRESS_PENDING)
+            continue;
+        struct hop *hop = visit_hop(run, letter, i);
+        if (!hop || (hop->state.until > clock_now() && !run->insist))
+            continue;
+        if (!waits_already(hop, letter->id))
+            add_id(&hop->waiting, letter->id);
+        any = true;
+    }
+    return any;
+}
+
+/* ---- the visit ---- */
+
+/* Expansions first: then every child is known and on disk. */
+static bool deliver_here(struct run *run, struct letter *letter)
+{
+    bool attempted = false;
+    size_t count = letter->count;
+    for (size_t i = 0; i < count; i++) {
+        struct letter_recipient *recipient = &letter->recipients[i];
+        if (recipient->progress != PROGRESS_PENDING || recipient->kind != LETTER_TO_ROUTE ||
+            !is_local(run, recipient))
+            continue;
+        expand_recipient(run, letter, i);
+        attempted = true;
+    }
+    struct outcome saved = journal_save(letter);
+    for (size_t i = 0; outcome_good(&saved) && i < letter->count; i++) {
+        struct letter_recipient *recipient = &letter->recipients[i];
+        if (recipient->progress != PROGRESS_PENDING || recipient->kind != LETTER_TO_MAILBOX)
+            continue;
+        fill_mailbox(run, letter, i, recipient->address.local);
+        attempted = true;
+    }
+    if (!outcome_good(&saved))
+        log_event(letter->id, "deferred", "reason", saved.reason, NULL);
+    return attempted;
+}
+
+void visit(struct run *run, const char *id, enum letter_access access)
+{
+    struct letter letter;
+    struct outcome problem;
+    enum letter_found found = letter_open(&run->queue, id, access, true, &letter, &problem);
+    if (found != LETTER_OPENED) {
+        if (found == LETTER_BROKEN && problem.result == LATER)
+            log_event(id, "deferred", "reason", problem.reason, NULL);
+        return;
+    }
+    if (letter.held && access != LETTER_WAIT) {
+        journal_set_due(&letter, LETTER_HELD_UNTIL);
+        letter_close(&letter);
+        return;
+    }
+    /* Senders that a crash left untold come first, so that the report gets the same id again. */
+    struct outcome told = bounce(run, &letter);
+    if (!outcome_good(&told))
+        log_event(id, "deferred", "reason", told.reason, NULL);
+    bool attempted = deliver_here(run, &letter);
+    struct outcome saved = journal_save(&letter);
+    if (!outcome_good(&saved))
+        log_event(id, "deferred", "reason", saved.reason, NULL);
+    if (!queue_for_hops(run, &letter))
+        settle(run, &letter, attempted);
+    letter_close(&letter);
+}
