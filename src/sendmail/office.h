@@ -1,0 +1,36 @@
+/*
+ * Which settings and which queue a call works with, and with whose rights: the installed ones,
+ * through the group that the program's set-group-ID bit gives, or a user's own, with that group
+ * given up for good. All of the front door's decisions about privilege are in office.c.
+ */
+#ifndef SENDMAIL_OFFICE_H
+#define SENDMAIL_OFFICE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/outcome.h"
+#include "config/settings.h"
+#include "queue/queue.h"
+
+struct office {
+    struct settings settings;
+    struct queue queue;
+    char *config; /* the settings file in use, unless it is the installed one; owned, or NULL */
+    bool queue_open;
+};
+
+/*
+ * Chooses the settings file (config: what -C said, or NULL), gives privileges up as that asks, and
+ * reads it. EX_CONFIG, EX_NOPERM. The caller closes the office either way.
+ */
+struct outcome office_open(const char *config, struct office *office);
+/* Opens the queue that the settings name; a user's own is made when it is missing. */
+struct outcome office_open_queue(struct office *office);
+void office_close(struct office *office);
+
+/* Whether the caller may see and drive everybody's mail in the open queue: root, the queue's
+ * own user, anybody with a queue of his own. */
+bool office_is_master(const struct office *office);
+
+#endif
