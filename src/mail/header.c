@@ -28,11 +28,12 @@ static size_t name_length(const char *line, size_t length)
     return colon < length && line[colon] == ':' ? name : 0;
 }
 
-/* Room doubles, so that a field of many short lines takes linear time. */
+/* Room doubles, so that a field of many lines takes linear time; the first line gets no more than
+ * it needs, so that millions of short fields stay small. */
 static void field_append(struct field *field, const char *data, size_t length)
 {
     if (field->length + length + 2 > field->capacity) {
-        field->capacity = 2 * (field->length + length + 2);
+        field->capacity = 2 * field->length + length + 2;
         field->text = memory_resize(field->text, field->capacity);
     }
     memcpy(field->text + field->length, data, length);

@@ -12,7 +12,7 @@
 #include "mail/scanner.h"
 
 /* RFC 2047 allows 75; less, so that a field's name fits on the line before the first word. */
-enum { WORD_LONGEST = 64 };
+enum { WORD_LONGEST = 64, WORD_FRAME = 7 /* all but charset and text */ };
 
 static bool is_plain(char c)
 {
@@ -71,7 +71,7 @@ static void append_words(struct buffer *out, const char *text, size_t length)
     bool utf8 = text_is_utf8(text, length);
     bool q = q_size(text, length) <= b_size(length);
     const char *charset = utf8 ? "utf-8" : "unknown-8bit";
-    size_t room = WORD_LONGEST - strlen("=????=") - strlen(charset) - 1;
+    size_t room = WORD_LONGEST - WORD_FRAME - strlen(charset);
     while (length) {
         size_t taken = 0;
         while (taken < length) {
