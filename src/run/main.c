@@ -92,9 +92,9 @@ static struct outcome set_up(struct run *run)
     outcome = queue_open(run->settings.queue_directory, run->config != NULL, &run->queue);
     if (!outcome_good(&outcome))
         return outcome;
-    outcome = aliases_open(&run->settings.aliases, &run->aliases);
-    if (!outcome_good(&outcome))
-        return outcome;
+    run->aliases_problem = aliases_open(&run->settings.aliases, &run->aliases);
+    if (!outcome_good(&run->aliases_problem))
+        log_error("%s", run->aliases_problem.reason);
     run->expander = (struct expander){.local_domains = &run->settings.local_domains,
                                       .hostname = run->settings.hostname,
                                       .aliases = run->aliases,

@@ -42,6 +42,7 @@ struct run {
     struct queue queue;
     struct expander expander;
     struct aliases *aliases;
+    struct outcome aliases_problem; /* not DONE: mail for local names waits */
     struct run_trace trace;
     struct hop *hops; /* one for each smarthost */
     size_t hop_count;

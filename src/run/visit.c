@@ -124,6 +124,10 @@ static const struct target *find_unsettled(const struct targets *targets)
 
 static void expand_recipient(struct run *run, struct letter *letter, size_t index)
 {
+    if (!outcome_good(&run->aliases_problem)) {
+        note(letter, index, &run->aliases_problem, NULL);
+        return;
+    }
     struct targets targets = {0};
     expand(&run->expander, &letter->recipients[index].address, &targets);
     const struct target *unsettled = find_unsettled(&targets);
