@@ -128,9 +128,11 @@ static void read_event(struct letter *letter, const char *event, char *rest)
 
 static void read_journal_line(struct letter *letter, char *line, size_t length)
 {
-    if (length < 4 || strlen(line) != length || strcmp(line + length - 3, " .\n") != 0)
+    if (length > 0 && line[length - 1] == '\n')
+        line[--length] = '\0';
+    if (length < 2 || strlen(line) != length || strcmp(line + length - 2, " .") != 0)
         return;
-    line[length - 3] = '\0';
+    line[length - 2] = '\0';
     char *rest = line;
     const char *event = next_word(&rest);
     if (strcmp(event, "add") == 0)

@@ -1,0 +1,426 @@
+/* The queue on disk: drafts, letters, journals, listing, and what is set aside. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "queue/draft.h"
+#include "queue/hop.h"
+#include "queue/journal.h"
+#include "queue/letter.h"
+#include "queue/list.h"
+#include "queue/runner.h"
+
+static char folder[] = "/tmp/postrider-queue-XXXXXX";
+static struct queue queue;
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(folder + sizeof folder - 7, "XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    struct outcome outcome = queue_open(folder, true, &queue);
+    return outcome_good(&outcome) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    queue_close(&queue);
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+static struct address parsed(const char *text)
+{
+    struct address address;
+    const char *why;
+    assert_true(address_parse(text, &address, &why));
+    return address;
+}
+
+static void commit(const char *body, char id[QUEUE_ID_SIZE])
+{
+    struct envelope envelope = {.arrived = 1795000000, .uid = 1000, .user = strdup("ops")};
+    envelope.sender = parsed("ops@example.org");
+    envelope.envid = strdup("QQ 1+2");
+    envelope.ret = RETURN_HEADERS;
+    envelope_add(&envelope, parsed("\"odd name\"@example.net"), NOTIFY_SUCCESS | NOTIFY_FAILURE,
+                 "rfc822;odd@example.net");
+    envelope_add(&envelope, parsed("joe"), 0, NULL);
+    struct draft *draft = draft_open(&queue, &envelope, NULL, 0);
+    envelope_free(&envelope);
+    strcpy(id, draft_id(draft));
+    draft_put(draft, body, strlen(body));
+    struct outcome outcome = draft_commit(draft, NULL);
+    assert_true(outcome_good(&outcome));
+}
+
+static enum letter_found open_letter(const char *id, enum letter_access access,
+                                     struct letter *letter)
+{
+    struct outcome problem;
+    return letter_open(&queue, id, access, true, letter, &problem);
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    char id[QUEUE_ID_SIZE];
+    struct letter letter;
+    commit("Subject: hi\n\nbody without end", id);
+    assert_true(queue_is_id(id));
+    assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
+    assert_int_equal(letter.count, 2);
+    assert_string_equal(letter.recipients[0].address.local, "odd name");
+    assert_string_equal(letter.recipients[0].orcpt, "rfc822;odd@example.net");
+    assert_int_equal(letter.recipients[0].notify, NOTIFY_SUCCESS | NOTIFY_FAILURE);
+    assert_null(letter.recipients[1].address.domain);
+    assert_string_equal(letter.envelope.envid, "QQ 1+2");
+    assert_string_equal(letter.envelope.user, "ops");
+    assert_int_equal(letter.envelope.uid, 1000);
+    assert_int_equal(letter.envelope.arrived, 1795000000);
+    assert_int_equal(letter.size, strlen("Subject: hi\n\nbody without end\n"));
+    assert_false(letter.eight_bit || letter.not_8bit);
+    char text[64] = "";
+    assert_true(file_read_at(letter.fd, text, sizeof text - 1, letter.start) > 0);
+    assert_string_equal(text, "Subject: hi\n\nbody without end\n");
+    letter_close(&letter);
+}
+
+static void test_flags(void **state)
+{
+    (void)state;
+    char id[QUEUE_ID_SIZE];
+    struct letter letter;
+    char body[2100];
+    memset(body, 'a', sizeof body);
+    body[998] = '\n';
+    body[1997] = '\n';
+    body[sizeof body - 1] = '\0';
+    commit(body, id);
+    assert_int_equal(open_letter(id, LETTER_LOOK, &letter), LETTER_OPENED);
+    assert_false(letter.not_8bit);
+    letter_close(&letter);
+    body[998] = '\xe4';
+    commit(body, id);
+    assert_int_equal(open_letter(id, LETTER_LOOK, &letter), LETTER_OPENED);
+    assert_true(letter.not_8bit && letter.eight_bit);
+    letter_close(&letter);
+}
+
+static void test_limit_leaves_nothing(void **state)
+{
+    (void)state;
+    struct envelope envelope = {0};
+    envelope_add(&envelope, parsed("joe"), 0, NULL);
+    struct draft *draft = draft_open(&queue, &envelope, NULL, 10);
+    envelope_free(&envelope);
+    assert_true(draft_put(draft, "0123456789", 10));
+    assert_false(draft_put(draft, "x", 1));
+    assert_false(draft_put(draft, "y", 1));
+    struct outcome outcome = draft_commit(draft, NULL);
+    assert_int_equal(outcome.result, NEVER);
+    assert_string_equal(outcome.status, "5.3.4");
+    struct list list;
+    outcome = list_read(&queue, &list);
+    assert_true(outcome_good(&outcome));
+    assert_int_equal(list.count, 0);
+    list_free(&list);
+}
+
+static void test_given_id_is_made_once(void **state)
+{
+    (void)state;
+    char id[QUEUE_ID_SIZE], report[QUEUE_ID_SIZE];
+    queue_new_id(id);
+    snprintf(report, sizeof report, "%.15sb3", id);
+    for (int round = 0; round < 2; round++) {
+        struct envelope envelope = {0};
+        envelope_add(&envelope, parsed("joe"), 0, NULL);
+        struct draft *draft = draft_open(&queue, &envelope, report, 0);
+        envelope_free(&envelope);
+        draft_put(draft, "\n", 1);
+        bool existed;
+        struct outcome outcome = draft_commit(draft, &existed);
+        assert_true(outcome_good(&outcome));
+        assert_int_equal(existed, round);
+    }
+}
+
+static void test_lock(void **state)
+{
+    (void)state;
+    char id[QUEUE_ID_SIZE];
+    struct letter first, second;
+    commit("\n", id);
+    assert_int_equal(open_letter(id, LETTER_WORK, &first), LETTER_OPENED);
+    assert_int_equal(open_letter(id, LETTER_WORK, &second), LETTER_BUSY);
+    assert_int_equal(open_letter(id, LETTER_LOOK, &second), LETTER_OPENED);
+    letter_close(&second);
+    struct outcome outcome = letter_remove(&first);
+    assert_true(outcome_good(&outcome));
+    letter_close(&first);
+    assert_int_equal(open_letter(id, LETTER_WORK, &second), LETTER_GONE);
+}
+
+static void test_journal(void **state)
+{
+    (void)state;
+    char id[QUEUE_ID_SIZE];
+    struct letter letter;
+    commit("\n", id);
+    assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
+    journal_mark(&letter, 0, PROGRESS_PENDING, "4.4.1", "no one there .");
+    size_t first = letter.count;
+    struct address child = parsed("jane");
+    journal_add_child(&letter, 1, LETTER_TO_MAILBOX, &child);
+    journal_add_child(&letter, 1, LETTER_TO_MAILBOX, &child);
+    journal_expanded(&letter, 1, first);
+    journal_tried(&letter);
+    struct outcome outcome = journal_save(&letter);
+    assert_true(outcome_good(&outcome));
+    time_t due = clock_now() + 300;
+    outcome = journal_set_due(&letter, due);
+    assert_true(outcome_good(&outcome));
+    letter_close(&letter);
+
+    assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
+    assert_int_equal(letter.count, 3);
+    assert_string_equal(letter.recipients[0].reason, "no one there .");
+    assert_int_equal(letter.recipients[0].progress, PROGRESS_PENDING);
+    assert_int_equal(letter.recipients[1].progress, PROGRESS_EXPANDED);
+    assert_string_equal(letter.recipients[2].address.local, "jane");
+    assert_int_equal(letter.recipients[2].parent, 1);
+    assert_int_equal(letter.tries, 1);
+    assert_false(letter_is_finished(&letter));
+    journal_mark(&letter, 0, PROGRESS_DELIVERED, "2.0.0", NULL);
+    journal_mark(&letter, 2, PROGRESS_BOUNCED, "5.1.1", "no");
+    assert_true(letter_is_finished(&letter));
+    letter_close(&letter);
+
+    struct list list;
+    outcome = list_read(&queue, &list);
+    assert_true(outcome_good(&outcome));
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.entries[0].due, due);
+    list_free(&list);
+}
+
+static void append_to_journal(const char *id, const char *text)
+{
+    int fd = openat(queue.journal, id, O_WRONLY | O_APPEND | O_CREAT, 0640);
+    assert_true(fd >= 0 && file_write(fd, text, strlen(text)));
+    close(fd);
+}
+
+/* Q1: whatever the last write was cut down to, what it would have said is done again. */
+static void test_Q1_torn_journal(void **state)
+{
+    (void)state;
+    const char line[] = "delivered 1795000000 1 2.0.0 250 ok .\n";
+    for (size_t cut = 0; cut < sizeof line - 3; cut++) {
+        char id[QUEUE_ID_SIZE], part[64];
+        struct letter letter;
+        commit("\n", id);
+        snprintf(part, sizeof part, "%.*s", (int)cut, line);
+        append_to_journal(id, part);
+        assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
+        assert_int_equal(letter.recipients[1].progress, PROGRESS_PENDING);
+        journal_mark(&letter, 0, PROGRESS_DELIVERED, "2.0.0", "fine");
+        struct outcome outcome = journal_save(&letter);
+        assert_true(outcome_good(&outcome));
+        letter_close(&letter);
+        assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
+        assert_int_equal(letter.recipients[0].progress, PROGRESS_DELIVERED);
+        assert_int_equal(letter.recipients[1].progress, PROGRESS_PENDING);
+        letter_close(&letter);
+    }
+}
+
+/* Children whose expansion a crash cut short count for nothing once it was made again. */
+static void test_Q1_cut_expansion(void **state)
+{
+    (void)state;
+    char id[QUEUE_ID_SIZE];
+    struct letter letter;
+    commit("\n", id);
+    append_to_journal(id, "add 1 mailbox <old> .\nadd 1 mailbox <jane> .\n");
+    assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
+    assert_int_equal(letter.recipients[2].progress, PROGRESS_EXPANDED);
+    size_t first = letter.count;
+    struct address child = parsed("jane");
+    journal_add_child(&letter, 1, LETTER_TO_MAILBOX, &child);
+    journal_expanded(&letter, 1, first);
+    struct outcome outcome = journal_save(&letter);
+    assert_true(outcome_good(&outcome));
+    letter_close(&letter);
+    assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
+    assert_int_equal(letter.count, 5);
+    for (size_t i = 1; i < 4; i++)
+        assert_int_equal(letter.recipients[i].progress, PROGRESS_EXPANDED);
+    assert_int_equal(letter.recipients[4].progress, PROGRESS_PENDING);
+    letter_close(&letter);
+    address_free(&child);
+}
+
+static void damage(const char *id, off_t at, const char *bytes)
+{
+    int fd = openat(queue.spool, id, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, strlen(bytes), at), strlen(bytes));
+    close(fd);
+}
+
+static void assert_set_aside(const char *id)
+{
+    struct letter letter;
+    assert_int_equal(open_letter(id, LETTER_LOOK, &letter), LETTER_BROKEN);
+    assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_BROKEN);
+    assert_int_equal(faccessat(queue.corrupt, id, F_OK, AT_SYMLINK_NOFOLLOW), 0);
+    assert_int_equal(faccessat(queue.spool, id, F_OK, AT_SYMLINK_NOFOLLOW), -1);
+}
+
+static void test_Q3_damaged_files(void **state)
+{
+    (void)state;
+    char id[QUEUE_ID_SIZE];
+    commit("Subject: x\n\nbody\n", id);
+    damage(id, 10, "2");
+    assert_set_aside(id);
+    commit("Subject: x\n\nbody\n", id);
+    damage(id, 60, "X");
+    assert_set_aside(id);
+    for (off_t length = 0; length < 200; length += 13) {
+        commit("Subject: x\n\nbody\n", id);
+        char path[128];
+        snprintf(path, sizeof path, "%s/spool/%s", folder, id);
+        assert_int_equal(truncate(path, length), 0);
+        assert_set_aside(id);
+    }
+    struct letter letter;
+    commit("Subject: x\n\nbody\n", id);
+    assert_int_equal(open_letter(id, LETTER_LOOK, &letter), LETTER_OPENED);
+    off_t body = letter.start;
+    letter_close(&letter);
+    damage(id, body + 3, "\n");
+    struct outcome problem;
+    assert_int_equal(letter_open(&queue, id, LETTER_WORK, true, &letter, &problem), LETTER_BROKEN);
+    assert_int_equal(problem.result, NEVER);
+}
+
+static void test_Q3_foreign_things(void **state)
+{
+    (void)state;
+    char id[QUEUE_ID_SIZE];
+    queue_new_id(id);
+    assert_int_equal(mkdirat(queue.spool, id, 0700), 0);
+    assert_set_aside(id);
+    queue_new_id(id);
+    assert_int_equal(symlinkat("/etc/passwd", queue.spool, id), 0);
+    assert_set_aside(id);
+    queue_new_id(id);
+    assert_int_equal(mkfifoat(queue.spool, id, 0600), 0);
+    assert_set_aside(id);
+}
+
+static void test_sweep(void **state)
+{
+    (void)state;
+    char id[QUEUE_ID_SIZE], kept[QUEUE_ID_SIZE];
+    commit("\n", kept);
+    append_to_journal(kept, "tried 1 .\n");
+    queue_new_id(id);
+    append_to_journal(id, "tried 1 .\n");
+    struct list list;
+    struct outcome outcome = list_read(&queue, &list);
+    assert_true(outcome_good(&outcome) && list.rubbish);
+    list_free(&list);
+    letter_sweep(&queue);
+    assert_int_equal(faccessat(queue.journal, id, F_OK, 0), -1);
+    assert_int_equal(faccessat(queue.journal, kept, F_OK, 0), 0);
+    outcome = list_read(&queue, &list);
+    assert_true(outcome_good(&outcome) && !list.rubbish);
+    list_free(&list);
+}
+
+static void test_hops(void **state)
+{
+    (void)state;
+    struct hop_state hop;
+    hop_read(&queue, "mail/../x", &hop);
+    assert_int_equal(hop.until, 0);
+    struct outcome why = outcome_later("4.4.1", "connection refused: really");
+    hop_failed(&queue, "mail/../x", &why, 60);
+    hop_failed(&queue, "mail/../x", &why, 60);
+    hop_read(&queue, "mail/../x", &hop);
+    assert_int_equal(hop.failures, 2);
+    assert_string_equal(hop.status, "4.4.1");
+    assert_string_equal(hop.reason, "connection refused: really");
+    assert_in_range(hop.until, clock_now() + 58, clock_now() + 61);
+    hop_works(&queue, "mail/../x");
+    hop_read(&queue, "mail/../x", &hop);
+    assert_int_equal(hop.failures, 0);
+}
+
+static void test_runner_lock_and_traces(void **state)
+{
+    (void)state;
+    int first, second;
+    struct outcome outcome = runner_lock(&queue, &first);
+    assert_true(outcome_good(&outcome) && first >= 0);
+    outcome = runner_lock(&queue, &second);
+    assert_true(outcome_good(&outcome));
+    assert_int_equal(second, -1);
+    runner_unlock(&first);
+    outcome = runner_lock(&queue, &second);
+    assert_true(outcome_good(&outcome) && second >= 0);
+    runner_unlock(&second);
+
+    struct run_trace trace, later;
+    runner_read_traces(&queue, &trace);
+    assert_false(trace.careful);
+    outcome = runner_leave_trace(&queue, &trace);
+    assert_true(outcome_good(&outcome));
+    runner_read_traces(&queue, &later);
+    assert_false(later.careful); /* that run is alive */
+    close(trace.fd);             /* now it is dead */
+    runner_read_traces(&queue, &later);
+    assert_true(later.careful);
+    runner_clear_traces(&queue, &later, true);
+    runner_read_traces(&queue, &later);
+    assert_false(later.careful);
+}
+
+int main(void)
+{
+#define IN_QUEUE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        IN_QUEUE(test_round_trip),
+        IN_QUEUE(test_flags),
+        IN_QUEUE(test_limit_leaves_nothing),
+        IN_QUEUE(test_given_id_is_made_once),
+        IN_QUEUE(test_lock),
+        IN_QUEUE(test_journal),
+        IN_QUEUE(test_Q1_torn_journal),
+        IN_QUEUE(test_Q1_cut_expansion),
+        IN_QUEUE(test_Q3_damaged_files),
+        IN_QUEUE(test_Q3_foreign_things),
+        IN_QUEUE(test_sweep),
+        IN_QUEUE(test_hops),
+        IN_QUEUE(test_runner_lock_and_traces),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
