@@ -1,0 +1,206 @@
+"""A machine of its own for a test: a copy-on-write view of this one in private namespaces.
+
+Inside, root may install, add users, unpack packages and use any port, and set-ID bits work; all of
+it is gone with the World and nothing of this machine changes. There is no network but loopback.
+Needs root, for unshare(1) and an overlay mount.
+"""
+
+import os
+import socket
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+from sandbox import REPOSITORY, Result, wait_until
+
+PACKAGES = REPOSITORY / "build" / "packages"
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+# Becomes process 1: the folder $1 gets the new root, $2 is the repository.
+INIT = r"""
+set -eu
+mount -t tmpfs -o mode=0755 tmpfs "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+cd "$1/root"
+mount -t proc proc proc
+mount -t tmpfs -o mode=1777 tmpfs tmp
+mount -t tmpfs -o mode=0755 tmpfs run
+mount -t tmpfs -o mode=0755 tmpfs dev
+mkdir dev/shm
+for device in null zero full random urandom tty; do
+    : > "dev/$device"
+    mount --bind "/dev/$device" "dev/$device"
+done
+ln -s /proc/self/fd dev/fd
+ln -s /proc/self/fd/0 dev/stdin
+ln -s /proc/self/fd/1 dev/stdout
+ln -s /proc/self/fd/2 dev/stderr
+# The repository may lie on a mount of its own, or in what was just covered.
+[ -e ".$2/Makefile" ] || { mkdir -p ".$2"; mount --bind "$2" ".$2"; }
+mkdir tmp/old
+pivot_root . tmp/old
+cd /
+umount -l /tmp/old
+rmdir /tmp/old
+ip link set lo up
+echo "$3" > /proc/sys/kernel/hostname
+echo ready
+exec 0</dev/null 1>/dev/null 2>/dev/null
+while :; do sleep 3600 & wait $!; done
+"""
+
+
+class World:
+    """World("here.example"): started at once; close() ends every process in it."""
+
+    def __init__(self, hostname="here.example"):
+        assert os.geteuid() == 0, "a world of its own needs root"
+        self.hostname = hostname
+        self.folder = tempfile.mkdtemp(prefix="postrider-world-")
+        self.unshare = subprocess.Popen(
+            ["unshare", "-m", "-p", "-n", "-i", "-u", "-f", "--kill-child", "sh", "-c", INIT, "init",
+             self.folder, str(REPOSITORY), hostname],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        if self.unshare.stdout.readline() != b"ready\n":
+            raise AssertionError("no world: " + self.unshare.stderr.read().decode())
+        self.init = self._child()
+        self.syslog = []
+        self._listen_syslog()
+        self.write("/etc/hosts", f"127.0.0.1 localhost\n127.0.0.1 {hostname}\n::1 localhost\n")
+        self.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+        self.write("/etc/mailname", f"{hostname}\n")
+        self.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+
+    def _child(self):
+        """The process id, as seen from here, of the world's process 1."""
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                text = status.read_text()
+            except OSError:
+                continue
+            if f"\nPPid:\t{self.unshare.pid}\n" in text:
+                return int(status.parent.name)
+        raise AssertionError("the world's first process is gone")
+
+    def _listen_syslog(self):
+        """Plays syslogd: what reaches /dev/log in there is kept in self.syslog."""
+        self._log_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path = f"/proc/{self.init}/root/dev/log"
+        self._log_socket.bind(path)
+        os.chmod(path, 0o666)
+
+        def receive():
+            while True:
+                try:
+                    line = self._log_socket.recv(65536)
+                except OSError:
+                    return
+                if not line:
+                    return
+                self.syslog.append(line.decode("utf-8", "backslashreplace"))
+
+        threading.Thread(target=receive, daemon=True).start()
+
+    def run(self, argv, stdin=b"", user=None, env=None, check=None, timeout=120, cwd="/"):
+        """
+        Runs a program in the world, as root or as a user of it, with a clean environment plus env.
+        check: the exit status that must come. The output goes to files, so that what a program
+        leaves in the background keeps nobody waiting.
+        """
+        if isinstance(stdin, str):
+            stdin = stdin.encode()
+        become = []
+        if user is not None:
+            become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
+        environment = {"PATH": PATH, "HOME": f"/home/{user}" if user else "/root",
+                       "LOGNAME": user or "root", "USER": user or "root", **(env or {})}
+        variables = [f"{key}={value}" for key, value in environment.items() if value is not None]
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            done = subprocess.run(
+                ["nsenter", "-t", str(self.init), "-m", "-p", "-n", "-i", "-u",
+                 "env", "-i", "-C", cwd, *variables, *become, *[os.fspath(argument) for argument in argv]],
+                input=stdin, stdout=out, stderr=err, timeout=timeout, check=False,
+            )
+            out.seek(0)
+            err.seek(0)
+            result = Result(done.args, done.returncode, out.read(), err.read())
+        if check is not None:
+            assert result.returncode == check, (
+                f"{argv} ended with {result.returncode}, not {check}\n"
+                f"--- stdout\n{result.out}--- stderr\n{result.err}"
+            )
+        return result
+
+    def shell(self, script, **options):
+        """A piece of shell; it must succeed."""
+        return self.run(["sh", "-euc", script], check=options.pop("check", 0), **options)
+
+    def write(self, path, content, mode=0o644, owner="root:root"):
+        """Makes a file with its folders."""
+        self.shell('mkdir -p "$(dirname "$0")"; cat > "$0"; chown "$2" "$0"; chmod "$1" "$0"'
+                   .replace("$0", path).replace("$1", f"{mode:o}").replace("$2", owner),
+                   stdin=content)
+
+    def read(self, path):
+        """A file's bytes; empty when there is none."""
+        done = self.run(["cat", path])
+        return done.stdout if done.returncode == 0 else b""
+
+    def names(self, folder):
+        """What is in a folder, by name."""
+        return self.run(["ls", folder]).out.split()
+
+    def add_user(self, name, **options):
+        self.run(["useradd", "--create-home", "--user-group", "--shell", "/bin/sh", name], check=0,
+                 **options)
+
+    def install_packages(self, *names):
+        """Installs downloaded Debian packages for good, as far as this world goes; starts nothing.
+        """
+        found = []
+        for name in names:
+            here = sorted(PACKAGES.glob(f"{name}_*.deb"))
+            if not here:
+                # The machine had it already when the rest was downloaded.
+                self.run(["dpkg-query", "-s", name], check=0)
+                continue
+            found.append(here[-1])
+        if found:
+            self.run(["dpkg", "--force-depends", "--force-confnew", "--force-unsafe-io",
+                      "--no-triggers", "-i", *found],
+                     env={"DEBIAN_FRONTEND": "noninteractive"}, check=0, timeout=300)
+
+    def make(self, *targets, check=0):
+        return self.run(["make", "-C", str(REPOSITORY), *targets], check=check, timeout=300)
+
+    def processes(self, name):
+        """Process ids, inside, of living programs of this name."""
+        found = []
+        for entry in self.run(["ps", "-eo", "pid=,stat=,comm="]).out.splitlines():
+            pid, state, command = entry.split(None, 2)
+            if command.startswith(name[:15]) and not state.startswith("Z"):
+                found.append(int(pid))
+        return found
+
+    def wait_until(self, question, seconds=30, what="what was waited for"):
+        try:
+            return wait_until(question, seconds, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n--- syslog\n" + "\n".join(self.syslog)) from None
+
+    def close(self):
+        self.unshare.kill()
+        self.unshare.wait()
+        self.unshare.stdout.close()
+        self.unshare.stderr.close()
+        self._log_socket.close()
+        os.rmdir(self.folder)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
