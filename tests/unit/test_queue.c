@@ -189,6 +189,7 @@ static void test_journal(void **state)
     journal_add_child(&letter, 1, LETTER_TO_MAILBOX, &child);
     journal_add_child(&letter, 1, LETTER_TO_MAILBOX, &child);
     journal_expanded(&letter, 1, first);
+    address_free(&child);
     journal_tried(&letter);
     struct outcome outcome = journal_save(&letter);
     assert_true(outcome_good(&outcome));
