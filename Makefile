@@ -7,6 +7,7 @@ DESTDIR    =
 PREFIX     = /usr
 SYSCONFDIR = /etc
 SPOOLDIR   = /var/spool/postrider
+MAILDIR    = /var/mail
 SBINDIR    = $(PREFIX)/sbin
 BINDIR     = $(PREFIX)/bin
 LIBDIR     = $(PREFIX)/lib
@@ -72,6 +73,8 @@ endif
 PATHS = -DPOSTRIDER_VERSION='"$(VERSION)"' \
         -DPOSTRIDER_CONFIG='"$(CONFDIR)/postrider.conf"' \
         -DPOSTRIDER_ALIASES='"$(SYSCONFDIR)/aliases"' \
+        -DPOSTRIDER_MAILNAME='"$(SYSCONFDIR)/mailname"' \
+        -DPOSTRIDER_MAILDIR='"$(MAILDIR)"' \
         -DPOSTRIDER_SPOOL='"$(SPOOLDIR)"' \
         -DPOSTRIDER_SBINDIR='"$(SBINDIR)"' \
         -DPOSTRIDER_LIBEXECDIR='"$(LIBEXECDIR)"' \
@@ -82,10 +85,11 @@ LINK    = $(CC) $(HARDEN) $(CFLAGS) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(L
 
 # --- What is built from what ---------------------------------------------------------------------
 
-# Each program is its room's main.c and, from the archive of everything else, what that needs.
+# Each program is its room's main.c and, from the archive of all other rooms, what that needs; the
+# privileged helper is its own room and nothing else.
 SOURCES  := $(sort $(wildcard src/*/*.c))
-MAINS    := $(wildcard src/*/main.c)
-MODULES  := $(filter-out $(MAINS),$(SOURCES))
+LOCAL    := $(sort $(wildcard src/local/*.c))
+MODULES  := $(filter-out $(wildcard src/*/main.c) $(LOCAL),$(SOURCES))
 PROGRAMS := $(BUILD)/postrider $(BUILD)/postrider-run $(BUILD)/postrider-local
 NAMES    := $(addprefix $(BUILD)/,sendmail mailq newaliases)
 ARCHIVE  := $(BUILD)/modules.a
@@ -104,8 +108,7 @@ $(BUILD)/postrider-run: $(call object,src/run/main.c) $(SANITIZER) $(ARCHIVE)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^ $(RUN_LIBS)
 
-# The privileged helper gets no library at all.
-$(BUILD)/postrider-local: $(call object,src/local/main.c) $(SANITIZER) $(ARCHIVE)
+$(BUILD)/postrider-local: $(call object,$(LOCAL)) $(SANITIZER)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^
 
@@ -118,7 +121,7 @@ $(NAMES): $(BUILD)/postrider
 
 $(ARCHIVE): $(call object,$(MODULES))
 	@rm -f $@
-	$(QUIET)$(AR) rcs $@ $^
+	$(QUIET)$(AR) qcs $@ $^
 
 # A change of flags or paths builds everything anew.
 $(BUILD)/object/%.o: %.c $(BUILD)/flags
