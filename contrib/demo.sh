@@ -38,7 +38,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -su
 }
 mkfifo "$demo/input" "$demo/output"
 python3 contrib/smarthost.py "$demo/received" "$demo/smarthost.crt" "$demo/smarthost.key" \
-    demo "a ;secret #1" <"$demo/input" >"$demo/output" &
+    demo "a;secret #1" <"$demo/input" >"$demo/output" &
 smarthost=$!
 exec 9>"$demo/input"
 read -r port <"$demo/output"
@@ -64,7 +64,7 @@ directory = $demo/queue
 END
 cat >"$demo/credentials.conf" <<END
 [smarthost]
-password = a ;secret #1
+password = a;secret #1
 END
 chmod 600 "$demo/credentials.conf"
 echo "helpdesk: $me" >"$demo/aliases"
