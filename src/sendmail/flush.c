@@ -13,7 +13,7 @@ struct outcome flush_run(struct office *office, bool verbose)
     if (verbose && !office_is_master(office))
         return outcome_refuse(EX_NOPERM, "only root may watch this queue being run: it holds other "
                                          "people's mail; without -v it is run all the same");
-    const char *const arguments[] = {"--flush", verbose ? "--verbose" : NULL, NULL};
+    const char *const arguments[] = {verbose ? "--verbose" : NULL, NULL};
     int status = runner_run(office->config, arguments, true);
     if (status == 0)
         return outcome;
