@@ -208,6 +208,7 @@ static void add_missing(struct header *header, struct block *block,
 {
     static const char *const names[] = {"Resent-From", "Resent-Date", "Resent-Message-ID"};
     bool resent = has_block(header, *block);
+    size_t at = block->start; /* which is the end of the header when there is no block */
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *name = names[i] + (resent ? 0 : strlen("Resent-"));
         if (header_find(header, name, resent ? block->start : 0) <
@@ -220,7 +221,7 @@ static void add_missing(struct header *header, struct block *block,
             date_format(completion->now, &body);
         else
             format_message_id(completion, &body);
-        header_insert(header, resent ? block->start : header->count, name, buffer_text(&body));
+        header_insert(header, at++, name, buffer_text(&body));
         block->end += resent;
         buffer_free(&body);
     }
