@@ -1,6 +1,7 @@
 /*
- * Encoded words (RFC 2047). Whole characters only, the shorter of "Q" and "B", and of "Q" just the
- * bytes that may stand anywhere, so that one form fits a text, a phrase and a comment.
+ * Encoded words (RFC 2047). Whole characters only; "Q", which people can read, unless "B" is much
+ * shorter; and of "Q" just the bytes that may stand anywhere, so that one form fits a text, a
+ * phrase and a comment.
  */
 #include "mail/mime.h"
 
@@ -69,7 +70,7 @@ static size_t character_length(const char *text, size_t length)
 static void append_words(struct buffer *out, const char *text, size_t length)
 {
     bool utf8 = text_is_utf8(text, length);
-    bool q = q_size(text, length) <= b_size(length);
+    bool q = 2 * q_size(text, length) <= 3 * b_size(length);
     const char *charset = utf8 ? "utf-8" : "unknown-8bit";
     size_t room = WORD_LONGEST - WORD_FRAME - strlen(charset);
     while (length) {

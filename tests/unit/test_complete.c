@@ -162,7 +162,7 @@ static void test_from_with_a_name(void **state)
         {"J\xC3\xB6", "=?utf-8?B?SsO2?= <joe@send.example>"},
         {"J\xC3\xBCrgen M\xC3\xBCller, x",
          "=?utf-8?Q?J=C3=BCrgen_M=C3=BCller=2C_x?= <joe@send.example>"},
-        {"J\xF6 <x>", "=?unknown-8bit?B?SvYgPHg+?= <joe@send.example>"},
+        {"J\xF6 <x>", "=?unknown-8bit?Q?J=F6_=3Cx=3E?= <joe@send.example>"},
         {"a\r\nBcc: x@y", "\"a  Bcc: x@y\" <joe@send.example>"},
         {" ", "joe@send.example"},
         {"", "joe@send.example"},
