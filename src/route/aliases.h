@@ -7,12 +7,17 @@
 
 #include <stdbool.h>
 
+#include "base/buffer.h"
 #include "base/outcome.h"
 #include "base/text.h"
 
 struct aliases; /* opened tables; belongs to one process */
 
-/* Opens the files; one that does not exist is empty, one that cannot be read is LATER (4.3.5). */
+/*
+ * Opens the files; one that does not exist is empty (unless its database does), one that cannot be
+ * read, or has a line that is no alias, is LATER (4.3.5). Of a key that comes twice the first
+ * counts. *aliases is NULL after an error.
+ */
 struct outcome aliases_open(const struct texts *files, struct aliases **aliases);
 /*
  * Looks a key up ("name", "user@domain", "@domain"; case does not count), file after file. Adds
@@ -21,11 +26,15 @@ struct outcome aliases_open(const struct texts *files, struct aliases **aliases)
  */
 struct outcome aliases_find(const struct aliases *aliases, const char *key, struct texts *targets,
                             bool *found);
+/* Where the text has a key: "file:line" behind the buffer, for words. Reads the text anew. */
+void aliases_place(const struct aliases *aliases, const char *key, struct buffer *place);
+/* NULL is allowed. */
 void aliases_close(struct aliases *aliases);
 
 /*
- * newaliases: checks a text file and writes FILE.db in one rename; *count is the number of
- * aliases. On any error (file:line in the reason) the old database stays as it is.
+ * newaliases: checks a text file, its targets, its lists and that nothing runs in a circle, and
+ * writes FILE.db in one rename; *count is the number of aliases. On any error (file:line in the
+ * reason) the old database stays as it is.
  */
 struct outcome aliases_build(const char *file, size_t *count);
 
