@@ -1,6 +1,23 @@
 /*
  * Where an address goes: local names through the aliases down to mailboxes and remote addresses.
  * Pure over its tables: settings, aliases and a question whether a user exists.
+ *
+ * An address is looked up in this order; the first key that exists counts, in all files:
+ *   1. with a domain, local or not:   user+detail@domain, user@domain, @domain
+ *   2. without one, or a local one:   user+detail, user
+ *   3. then a mailbox:                user+detail, user
+ *   4. when nothing is said:          mailer-daemon goes to postmaster, postmaster to root
+ * An address in a domain that is not local, and has no key, is remote. So, as with sendmail's
+ * virtusertable and Postfix's virtual aliases, @domain catches everything in its domain that has
+ * no key with that domain, users with a mailbox among them: "joe@domain: joe" exempts joe. In a
+ * local domain without @domain, users and plain aliases get their mail there as well.
+ *
+ * What an alias leads to is looked up anew, with these ends:
+ *   - "\joe" is a mailbox or a remote address at once;
+ *   - a target that would find the very alias that it stands in goes on behind that step: "joe:
+ * joe, x@y" reaches joe's mailbox, "joe@domain: joe@domain" the local joe or the remote address;
+ *   - one that finds an alias further up is a circle: an ERROR, NEVER 5.4.6;
+ *   - files and commands are an ERROR, NEVER 5.7.1.
  */
 #ifndef ROUTE_EXPAND_H
 #define ROUTE_EXPAND_H
@@ -30,8 +47,8 @@ struct targets {
 
 struct expander {
     const struct texts *local_domains; /* patterns */
-    const char *hostname;              /* local too, always */
-    const struct aliases *aliases;
+    const char *hostname;              /* local too, always; and so is localhost */
+    const struct aliases *aliases;     /* NULL: none */
     /* Whether mail can be put into a mailbox of this name. Gives the name as the user table spells
      * it, which the caller frees. DONE: yes; NEVER (5.1.1): no such user; LATER: cannot tell now.
      */
@@ -39,9 +56,10 @@ struct expander {
     void *context;
 };
 
+/* A domain of NULL is that of an unqualified address, and local. */
 bool domain_is_local(const struct expander *expander, const char *domain);
 
-/* Every final target of a recipient, each once; at least one (maybe an ERROR). */
+/* Adds every final target of a recipient, each once; at least one (maybe an ERROR). */
 void expand(const struct expander *expander, const struct address *recipient,
             struct targets *targets);
 void targets_free(struct targets *targets);

@@ -1,0 +1,465 @@
+/*
+ * The expansion of a recipient (see expand.h): a walk over aliases and lists, depth first, with a
+ * stack of its own. Each alias is opened once however often it is named, so that the work grows
+ * with the number of targets written, not with the number of ways to them.
+ */
+#include "route/expand.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "route/alias_target.h"
+#include "route/alias_text.h"
+#include "route/chain.h"
+#include "route/include.h"
+#include "route/names.h"
+
+enum { DEEPEST = 1000 };
+
+static const size_t no_place = SIZE_MAX;
+
+/* An alias or a list whose targets are being followed. */
+struct step {
+    size_t place;           /* in walk.opened */
+    size_t alias;           /* that of the alias that it is or that names it */
+    char *name;             /* for words: the key, or the path of the list */
+    struct address address; /* that which led here */
+    bool is_list;
+    struct texts targets;
+    size_t next;
+};
+
+struct walk {
+    const struct expander *expander;
+    struct targets *targets;
+    struct names opened; /* keys of aliases and identities of lists */
+    bool *open;          /* by their places: still on the stack */
+    size_t open_capacity;
+    struct names found; /* targets that are there already */
+    struct step *steps;
+    size_t count, capacity;
+    size_t placed; /* the alias that .place is about; no_place: none */
+    struct buffer place;
+};
+
+/* How an address was come by. */
+struct origin {
+    size_t alias;  /* the place of the alias that it stands in; no_place: it is the recipient */
+    bool aliased;  /* it is not the recipient itself */
+    bool final;    /* no alias is asked */
+    bool fallback; /* postmaster or root, because nothing else was said */
+};
+
+enum finding {
+    MISSED, /* there is no such key */
+    ITSELF, /* it is the alias that we are in: on behind it */
+    TAKEN   /* it has been dealt with */
+};
+
+bool domain_is_local(const struct expander *expander, const char *domain)
+{
+    if (!domain || text_equal(domain, expander->hostname) || text_equal(domain, "localhost"))
+        return true;
+    for (size_t i = 0; i < expander->local_domains->count; i++)
+        if (text_match(expander->local_domains->items[i], domain))
+            return true;
+    return false;
+}
+
+/* Takes over the address. What is there already under this name is not added again. */
+static void add_target(struct walk *walk, const char *name, struct target target)
+{
+    bool added;
+    names_add(&walk->found, name, &added);
+    if (!added) {
+        address_free(&target.address);
+        return;
+    }
+    struct targets *targets = walk->targets;
+    if (targets->count == targets->capacity) {
+        targets->capacity = targets->capacity ? targets->capacity * 2 : 4;
+        targets->items = memory_resize(targets->items, targets->capacity * sizeof *targets->items);
+    }
+    targets->items[targets->count++] = target;
+}
+
+static void add_error(struct walk *walk, const struct address *address, struct outcome outcome,
+                      bool aliased)
+{
+    struct buffer name = {0};
+    buffer_append_text(&name, "error ");
+    address_format(address, &name);
+    buffer_format(&name, " %s", outcome.reason);
+    add_target(walk, buffer_text(&name),
+               (struct target){.kind = TARGET_ERROR,
+                               .address = address_copy(address),
+                               .outcome = outcome,
+                               .aliased = aliased});
+    buffer_free(&name);
+}
+
+static void add_remote(struct walk *walk, const struct address *address, bool aliased)
+{
+    struct buffer name = {0};
+    buffer_append_text(&name, "remote ");
+    address_format(address, &name);
+    add_target(walk, buffer_text(&name),
+               (struct target){
+                   .kind = TARGET_REMOTE, .address = address_copy(address), .aliased = aliased});
+    buffer_free(&name);
+}
+
+/* Takes over the user's name. */
+static void add_mailbox(struct walk *walk, char *user, bool aliased)
+{
+    struct buffer name = {0};
+    buffer_format(&name, "mailbox %s", user);
+    add_target(
+        walk, buffer_text(&name),
+        (struct target){.kind = TARGET_MAILBOX, .address = {.local = user}, .aliased = aliased});
+    buffer_free(&name);
+}
+
+/* The name before a "+detail"; NULL when there is none. The caller frees. */
+static char *without_detail(const char *local)
+{
+    const char *plus = strchr(local, '+');
+    return plus && plus != local ? memory_copy(local, (size_t)(plus - local)) : NULL;
+}
+
+/* The key of parts of an address; the caller frees. */
+static char *make_key(const char *local, const char *domain)
+{
+    struct buffer key = {0};
+    struct address address = {(char *)(uintptr_t)local, (char *)(uintptr_t)domain}; /* only read */
+    alias_key_of(&address, &key);
+    return buffer_take(&key);
+}
+
+static struct outcome circle(const struct walk *walk, size_t place, const char *name)
+{
+    size_t begin = 0;
+    while (walk->steps[begin].place != place)
+        begin++;
+    size_t count = walk->count - begin + 1;
+    const char **names = memory_get(count * sizeof *names);
+    for (size_t i = 0; i + 1 < count; i++)
+        names[i] = walk->steps[begin + i].name;
+    names[count - 1] = name;
+    struct buffer chain = {0};
+    chain_format(names, count, &chain);
+    struct outcome outcome =
+        outcome_never("5.4.6", "the aliases run in a circle: %s", buffer_text(&chain));
+    buffer_free(&chain);
+    free(names);
+    return outcome;
+}
+
+/* Opens an alias or a list that was not there before; takes over name and targets. */
+static void push(struct walk *walk, struct step step)
+{
+    if (walk->count == walk->capacity) {
+        walk->capacity = walk->capacity ? walk->capacity * 2 : 16;
+        walk->steps = memory_resize(walk->steps, walk->capacity * sizeof *walk->steps);
+    }
+    if (step.place >= walk->open_capacity) {
+        walk->open_capacity = walk->opened.capacity;
+        walk->open = memory_resize(walk->open, walk->open_capacity * sizeof *walk->open);
+    }
+    walk->open[step.place] = true;
+    walk->steps[walk->count++] = step;
+}
+
+static void pop(struct walk *walk)
+{
+    struct step *step = &walk->steps[--walk->count];
+    walk->open[step->place] = false;
+    free(step->name);
+    address_free(&step->address);
+    texts_free(&step->targets);
+}
+
+/* A key that was met before: done with, the alias that we are in, or a circle. */
+static enum finding meet_again(struct walk *walk, size_t place, const char *key,
+                               const struct address *address, const struct origin *origin)
+{
+    if (!walk->open[place])
+        return TAKEN;
+    if (place == origin->alias || origin->fallback)
+        return ITSELF;
+    add_error(walk, address, circle(walk, place, key), origin->aliased);
+    return TAKEN;
+}
+
+/* Looks one key up, and opens its alias. */
+static enum finding try_key(struct walk *walk, const char *key, const struct address *address,
+                            const struct origin *origin)
+{
+    size_t place;
+    if (!walk->expander->aliases)
+        return MISSED;
+    if (names_find(&walk->opened, key, &place))
+        return meet_again(walk, place, key, address, origin);
+    struct texts targets = {0};
+    bool found;
+    struct outcome outcome = aliases_find(walk->expander->aliases, key, &targets, &found);
+    if (outcome_good(&outcome) && found && walk->count >= DEEPEST)
+        outcome = outcome_never("5.4.6", "the aliases lead through more than %d others", DEEPEST);
+    if (!outcome_good(&outcome))
+        add_error(walk, address, outcome, origin->aliased);
+    if (!outcome_good(&outcome) || !found) {
+        texts_free(&targets);
+        return outcome_good(&outcome) ? MISSED : TAKEN;
+    }
+    place = names_add(&walk->opened, key, NULL);
+    push(walk, (struct step){.place = place,
+                             .alias = place,
+                             .name = memory_copy(key, strlen(key)),
+                             .address = address_copy(address),
+                             .targets = targets});
+    return TAKEN;
+}
+
+/* Whether a plain key of a local address is the alias that we are in. */
+static bool is_own_name(const struct walk *walk, const char *local, const char *base,
+                        const struct origin *origin)
+{
+    const char *names[] = {local, base};
+    bool own = false;
+    for (size_t i = 0; i < 2 && names[i] && origin->alias != no_place && !own; i++) {
+        char *key = make_key(names[i], NULL);
+        own = strcmp(walk->opened.items[origin->alias], key) == 0;
+        free(key);
+    }
+    return own;
+}
+
+/* The keys with the domain of the address, the most exact one first. */
+static enum finding try_domain_keys(struct walk *walk, const struct address *address,
+                                    const char *base, const struct origin *origin)
+{
+    enum finding finding = MISSED;
+    const char *locals[] = {address->local, base, ""};
+    bool own = domain_is_local(walk->expander, address->domain) &&
+               is_own_name(walk, address->local, base, origin);
+    for (size_t i = 0; i < 3 && finding == MISSED; i++) {
+        size_t place;
+        if (!locals[i])
+            continue;
+        char *key = make_key(locals[i], address->domain);
+        /* "joe@domain: joe" and "joe: joe@domain" is joe's own mailbox, and no circle. */
+        if (own && names_find(&walk->opened, key, &place) && walk->open[place])
+            finding = ITSELF;
+        else
+            finding = try_key(walk, key, address, origin);
+        free(key);
+    }
+    return finding;
+}
+
+static enum finding try_plain_keys(struct walk *walk, const struct address *address,
+                                   const char *base, const struct origin *origin)
+{
+    enum finding finding = MISSED;
+    const char *locals[] = {address->local, base};
+    for (size_t i = 0; i < 2 && locals[i] && finding == MISSED; i++) {
+        char *key = make_key(locals[i], NULL);
+        finding = try_key(walk, key, address, origin);
+        free(key);
+    }
+    return finding;
+}
+
+/* Asks for a user as written and in lower case. */
+static struct outcome find_user(const struct walk *walk, const char *name, char **user)
+{
+    const struct expander *expander = walk->expander;
+    *user = NULL;
+    struct outcome outcome = expander->find_user(expander->context, name, user);
+    if (outcome.result != NEVER)
+        return outcome;
+    char *lower = memory_copy(name, strlen(name));
+    text_lower(lower);
+    if (strcmp(lower, name) != 0)
+        outcome = expander->find_user(expander->context, lower, user);
+    free(lower);
+    return outcome;
+}
+
+static void resolve(struct walk *walk, const struct address *address, const struct origin *origin);
+
+/* Where mail for a name goes that must always lead somewhere; false: it is no such name. */
+static bool try_fallback(struct walk *walk, const char *name)
+{
+    static const char *const names[][2] = {{"mailer-daemon", "postmaster"}, {"postmaster", "root"}};
+    for (size_t i = 0; i < 2; i++)
+        if (text_equal(name, names[i][0])) {
+            struct address address = {.local = (char *)(uintptr_t)names[i][1]}; /* only read */
+            struct origin origin = {.alias = no_place, .aliased = true, .fallback = true};
+            resolve(walk, &address, &origin);
+            return true;
+        }
+    return false;
+}
+
+static void resolve_mailbox(struct walk *walk, const struct address *address, const char *base,
+                            const struct origin *origin)
+{
+    char *user;
+    struct outcome outcome = find_user(walk, address->local, &user);
+    if (outcome.result == NEVER && base)
+        outcome = find_user(walk, base, &user);
+    if (outcome_good(&outcome))
+        add_mailbox(walk, user, origin->aliased);
+    else if (outcome.result == LATER || !try_fallback(walk, base ? base : address->local))
+        add_error(walk, address, outcome, origin->aliased);
+}
+
+/* One address: its targets are added, or the alias that it leads to is opened. */
+static void resolve(struct walk *walk, const struct address *address, const struct origin *origin)
+{
+    if (address_is_null(address)) {
+        add_error(walk, address, outcome_never("5.1.3", "an empty address goes nowhere"),
+                  origin->aliased);
+        return;
+    }
+    char *base = without_detail(address->local);
+    bool local = domain_is_local(walk->expander, address->domain);
+    bool taken = false;
+    if (address->domain && !origin->final)
+        taken = try_domain_keys(walk, address, base, origin) == TAKEN;
+    if (!taken && local && !origin->final)
+        taken = try_plain_keys(walk, address, base, origin) == TAKEN;
+    if (!taken && local)
+        resolve_mailbox(walk, address, base, origin);
+    else if (!taken)
+        add_remote(walk, address, origin->aliased);
+    free(base);
+}
+
+/* Words about an alias begin with where it stands. To know that takes a look at the whole text. */
+static struct outcome later_at(struct walk *walk, size_t alias, const char *why)
+{
+    if (walk->placed != alias) {
+        buffer_clear(&walk->place);
+        aliases_place(walk->expander->aliases, walk->opened.items[alias], &walk->place);
+        walk->placed = alias;
+    }
+    return outcome_later("4.3.5", "%s: %s", buffer_text(&walk->place), why);
+}
+
+static void open_list(struct walk *walk, const char *path, size_t alias,
+                      const struct address *address)
+{
+    struct texts members = {0};
+    struct buffer identity = {0};
+    buffer_append_byte(&identity, '\001'); /* no key of an alias begins so */
+    struct outcome outcome = include_read(path, &members, &identity);
+    if (!outcome_good(&outcome))
+        outcome = later_at(walk, alias, outcome.reason);
+    else if (walk->count >= DEEPEST)
+        outcome = outcome_never("5.4.6", "the aliases lead through more than %d others", DEEPEST);
+    bool added = false;
+    size_t place = no_place;
+    if (outcome_good(&outcome))
+        place = names_add(&walk->opened, buffer_text(&identity), &added);
+    if (outcome_good(&outcome) && !added && walk->open[place])
+        outcome = circle(walk, place, path);
+    if (!outcome_good(&outcome)) {
+        add_error(walk, address, outcome, true);
+    } else if (added) {
+        push(walk, (struct step){.place = place,
+                                 .alias = alias,
+                                 .is_list = true,
+                                 .name = memory_copy(path, strlen(path)),
+                                 .address = address_copy(address),
+                                 .targets = members});
+        members = (struct texts){0};
+    }
+    texts_free(&members);
+    buffer_free(&identity);
+}
+
+/* A text that is no target. Those of a list are not quoted: it may be somebody's secret. */
+static void add_unparsed(struct walk *walk, const struct step *step, const char *text,
+                         const char *why)
+{
+    struct buffer words = {0};
+    if (step->is_list)
+        buffer_format(&words, "a member in %.150s: %s", step->name, why);
+    else
+        buffer_format(&words, "target %.100s: %s", text, why);
+    add_error(walk, &step->address, later_at(walk, step->alias, buffer_text(&words)), true);
+    buffer_free(&words);
+}
+
+/* The next target of the last step. */
+static void follow(struct walk *walk)
+{
+    struct step *step = &walk->steps[walk->count - 1];
+    const char *text = step->targets.items[step->next++];
+    struct alias_target target;
+    const char *why;
+    if (!alias_target_parse(text, &target, &why)) {
+        add_unparsed(walk, step, text, why);
+        return;
+    }
+    struct origin origin = {.alias = step->alias, .aliased = true, .final = target.final};
+    /* The steps may move when one is added. */
+    struct address address = address_copy(&step->address);
+    const char *alias = walk->opened.items[step->alias];
+    switch (target.kind) {
+    case ALIAS_ADDRESS:
+        resolve(walk, &target.address, &origin);
+        break;
+    case ALIAS_INCLUDE:
+        open_list(walk, target.text, origin.alias, &address);
+        break;
+    case ALIAS_FILE:
+        add_error(walk, &address,
+                  outcome_never("5.7.1", "alias %s: delivery into a file is not allowed", alias),
+                  true);
+        break;
+    case ALIAS_COMMAND:
+        add_error(walk, &address,
+                  outcome_never("5.7.1", "alias %s: delivery to a command is not allowed", alias),
+                  true);
+        break;
+    }
+    address_free(&address);
+    alias_target_free(&target);
+}
+
+void expand(const struct expander *expander, const struct address *recipient,
+            struct targets *targets)
+{
+    struct walk walk = {.expander = expander, .targets = targets, .placed = no_place};
+    struct origin origin = {.alias = no_place};
+    size_t before = targets->count;
+    resolve(&walk, recipient, &origin);
+    while (walk.count) {
+        const struct step *step = &walk.steps[walk.count - 1];
+        if (step->next < step->targets.count)
+            follow(&walk);
+        else
+            pop(&walk);
+    }
+    if (targets->count == before)
+        add_error(&walk, recipient, outcome_never("5.2.4", "the list has no members"), true);
+    names_free(&walk.opened);
+    names_free(&walk.found);
+    free(walk.open);
+    free(walk.steps);
+    buffer_free(&walk.place);
+}
+
+void targets_free(struct targets *targets)
+{
+    for (size_t i = 0; i < targets->count; i++)
+        address_free(&targets->items[i].address);
+    free(targets->items);
+    *targets = (struct targets){0};
+}
