@@ -100,7 +100,7 @@ static void print_message(const struct queue *queue, const struct list_entry *en
     if (found == LETTER_GONE)
         return;
     if (totals->count++ == 0)
-        printf("%-18s%8s %-19s  %s\n", "-Queue ID---------", "--Size--", "---Arrival Time----",
+        printf("%-18s%8s %-19s  %s\n", "-Queue ID-------", "--Size--", "---Arrival Time----",
                "-Sender/Recipient-------");
     if (found == LETTER_OPENED) {
         print_letter(&letter, entry->due, verbose);

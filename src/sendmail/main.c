@@ -22,6 +22,11 @@
 #define POSTRIDER_VERSION "0.1.0"
 #endif
 
+static void print_failure(const char *name, const struct outcome *outcome)
+{
+    fprintf(stderr, "%s: %s\n", name, outcome->reason);
+}
+
 /* ---- verbs ---- */
 
 static struct outcome verb_flush(int argc, char *const argv[]);
@@ -85,6 +90,11 @@ static struct outcome run_verb(int argc, char *const argv[])
 
 /* ---- sendmail's ways ---- */
 
+static void report_alias_file(const struct outcome *failure)
+{
+    print_failure("newaliases", failure);
+}
+
 static struct outcome run_office(struct office *office, const struct options *options)
 {
     if (options->mode == MODE_SUBMIT)
@@ -95,7 +105,7 @@ static struct outcome run_office(struct office *office, const struct options *op
     if (options->mode == MODE_LIST)
         return mailq_run(office, options->verbose);
     if (options->mode == MODE_ALIASES)
-        return newaliases_run(office);
+        return newaliases_run(office, report_alias_file);
     return flush_run(office, options->verbose);
 }
 
@@ -143,7 +153,7 @@ static int end(const char *name, struct outcome outcome)
     if (outcome_good(&outcome) && (fflush(stdout) != 0 || ferror(stdout)))
         outcome = outcome_refuse(EX_IOERR, "cannot write to standard output: %s", strerror(errno));
     if (!outcome_good(&outcome))
-        fprintf(stderr, "%s: %s\n", name, outcome.reason);
+        print_failure(name, &outcome);
     log_close();
     return outcome_good(&outcome) ? EX_OK : outcome.exit_status;
 }

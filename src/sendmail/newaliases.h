@@ -7,8 +7,10 @@
 
 /*
  * Builds every file of the settings and prints how many aliases each has. Goes on behind a file
- * with an error, whose database stays as it was; the outcome names every such file.
+ * with an error, whose database stays as it was; the outcome is the last such error, and the ones
+ * before it are reported.
  */
-struct outcome newaliases_run(const struct office *office);
+struct outcome newaliases_run(const struct office *office,
+                              void (*report)(const struct outcome *failure));
 
 #endif

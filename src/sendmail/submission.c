@@ -130,9 +130,9 @@ static struct outcome read_header(struct submission *submission)
     struct buffer *line = &submission->line;
     struct header *header = &submission->header;
     size_t total = 0;
+    line->limit = HEADER_LIMIT;
     for (;;) {
         buffer_clear(line);
-        line->limit = HEADER_LIMIT - total;
         if (!intake_line(&submission->intake, line))
             return outcome_done();
         if (line->failed) {
@@ -145,7 +145,7 @@ static struct outcome read_header(struct submission *submission)
         if (memchr(line->data, '\0', line->length))
             return outcome_refuse(EX_DATAERR, "the header holds a NUL byte");
         total += line->length;
-        if (total >= HEADER_LIMIT)
+        if (total > HEADER_LIMIT)
             return outcome_refuse(EX_DATAERR, "the header is larger than %d bytes", HEADER_LIMIT);
     }
     if (line->data[0] == '\n') /* the empty line between; we write our own */
@@ -237,16 +237,21 @@ static struct outcome check_input(const struct submission *submission)
                           strerror(error));
 }
 
+/* Stops when going on is of no use; the commit says why. A last line always gets its end. */
 static void put_body(struct submission *submission, struct draft *draft)
 {
-    if (!draft_put(draft, submission->line.data, submission->line.length))
-        return;
-    buffer_free(&submission->line);
-    const char *data;
-    size_t length;
-    while (intake_block(&submission->intake, &data, &length))
+    const char *data = buffer_text(&submission->line);
+    size_t length = submission->line.length;
+    char last = '\n';
+    do {
+        if (length)
+            last = data[length - 1];
         if (!draft_put(draft, data, length))
             return;
+        buffer_free(&submission->line);
+    } while (intake_block(&submission->intake, &data, &length));
+    if (last != '\n')
+        draft_put(draft, "\n", 1);
 }
 
 static void log_received(const struct submission *submission, const char *id, uint64_t size)

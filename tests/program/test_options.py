@@ -1,0 +1,217 @@
+"""The command line: sendmail's options, names of the program, verbs."""
+
+import pytest
+from sandbox import EX_CONFIG, EX_DATAERR, EX_NOINPUT, EX_USAGE
+from spool import queued, spool_files
+
+MESSAGE = b"From: me\nTo: you@far.example\nSubject: s\n\nbody\n"
+
+
+def refused(sandbox, result, status, *words):
+    """One line on standard error with these words, this exit status, nothing in the queue."""
+    assert result.returncode == status, result.err
+    assert result.err.startswith("sendmail: ") and result.err.count("\n") == 1, result.err
+    for word in words:
+        assert word in result.err
+    assert result.out == ""
+    assert spool_files(sandbox) == []
+
+
+# --- names and verbs ---
+
+
+def test_names_of_the_program(sandbox):
+    assert sandbox.mailq(check=0).out == "Mail queue is empty\n"
+    assert sandbox.sendmail("-bp", check=0).out == "Mail queue is empty\n"
+    sandbox.aliases("a: b\nc: d\n")
+    assert sandbox.newaliases(check=0).out == f"{sandbox.aliases_path}: 2 aliases\n"
+    assert sandbox.sendmail("-bi", check=0).out == f"{sandbox.aliases_path}: 2 aliases\n"
+
+
+def test_postrider_with_an_option_first_is_sendmail(sandbox):
+    sandbox.run(["postrider", "-C", sandbox.config, "-odq", "-t"], stdin=MESSAGE, check=0)
+    assert queued(sandbox).recipients == ["you@far.example"]
+
+
+def test_any_other_name_is_sendmail(sandbox):
+    for number, name in enumerate(("lib-sendmail", "sendmail.postrider", "exim")):
+        link = sandbox.folder / name
+        link.symlink_to(sandbox.build / "postrider")
+        sandbox.run([link, "-C", sandbox.config, "-odq", "you@far.example"], stdin=b"x\n", check=0)
+        assert len(sandbox.letters()) == number + 1
+
+
+def test_help_and_version(sandbox):
+    for name in ("postrider", "sendmail", "mailq", "newaliases"):
+        shown = sandbox.run([name, "--help"], check=0)
+        assert "flush" in shown.out and shown.err == ""
+        assert sandbox.run([name, "--version"], check=0).out.startswith("postrider ")
+    assert "--verbose" in sandbox.run(["postrider", "flush", "--help"], check=0).out
+
+
+def test_unknown_verb(sandbox):
+    result = sandbox.run(["postrider", "fluhs"])
+    assert result.returncode == EX_USAGE
+    assert result.err == 'postrider: there is no command "fluhs"; postrider --help names them\n'
+    result = sandbox.postrider("flush", "--loudly")
+    assert result.returncode == EX_USAGE and "--loudly" in result.err
+
+
+def test_a_verb_is_an_address_for_sendmail(sandbox):
+    sandbox.sendmail("-odq", "flush", stdin=b"x\n", check=0)
+    assert queued(sandbox).recipients == ["flush@here.example"]
+
+
+def test_help_into_a_full_device(sandbox):
+    with open("/dev/full", "wb") as full:
+        result = sandbox.run(["postrider", "--help"], stdout=full)
+    assert result.returncode == 74 and "standard output" in result.err
+
+
+# --- options ---
+
+
+def test_option_values_attached_and_separate(sandbox):
+    ways = [
+        ["-fops@far.example", "-FOps Team", "-Nsuccess,delay", "-Rhdrs", "-VQQ+2B1", "-B8BITMIME"],
+        ["-f", "ops@far.example", "-F", "Ops Team", "-N", "success,delay", "-R", "hdrs", "-V",
+         "QQ+2B1", "-B", "8BITMIME"],
+        ["-rops@far.example", "-tiFOps Team", "-iN", "success,delay", "-vRhdrs", "-VQQ+2B1",
+         "-B7bit"],
+    ]
+    for way in ways:
+        before = set(sandbox.letters())
+        sandbox.sendmail("-odq", *way, "--", "you@far.example", stdin=b"Subject: s\n\nb\n", check=0)
+        (name,) = set(sandbox.letters()) - before
+        letter = queued(sandbox, name)
+        assert letter.sender == "ops@far.example"
+        assert letter.parsed["From"] == "Ops Team <ops@far.example>"
+        assert letter.notify == {"you@far.example": "SUCCESS,DELAY"}
+        assert letter.envid == "QQ+2B1"
+        assert letter.ret.lower() == "hdrs"
+
+
+def test_options_that_are_accepted_and_ignored(sandbox):
+    sandbox.sendmail(
+        "-odq", "-n", "-G", "-U", "-m", "-h", "3", "-h5", "-L", "tag", "-Ltag", "-Ac", "-Am",
+        "-oem", "-oee", "-oi", "-oMrsmtp", "-ozz", "-o7", "-d", "-d0-99.1", "-em", "-bm",
+        "-O", "QueueDirectory=/elsewhere", "-OTimeout.ident=0", "-iGU", "you@far.example",
+        stdin=b"x\n", check=0)
+    assert queued(sandbox).recipients == ["you@far.example"]
+
+
+def test_delivery_modes_that_only_queue(sandbox):
+    for number, mode in enumerate((["-odq"], ["-odd"], ["-O", "DeliveryMode=queueonly"],
+                                   ["-ODeliveryMode=q"], ["-odi", "-odq"])):
+        result = sandbox.sendmail(*mode, sandbox.user, stdin=b"x\n", check=0)
+        assert result.out == "" and result.err == ""
+        assert len(sandbox.letters()) == number + 1
+        assert not (sandbox.queue / "spool" / ".wake").exists()
+
+
+@pytest.mark.parametrize("option, words", [
+    (["-z"], ["unknown option -z", "--"]),
+    (["-tz"], ["unknown option -z"]),
+    (["--recipients"], ["unknown option --"]),
+    (["-bs"], ["-bs is not built in"]),
+    (["-bd"], ["-bd is not built in"]),
+    (["-bD"], ["-bD is not built in"]),
+    (["-bdf"], ["-bdf is not built in"]),
+    (["-bt"], ["-bt is not built in"]),
+    (["-bv"], ["-bv is not built in"]),
+    (["-b", "x"], ["-bx is not built in"]),
+    (["-q30m"], ["-q30m is not built in"]),
+    (["-qI1abc"], ["-qI1abc is not built in"]),
+    (["-qRfar"], ["-qRfar is not built in"]),
+    (["-qSfar"], ["-qSfar is not built in"]),
+    (["-M", "1abc"], ["-M is not built in"]),
+    (["-Mrm", "1abc"], ["-Mrm is not built in"]),
+    (["-B", "16BIT"], ["-B takes 7BIT or 8BITMIME", '"16BIT"']),
+    (["-N", "never,delay"], ["-N takes never", '"never,delay"']),
+    (["-N", "sometimes"], ["-N takes never"]),
+    (["-R", "body"], ["-R takes full or hdrs"]),
+    (["-V", "a+"], ["-V takes xtext"]),
+    (["-V", "a+0Ab"], ["-V takes xtext"]),
+    (["-V", "x" * 101], ["-V takes xtext"]),
+    (["-V", ""], ["-V takes xtext"]),
+    (["-odx"], ["-od takes b, i or q"]),
+    (["-C", ""], ["-C needs"]),
+])
+def test_bad_options(sandbox, option, words):
+    refused(sandbox, sandbox.sendmail(*option, "you@far.example", stdin=MESSAGE), EX_USAGE, *words)
+
+
+@pytest.mark.parametrize("letter", list("fFrBNRVCbOoLh"))
+def test_an_option_without_its_value(sandbox, letter):
+    refused(sandbox, sandbox.sendmail(f"-{letter}", stdin=MESSAGE), EX_USAGE,
+            f"-{letter} needs a value")
+
+
+def test_listing_takes_no_addresses(sandbox):
+    refused(sandbox, sandbox.sendmail("-bp", "you@far.example"), EX_USAGE, "you@far.example")
+
+
+@pytest.mark.parametrize("options", [["-fa@far.example\nBcc: x"], ["-f", "a\rb@far.example"],
+                                     ["-r", "a@far.example\n"], ["-FName\nBcc: evil@far.example"],
+                                     ["-F", "a\r\nX: y"], ["-F", "a\x7fb"]])
+def test_S1_line_end_in_an_option(sandbox, options):
+    result = sandbox.sendmail("-odq", *options, "you@far.example", stdin=MESSAGE)
+    refused(sandbox, result, EX_USAGE, "line end")
+
+
+def test_S1_line_end_in_a_recipient(sandbox):
+    for bad in ("a@far.example\nb@far.example", "a\r@far.example", "a@far.example\n"):
+        result = sandbox.sendmail("-odq", "good@far.example", bad, stdin=MESSAGE)
+        refused(sandbox, result, EX_DATAERR, "recipient argument 2", "line end")
+
+
+def test_S2_recipients_like_options_and_shell_words(sandbox):
+    odd = ["-oQ/tmp@far.example", "--help", "`touch${IFS}x`@far.example", "|sh", "a/../b",
+           "-X/tmp/x"]
+    sandbox.sendmail("-odq", "-i", "--", *odd, stdin=b"x\n", check=0)
+    assert queued(sandbox).recipients == [
+        "-oQ/tmp@far.example", "--help@here.example", "`touch${IFS}x`@far.example",
+        "|sh@here.example", '"a/../b"@here.example', "-X/tmp/x@here.example"]
+
+
+def test_options_end_at_the_first_address(sandbox):
+    sandbox.sendmail("-odq", "you@far.example", "-v", stdin=b"x\n", check=0)
+    assert queued(sandbox).recipients == ["you@far.example", "-v@here.example"]
+
+
+# --- settings ---
+
+
+def test_settings_that_are_not_there(sandbox):
+    result = sandbox.run(["sendmail", "-C", "/nowhere/postrider.conf", "-t"], stdin=MESSAGE)
+    refused(sandbox, result, EX_CONFIG, "/nowhere/postrider.conf")
+
+
+def test_settings_that_are_wrong(sandbox):
+    sandbox.configure(mail="hostnome = x")
+    refused(sandbox, sandbox.sendmail("-t", stdin=MESSAGE), EX_CONFIG, "hostnome",
+            f"{sandbox.config.name}:")
+
+
+def test_relative_settings_file(sandbox):
+    sandbox.run(["sendmail", "-Cpostrider.conf", "-odq", "-t"], stdin=MESSAGE, check=0)
+    assert len(sandbox.letters()) == 1
+
+
+def test_no_recipients(sandbox):
+    refused(sandbox, sandbox.sendmail("-i", stdin=MESSAGE), EX_USAGE, "no recipients", "-t")
+    refused(sandbox, sandbox.sendmail("", " ", stdin=MESSAGE), EX_USAGE, "no recipients")
+    refused(sandbox, sandbox.sendmail("-t", stdin=b"Subject: x\n\nTo: a\n"), EX_NOINPUT,
+            "no recipients")
+    refused(sandbox, sandbox.sendmail("-t", stdin=b""), EX_NOINPUT, "no recipients")
+
+
+def test_bad_recipients_of_odd_bytes(sandbox):
+    """Whatever the bytes are, the answer is one clean line."""
+    for byte in [*range(1, 48), 92, 96, 127, 128, 195, 255]:
+        argument = b"a" + bytes([byte]) + b"@@far.example"
+        result = sandbox.sendmail("-odq", "--", argument, stdin=b"x\n")
+        assert result.returncode == EX_DATAERR
+        assert result.stderr.count(b"\n") == 1
+        assert not any(b < 32 for b in result.stderr[:-1])
+    assert spool_files(sandbox) == []
