@@ -196,3 +196,4 @@ clean:
 
 .PHONY: all units check demo install uninstall dist format clean always
 .DELETE_ON_ERROR:
+.SECONDARY:
