@@ -70,7 +70,8 @@ static bool start_library(struct sasl *sasl)
         gsasl_client_start(sasl->library, sasl->mechanism->name, &sasl->session) != GSASL_OK)
         return false;
     if (sasl->mechanism->mode == AUTH_EXTERNAL)
-        return gsasl_property_set(sasl->session, GSASL_AUTHZID, sasl->account.user) == GSASL_OK;
+        return gsasl_property_set(sasl->session, GSASL_AUTHZID,
+                                  sasl->account.user ? sasl->account.user : "") == GSASL_OK;
     return gsasl_property_set(sasl->session, GSASL_AUTHID, sasl->account.user) == GSASL_OK &&
            gsasl_property_set_raw(sasl->session, GSASL_PASSWORD, sasl->account.secret->data,
                                   sasl->account.secret->length) == GSASL_OK;
@@ -139,10 +140,10 @@ static bool bearer_step(struct sasl *sasl, struct buffer *message)
 {
     const struct sasl_account *account = &sasl->account;
     bool xoauth2 = sasl->mechanism->mode == AUTH_XOAUTH2;
-    struct buffer plain = {0};
     /* So large at once that no copy of the token is left behind by growing. */
-    plain.data = memory_get(plain.capacity = 6 * (strlen(account->user) + 128) +
-                                             strlen(account->host) + account->secret->length);
+    struct buffer plain = {.capacity = 3 * strlen(account->user) + strlen(account->host) +
+                                       account->secret->length + 128};
+    plain.data = memory_get(plain.capacity);
     if (sasl->steps == 1 && xoauth2) {
         buffer_format(&plain, "user=%s\001auth=Bearer ", account->user);
     } else if (sasl->steps == 1) {

@@ -32,6 +32,7 @@ struct smtp_hop {
      * '*' for remarks (connected to, TLS parameters). NULL: nobody looks. */
     void (*trace)(void *context, char direction, const char *line);
     void *trace_context;
+    unsigned timeout_percent; /* of the time limits of RFC 5321 4.5.3.2, for tests; 0: all of it */
 };
 
 struct smtp_recipient {
@@ -53,6 +54,7 @@ struct transaction {
     bool not_8bit;  /* has NUL or lines over 998 bytes: needs re-encoding everywhere */
     struct smtp_recipient *recipients;
     size_t count;
+    bool dsn_passed; /* filled in: the next hop took the DSN parameters over (RFC 3461 5.2) */
 };
 
 /* Where transactions come from and go to. */

@@ -1,0 +1,37 @@
+/*
+ * The message on the wire: LF, and a bare CR too, become CRLF, dots at line starts are doubled, the
+ * last line is ended. RFC 5321 2.3.8 and 4.5.2.
+ */
+#ifndef RUN_SMTP_BODY_H
+#define RUN_SMTP_BODY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/outcome.h"
+#include "run/smtp_session.h"
+
+/* Where the encoder stands between two blocks; zeroed, it is at the beginning. */
+struct smtp_encoder {
+    bool in_line;  /* the last byte sent was not a line's end */
+    bool after_cr; /* a CR was made a line end; an LF that follows belongs to it */
+    uint64_t size; /* bytes made, without the doubled dots (RFC 1870) */
+};
+
+void smtp_encode(struct smtp_encoder *encoder, const char *data, size_t length, struct buffer *out);
+/* Ends the last line if need be. */
+void smtp_encode_end(struct smtp_encoder *encoder, struct buffer *out);
+
+/* The size that the message will have for RFC 1870; LATER when it cannot be read. */
+struct outcome smtp_body_size(const struct transaction *transaction, uint64_t *size);
+/*
+ * Sends the message, but for its last bytes, which stay put for the flush that takes the final dot
+ * along, and without that dot. LATER, and the session is dead, when that fails: what was sent then
+ * never gets its end. convert: in 7-bit form.
+ */
+struct outcome smtp_body_send(struct smtp_session *session, const struct transaction *transaction,
+                              bool convert);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * A message on its way through the client: what became of each recipient so far, and the form in
+ * which it fits the server at hand. It outlives a session that ends between two messages.
+ */
+#ifndef RUN_SMTP_MAIL_H
+#define RUN_SMTP_MAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/outcome.h"
+#include "run/smtp_session.h"
+
+enum smtp_state { STATE_WAITING, STATE_ACCEPTED, STATE_SETTLED };
+
+struct smtp_mail {
+    struct transaction *transaction;
+    unsigned char *states; /* enum smtp_state of each recipient */
+    size_t waiting;        /* recipients that are */
+    bool convert;          /* leaves in 7-bit form */
+    uint64_t size;         /* for SIZE= */
+};
+
+/* The next one of the source, or NULL. */
+struct smtp_mail *smtp_mail_take(const struct smtp_source *source);
+/* Chooses the form for this session, and settles the recipients that the server cannot serve. */
+void smtp_mail_prepare(struct smtp_mail *mail, const struct smtp_session *session);
+/* A recipient's end. */
+void smtp_mail_settle(struct smtp_mail *mail, size_t index, const struct outcome *outcome);
+void smtp_mail_accept(struct smtp_mail *mail, size_t index);
+/* The same end for all that are in this state. */
+void smtp_mail_settle_all(struct smtp_mail *mail, enum smtp_state state,
+                          const struct outcome *outcome);
+/* Gives it back to its source and frees it; everybody is settled. */
+void smtp_mail_finish(struct smtp_mail *mail, const struct smtp_source *source);
+
+/* The commands, with the parameters that the server offers and the message needs. */
+void smtp_mail_put_from(const struct smtp_mail *mail, struct smtp_session *session);
+void smtp_mail_put_to(const struct smtp_mail *mail, size_t index, struct smtp_session *session);
+
+#endif

@@ -1,0 +1,161 @@
+/*
+ * Commands out, replies in. It knows the order of neither: that is the matter of smtp_greeting.c
+ * and smtp_round.c. RFC 5321 4.2 and 4.5.3, 2920.
+ */
+#include "run/smtp_session.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+
+void smtp_trace(const struct smtp_session *session, char direction, const char *line)
+{
+    if (session->hop->trace)
+        session->hop->trace(session->hop->trace_context, direction, line);
+}
+
+int64_t smtp_milliseconds(const struct smtp_session *session, enum smtp_limit limit)
+{
+    unsigned percent = session->hop->timeout_percent;
+    return (int64_t)limit * 10 * (percent ? percent : 100);
+}
+
+static void put_line(struct smtp_session *session, const char *line, const char *shown)
+{
+    smtp_trace(session, '>', shown);
+    buffer_append_text(&session->out, line);
+    buffer_append_text(&session->out, "\r\n");
+    session->unsent++;
+}
+
+void smtp_put(struct smtp_session *session, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *line = NULL;
+    if (vasprintf(&line, format, arguments) < 0)
+        impossible("a command that cannot be formatted");
+    va_end(arguments);
+    /* Whatever an address or a parameter holds, it makes one command. */
+    text_clean(line);
+    put_line(session, line, line);
+    free(line);
+}
+
+void smtp_put_secret(struct smtp_session *session, const char *line, const char *shown)
+{
+    put_line(session, line, shown);
+}
+
+/* Secrets must not reach a log by way of a server that repeats them. */
+static void hide_secret(struct smtp_session *session)
+{
+    const struct buffer *secret = session->hop->secret;
+    struct buffer *lines = &session->reply.lines;
+    if (session->hop->auth != AUTH_OFF && secret && secret->length >= 4 && lines->length &&
+        memmem(lines->data, lines->length, secret->data, secret->length)) {
+        buffer_clear(lines);
+        buffer_format(lines, "%03d (it repeats the password)\n", session->reply.code);
+    }
+}
+
+static void trace_reply(struct smtp_session *session)
+{
+    const char *text = buffer_text(&session->reply.lines);
+    while (*text && session->hop->trace) {
+        size_t length = strcspn(text, "\n");
+        char *line = memory_copy(text, length);
+        text_clean(line);
+        smtp_trace(session, '<', line);
+        free(line);
+        text += length + (text[length] == '\n');
+    }
+}
+
+/* Something came without a question. It may say why: a 421 for idling, a refusal in mid-message. */
+static struct outcome unasked(struct smtp_session *session)
+{
+    stream_allow(&session->stream, 0);
+    struct outcome outcome =
+        reply_read(&session->stream, &session->reply, session->host, "while nothing was asked");
+    session->dead = true;
+    hide_secret(session);
+    trace_reply(session);
+    if (!outcome_good(&outcome))
+        return outcome;
+    struct buffer text = {0};
+    reply_format(&session->reply, &text);
+    outcome = session->reply.code == 421
+                  ? reply_later(&session->reply, session->host, "unasked", NULL)
+                  : outcome_later("4.5.0", "%s sent a reply without a command: %s", session->host,
+                                  buffer_text(&text));
+    buffer_free(&text);
+    return outcome;
+}
+
+struct outcome smtp_flush(struct smtp_session *session, enum smtp_limit limit)
+{
+    if (!session->awaited && stream_waiting(&session->stream))
+        return unasked(session);
+    stream_allow(&session->stream, smtp_milliseconds(session, limit));
+    (void)stream_write(&session->stream, session->out.data, session->out.length);
+    session->awaited += session->unsent;
+    session->unsent = 0;
+    buffer_clear(&session->out);
+    return outcome_done();
+}
+
+struct outcome smtp_read(struct smtp_session *session, enum smtp_limit limit, const char *when)
+{
+    stream_allow(&session->stream, smtp_milliseconds(session, limit));
+    struct outcome outcome = reply_read(&session->stream, &session->reply, session->host, when);
+    hide_secret(session);
+    trace_reply(session);
+    if (session->awaited)
+        session->awaited--;
+    if (outcome_good(&outcome) && session->reply.code == 421)
+        outcome = reply_later(&session->reply, session->host, when, NULL);
+    if (!outcome_good(&outcome))
+        session->dead = true;
+    return outcome;
+}
+
+struct outcome smtp_ask(struct smtp_session *session, enum smtp_limit limit, const char *when)
+{
+    struct outcome outcome = smtp_flush(session, limit);
+    return outcome_good(&outcome) ? smtp_read(session, limit, when) : outcome;
+}
+
+struct outcome smtp_misplaced(struct smtp_session *session, const char *when)
+{
+    struct buffer text = {0};
+    reply_format(&session->reply, &text);
+    struct outcome outcome = outcome_later("4.5.0", "%s sent a reply out of place %s: %s",
+                                           session->host, when, buffer_text(&text));
+    buffer_free(&text);
+    session->dead = true;
+    return outcome;
+}
+
+struct outcome smtp_verdict(const struct smtp_session *session, const char *when)
+{
+    return reply_outcome(&session->reply, session->host, when);
+}
+
+void smtp_close(struct smtp_session *session)
+{
+    struct stream *stream = &session->stream;
+    if (!session->dead && !stream->broken && !stream->ended && !session->awaited) {
+        smtp_put(session, "QUIT");
+        /* It has done its work; how this ends changes nothing. */
+        (void)smtp_ask(session, LIMIT_QUIT, "after QUIT");
+    }
+    stream_close(stream);
+    reply_free(&session->reply);
+    buffer_wipe(&session->out);
+    buffer_free(&session->offer.auth);
+}

@@ -1,0 +1,82 @@
+/*
+ * One SMTP session as the client's parts share it: commands put together until they leave in one
+ * write, replies read one by one, time limits, the trace. Not for use outside smtp*.c.
+ */
+#ifndef RUN_SMTP_SESSION_H
+#define RUN_SMTP_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/outcome.h"
+#include "net/reply.h"
+#include "net/stream.h"
+#include "run/smtp.h"
+
+/* Seconds, RFC 5321 4.5.3.2. */
+enum smtp_limit {
+    LIMIT_CONNECT = 30,
+    LIMIT_GREETING = 300,
+    LIMIT_COMMAND = 300,
+    LIMIT_TLS = 120,
+    LIMIT_DATA = 120,
+    LIMIT_BLOCK = 180,
+    LIMIT_FINAL = 600,
+    LIMIT_QUIT = 3
+};
+
+/* What the server said in its last EHLO reply. */
+struct smtp_offer {
+    bool starttls, pipelining, eight_bit, smtputf8, dsn, size;
+    uint64_t most_bytes;      /* of SIZE; 0: no limit named */
+    uint64_t most_recipients; /* of LIMITS RCPTMAX; 0: none named */
+    uint64_t most_mails;      /* of LIMITS MAILMAX; 0: none named */
+    struct buffer auth;       /* the mechanisms, separated by spaces */
+};
+
+struct smtp_session {
+    const struct smtp_hop *hop;
+    const char *host; /* as the settings name it, without the port */
+    unsigned port;
+    bool loopback;
+    struct stream stream;
+    struct reply reply; /* the last one */
+    struct smtp_offer offer;
+    struct buffer out;        /* put, but not sent */
+    size_t unsent;            /* commands in it that get a reply */
+    size_t awaited;           /* replies to commands that were sent */
+    bool dead;                /* nothing more is to be said in it */
+    bool open_mail;           /* a MAIL was accepted and its transaction has not ended */
+    uint64_t mails;           /* MAIL commands put */
+    uint64_t rounds;          /* transactions, as the server sees them, that came to their end */
+    uint64_t most_recipients; /* as many were taken before "too many recipients"; 0: not seen */
+};
+
+void smtp_trace(const struct smtp_session *session, char direction, const char *line);
+int64_t smtp_milliseconds(const struct smtp_session *session, enum smtp_limit limit);
+
+/* A command, without its line end; it leaves at the next flush. */
+void smtp_put(struct smtp_session *session, const char *format, ...) FORMATTED(2, 3);
+/* A line with a secret in it; the trace sees what is shown instead. */
+void smtp_put_secret(struct smtp_session *session, const char *line, const char *shown);
+/*
+ * Sends what was put, all in one. LATER, and the session is dead, when something was said before
+ * it was asked (RFC 5321 4.2: no command, no reply). A peer that does not take it in is no
+ * error yet: replies that came may be waiting, and reading finds out.
+ */
+struct outcome smtp_flush(struct smtp_session *session, enum smtp_limit limit);
+/* The next reply, into .reply. LATER, and the session is dead, without one, or at 421. WHEN is for
+ * the words: "after MAIL". */
+struct outcome smtp_read(struct smtp_session *session, enum smtp_limit limit, const char *when);
+/* Both, for the command that was put last. */
+struct outcome smtp_ask(struct smtp_session *session, enum smtp_limit limit, const char *when);
+/* The reply is not one that can come here: LATER, and the session is dead. */
+struct outcome smtp_misplaced(struct smtp_session *session, const char *when);
+/* What .reply means, with the host's name. */
+struct outcome smtp_verdict(const struct smtp_session *session, const char *when);
+/* Says QUIT if anything can be said still, waits a little for its answer, and frees it all. */
+void smtp_close(struct smtp_session *session);
+
+#endif
