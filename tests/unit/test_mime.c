@@ -295,7 +295,7 @@ static void test_header_fields(void **state)
            "\n Joe <d@e>\n");
     expect("To: j@b\xC3\xBC.org, <j@b\xC3\xBC.org>, t\xC3\xA9"
            "am: <\xC3\xBC@b>;\nCc: \"\xC3\xBC\n",
-           "To: j@b??.org, <j@xn--b-xga.org>, =?utf-8?Q?t=C3=A9am?=: <??@b>;\nCc: \"??\n");
+           "To: j@b??.org, <j@xn--b-eha.org>, =?utf-8?Q?t=C3=A9am?=: <??@b>;\nCc: \"??\n");
     expect("Content-Disposition: x; filename=\"\xC3\xBC.pdf\"\n\n",
            "Content-Disposition: x; filename=\"??.pdf\"\n\n");
     struct buffer text = {0}, out = {0};
