@@ -52,13 +52,17 @@ static void print_schedule(const struct letter *letter, time_t due)
     char when[32], wait[32];
     time_t now = clock_now();
     format_time(due, when, sizeof when);
+    if (letter->tries)
+        printf("      tried %u time%s, ", letter->tries, letter->tries == 1 ? "" : "s");
+    else
+        printf("      not tried yet, ");
     if (letter->held)
-        printf("      held; tried %u times\n", letter->tries);
+        puts("held");
     else if (due > now)
-        printf("      tried %u times, next try %s (in %s)\n", letter->tries, when,
+        printf("next try %s (in %s)\n", when,
                text_from_seconds((uint64_t)(due - now), wait, sizeof wait));
     else
-        printf("      tried %u times, due now\n", letter->tries);
+        puts("due now");
 }
 
 /* A reason that several recipients have in a row is said once. */
