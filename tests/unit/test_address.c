@@ -403,9 +403,8 @@ static void test_random_mutations(void **state)
 {
     (void)state;
     const char *seeds[] = {"\"Doe, Joe\" <@a,@b:joe.doe@example.org> (x (y)), team: c@[192.0.2.1];",
-                           "a@b\xC3\xBC"
-                           "cher.example, <\"q u\\\"o\"@d>,\n\tx . y (z)\n",
-                           "root", "<>", "a@[IPv6:2001:db8::1]"};
+                           "a@b\xC3\xBC.example, <\"q u\\\"o\"@d>,\n\tx . y (z)\n", "root", "<>",
+                           "a@[IPv6:2001:db8::1]"};
     const char bytes[] = "<>()[]{}\"\\,;:@. \t\r\n\x7F\xC3\xBC\xFF\xE2\x80\x8B=-_a1";
     for (int round = 0; round < 60000; round++) {
         char text[128];
