@@ -174,6 +174,29 @@ def test_mailq_layout(sandbox):
     assert "not tried yet, due now" in shown and ", next try " in shown
 
 
+def test_Q3_mailq_with_files_that_cannot_be_read(sandbox):
+    """Named, each with its reason; the others are shown as ever, and nothing is touched."""
+    sandbox.sendmail("-odq", "you@far.example", stdin=b"Subject: s\n\nhello\n", check=0)
+    (name,) = sandbox.letters()
+    spool = sandbox.queue / "spool"
+    others = [name[:-2] + last for last in ("00", "01", "02", "03", "04") if last != name[-2:]]
+    cut, foreign, folder, link = others[:4]
+    (spool / cut).write_bytes(sandbox.letter(name)[:-3])
+    (spool / foreign).write_bytes(b"postrider 9\n\x1b[2J")
+    (spool / folder).mkdir()
+    (spool / link).symlink_to("/etc/passwd")
+    before = sorted(os.listdir(spool))
+    result = sandbox.mailq(check=0)
+    lines = result.out.splitlines()
+    for bad in (cut, foreign, folder, link):
+        (line,) = [line for line in lines if line.startswith(bad)]
+        assert "(it cannot be read: " in line and "\x1b" not in line
+    assert any(line.startswith(f"{name} ") and "here.example" in line for line in lines)
+    assert lines[-1].endswith(" in 5 Requests.")
+    assert "root:" not in result.out
+    assert sorted(os.listdir(spool)) == before
+
+
 def test_newaliases_goes_on_behind_a_file_with_an_error(sandbox):
     good = sandbox.folder / "more"
     good.write_text("x: y\n")

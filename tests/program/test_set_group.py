@@ -61,10 +61,12 @@ class Installation:
     def empty(self):
         """An empty queue, an empty home for nobody."""
         shutil.rmtree(self.queue, ignore_errors=True)
-        for name in (".", "spool", "journal", "corrupt", "hops", "runs"):
+        modes = {".": 0o710, "spool": 0o2770, "journal": 0o2750, "corrupt": 0o2750,
+                 "hops": 0o2750, "runs": 0o2750}  # as contrib/install-accounts.sh has them
+        for name, mode in modes.items():
             (self.queue / name).mkdir()
             os.chown(self.queue / name, GROUP, GROUP)
-            (self.queue / name).chmod(0o770)
+            (self.queue / name).chmod(mode)
         self.home = self.folder / "home"
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir()
