@@ -432,7 +432,7 @@ def test_S10_no_inodes(sandbox):
 
 
 def test_S10_read_only_queue(sandbox):
-    remount = f'{MAKE_FOLDERS}; mount -o remount,ro "$queue"'
+    remount = f'{MAKE_FOLDERS}; mount -o remount,bind,ro "$queue"'
     result, left = on_small_disk(sandbox, b"x\n", prepare=remount)
     assert_nothing(sandbox, result, EX_CANTCREAT, str(sandbox.queue))
     assert left == []
