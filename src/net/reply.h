@@ -13,9 +13,9 @@
 #include "net/stream.h"
 
 enum {
-    REPLY_LINE = 2048, /* most bytes of one line */
-    REPLY_ALL = 65536, /* of all lines */
-    REPLY_LINES = 100  /* most lines */
+    REPLY_LINE = 2048,  /* most bytes of one line */
+    REPLY_ALL = 262144, /* of all lines */
+    REPLY_LINES = 4096  /* most lines */
 };
 
 /* Zero-initialise it; it can be read into again and again. */

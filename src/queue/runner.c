@@ -100,8 +100,8 @@ static void start_in_background(const char *config)
     for (int fd = 0; fd <= 2; fd++)
         to_null(fd, null);
     process_close_from(3);
-    const char *const none[] = {NULL};
-    become_runner(config, none);
+    const char *const arguments[] = {"--background", NULL};
+    become_runner(config, arguments);
 }
 
 void runner_wake(const struct queue *queue, const char *config)

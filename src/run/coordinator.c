@@ -21,7 +21,10 @@
 enum {
     LETTERS_PER_WORKER = 50, /* so many waiting are worth one more connection */
     SLOW_WORKER_MS = 10000,  /* a worker at work for so long gets help */
-    LOOK_EVERY_MS = 250      /* for submitters' marks, while workers work */
+    LOOK_EVERY_MS = 50,      /* for submitters' marks */
+    LOOK_SHARE = 10,         /* a look at the folder takes a tenth of the time at the most */
+    GATHER_MS = 200,         /* in the background: so long without news starts workers */
+    GATHER_MOST_MS = 2000    /* or so long with news */
 };
 
 /* ---- lists of messages ---- */
@@ -151,12 +154,12 @@ static void reap_workers(struct run *run)
             }
 }
 
-static void wait_for_news(void)
+static void wait_for_news(int64_t limit_ms)
 {
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    struct timespec limit = {.tv_nsec = LOOK_EVERY_MS * 1000000L};
+    struct timespec limit = {.tv_nsec = limit_ms * 1000000L};
     sigtimedwait(&child, NULL, &limit);
 }
 
@@ -187,21 +190,57 @@ static void visit_due(struct run *run)
     letter_sync(&run->queue);
 }
 
+static bool is_waiting(const struct run *run)
+{
+    for (size_t i = 0; i < run->hop_count; i++)
+        if (run->hops[i].waiting.count)
+            return true;
+    return false;
+}
+
+/*
+ * When to look at the folder again and when to start workers. Programs that send many messages
+ * call sendmail many times in a row: waiting for a moment makes one connection of what would be
+ * one each.
+ */
+struct pace {
+    int64_t next_look;
+    int64_t gathered, gathered_at_last; /* workers start at the earlier of the two */
+};
+
+static void look(struct run *run, struct pace *pace)
+{
+    int64_t begun = clock_ms();
+    bool waited = is_waiting(run);
+    run->again = false;
+    visit_due(run);
+    run->insist = false;
+    int64_t now = clock_ms();
+    int64_t rest = (now - begun) * LOOK_SHARE;
+    pace->next_look = now + (rest > LOOK_EVERY_MS ? rest : LOOK_EVERY_MS);
+    pace->gathered = run->gathers ? now + GATHER_MS : now;
+    if (!waited)
+        pace->gathered_at_last = run->gathers ? now + GATHER_MOST_MS : now;
+}
+
 /* Until no worker is left and no submitter has left a mark. */
 static void run_until_done(struct run *run)
 {
-    do {
-        if (runner_take_mark(&run->queue) || run->again) {
-            run->again = false;
-            visit_due(run);
-            run->insist = false;
-        }
-        for (size_t i = 0; i < run->hop_count; i++)
-            start_workers(run, &run->hops[i]);
-        if (run->worker_count)
-            wait_for_news();
+    struct pace pace = {0};
+    for (;;) {
+        int64_t now = clock_ms();
+        bool may_look = now >= pace.next_look;
+        if (may_look && (runner_take_mark(&run->queue) || run->again))
+            look(run, &pace);
+        now = clock_ms();
+        if (now >= pace.gathered || now >= pace.gathered_at_last)
+            for (size_t i = 0; i < run->hop_count; i++)
+                start_workers(run, &run->hops[i]);
         reap_workers(run);
-    } while (run->worker_count || run->again);
+        if (!run->worker_count && !is_waiting(run) && !run->again)
+            return;
+        wait_for_news(LOOK_EVERY_MS);
+    }
 }
 
 struct outcome run_queue(struct run *run)

@@ -16,7 +16,7 @@
 #include "base/process.h"
 #include "run/run.h"
 
-static const char usage[] = "usage: postrider-run [-C FILE] [--verbose] [--id ID]\n";
+static const char usage[] = "usage: postrider-run [-C FILE] [--verbose] [--background | --id ID]\n";
 
 /* ---- who has a mailbox ---- */
 
@@ -125,6 +125,8 @@ static bool read_arguments(int argc, char **argv, struct run *run, const char **
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--verbose") == 0)
             run->verbose = true;
+        else if (strcmp(argv[i], "--background") == 0)
+            run->gathers = true;
         else if (strcmp(argv[i], "-C") == 0 && i + 1 < argc)
             run->config = argv[++i];
         else if (strcmp(argv[i], "--id") == 0 && i + 1 < argc && queue_is_id(argv[i + 1]))

@@ -113,6 +113,15 @@ static void journal_children(struct letter *letter, size_t index, const struct t
     journal_expanded(letter, index, first);
 }
 
+/* One recipient and one mailbox: what is in the mailbox tells all that a child would. */
+static void deliver_directly(struct run *run, struct letter *letter, size_t index,
+                             const struct target *target)
+{
+    if (target->aliased)
+        log_route(letter, index, target);
+    fill_mailbox(run, letter, index, target->address.local);
+}
+
 /* A target that cannot be told now holds the whole expansion up. */
 static const struct target *find_unsettled(const struct targets *targets)
 {
@@ -137,7 +146,7 @@ static void expand_recipient(struct run *run, struct letter *letter, size_t inde
     else if (only && only->kind == TARGET_ERROR)
         note(letter, index, &only->outcome, NULL);
     else if (only && only->kind == TARGET_MAILBOX && letter->count == 1)
-        fill_mailbox(run, letter, index, only->address.local);
+        deliver_directly(run, letter, index, only);
     else
         journal_children(letter, index, &targets);
     targets_free(&targets);
