@@ -114,7 +114,8 @@ class World:
             stdin = stdin.encode()
         become = []
         if user is not None:
-            become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
+            # setpriv has root's capabilities until its exec is done: env's exec is the user's own.
+            become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "env"]
         environment = {"PATH": PATH, "HOME": f"/home/{user}" if user else "/root",
                        "LOGNAME": user or "root", "USER": user or "root", **(env or {})}
         variables = [f"{key}={value}" for key, value in environment.items() if value is not None]
