@@ -132,9 +132,10 @@ static size_t node_of_list(struct walk *walk, const char *identity, const char *
         walk->node_capacity = walk->node_capacity * 2 + 64;
         walk->nodes = memory_resize(walk->nodes, walk->node_capacity * sizeof *walk->nodes);
     }
-    if (added)
-        walk->nodes[node] =
-            (struct node){.name = walk->paths.items[names_add(&walk->paths, path, NULL)]};
+    if (added) {
+        size_t place = names_add(&walk->paths, path, NULL);
+        walk->nodes[node] = (struct node){.name = walk->paths.items[place]};
+    }
     return node;
 }
 

@@ -29,8 +29,11 @@ static void ignore(const DB_ENV *environment, const char *prefix, const char *me
     (void)message;
 }
 
+/* After a page with a wrong check sum libdb would refuse to close, and so to free, anything. */
 static void close_all(struct alias_db *db)
 {
+    if (db->environment)
+        (void)db->environment->set_flags(db->environment, DB_NOPANIC, 1);
     if (db->handle)
         (void)db->handle->close(db->handle, DB_NOSYNC);
     if (db->environment)
