@@ -41,6 +41,15 @@ struct edge {
     bool closing;
 };
 
+/* A message, or a part of one. */
+struct entity {
+    struct header header;
+    struct mime_type type;
+    bool message; /* not a part */
+    bool body;    /* something follows the header that is the entity's, not an edge */
+    bool blank;   /* with an empty line in between */
+};
+
 static bool stop(struct walker *walker, struct outcome outcome)
 {
     walker->outcome = outcome;
@@ -119,12 +128,20 @@ static bool pass_body(struct walker *walker, enum mime_work work, struct content
     return check_read(walker, &walker->reader);
 }
 
-static bool may_be_header(const struct header *header, const struct piece *piece)
+static bool is_empty_line(const struct piece *piece)
 {
-    if (header->count && (piece->data[0] == ' ' || piece->data[0] == '\t'))
+    return piece->data[0] == '\n' ||
+           (piece->length == 2 && piece->data[0] == '\r' && piece->data[1] == '\n');
+}
+
+static bool may_be_header(const struct entity *entity, const struct piece *piece)
+{
+    if (entity->header.count && (piece->data[0] == ' ' || piece->data[0] == '\t'))
         return true;
     struct header probe = {0};
     bool may = header_take_line(&probe, piece->data, piece->length);
+    /* The "From " line of a mbox may stand before a message, never before a part. */
+    may = may && (probe.count || entity->message);
     header_free(&probe);
     return may;
 }
@@ -140,29 +157,27 @@ static bool read_line(struct walker *walker, struct piece piece, struct buffer *
            (!line->failed || refuse(walker, "a header of it is too large to change"));
 }
 
-/* The lines that are a header; *body: something follows that is the entity's, not an edge. */
-static bool read_header(struct walker *walker, struct header *header, bool *body, struct edge *edge)
+/* The lines that are a header. Stops behind the empty line, at a body without one, or at an edge.
+ */
+static bool read_header(struct walker *walker, struct entity *entity, struct edge *edge)
 {
     struct buffer line = {.limit = HEADER_LARGEST};
     struct piece piece;
     size_t total = 0;
     bool good = true;
-    *body = false;
     uint64_t at = walker->reader.at;
     while (good && next_piece(walker, &walker->reader, &piece, edge)) {
-        *body = true;
-        if (piece.length <= 2 && memchr("\r\n", piece.data[0], 2) &&
-            piece.data[piece.length - 1] == '\n')
-            break; /* the empty line */
-        bool may = may_be_header(header, &piece);
+        entity->blank = piece.last && is_empty_line(&piece);
+        bool may = !entity->blank && may_be_header(entity, &piece);
         good = !may || read_line(walker, piece, &line);
-        if (good && (!may || !header_take_line(header, line.data, line.length))) {
-            reader_seek(&walker->reader, at);
+        if (good && (!may || !header_take_line(&entity->header, line.data, line.length))) {
+            entity->body = true;
+            if (!entity->blank)
+                reader_seek(&walker->reader, at);
             break;
         }
-        *body = false;
         total += line.length;
-        if (total > HEADER_LARGEST)
+        if (good && total > HEADER_LARGEST)
             good = refuse(walker, "a header of it is too large to change");
         at = walker->reader.at;
     }
@@ -170,11 +185,11 @@ static bool read_header(struct walker *walker, struct header *header, bool *body
     return good && check_read(walker, &walker->reader);
 }
 
-static void put_header(struct walker *walker, const struct header *header, bool body)
+static void put_header(struct walker *walker, const struct header *header, bool blank)
 {
     for (size_t i = 0; i < header->count; i++)
         mime_format_field(header->fields + i, &walker->out);
-    if (body)
+    if (blank)
         buffer_append_byte(&walker->out, '\n');
 }
 
@@ -186,8 +201,7 @@ static void put_boundary(struct walker *walker, const struct edge *edge)
 }
 
 /* An entity that is not descended into. */
-static bool walk_leaf(struct walker *walker, struct header *header, const struct mime_type *type,
-                      bool message, struct edge *edge)
+static bool walk_leaf(struct walker *walker, struct entity *entity, struct edge *edge)
 {
     struct content content = {0};
     struct piece piece;
@@ -197,11 +211,12 @@ static bool walk_leaf(struct walker *walker, struct header *header, const struct
         content_add(&content, piece.data, piece.length);
     if (!check_read(walker, &walker->ahead))
         return false;
-    if (!mime_choose_work(type, &content, &work))
+    if (!mime_choose_work(&entity->type, &content, &work))
         return refuse(walker, "a part of it that is signed, encrypted or encoded in an unknown "
                               "way must not be changed");
-    mime_declare(header, type, work, &content, message);
-    put_header(walker, header, true);
+    mime_declare(&entity->header, &entity->type, work, &content, entity->message);
+    /* A body that follows without an empty line is still one as long as nobody changes it. */
+    put_header(walker, &entity->header, entity->blank || work != MIME_COPY);
     if (!walker->sink) {
         reader_seek(&walker->reader, walker->ahead.at);
         return flush(walker, 0);
@@ -232,37 +247,45 @@ static bool walk_parts(struct walker *walker, const struct mime_type *type, stru
     return good && (!closed || pass_body(walker, MIME_REPLACE, NULL, edge));
 }
 
+/* A header that is handed on before what comes behind it is looked at. */
+static bool pass_header(struct walker *walker, struct entity *entity)
+{
+    mime_declare(&entity->header, &entity->type, MIME_COPY, NULL, entity->message);
+    put_header(walker, &entity->header, entity->body);
+    return flush(walker, FLUSH_AT);
+}
+
+/* What is inside a multipart or a message; its own header has been handed on and freed. */
+static bool walk_inside(struct walker *walker, const struct mime_type *type, struct edge *edge)
+{
+    walker->nesting++;
+    bool good = type->kind == MIME_MULTIPART ? walk_parts(walker, type, edge)
+                                             : walk_entity(walker, true, false, edge);
+    walker->nesting--;
+    return good;
+}
+
 /* From the first line of its header to the edge behind its body. */
 static bool walk_entity(struct walker *walker, bool message, bool in_digest, struct edge *edge)
 {
-    struct header header = {0};
-    bool body;
-    if (!read_header(walker, &header, &body, edge)) {
-        header_free(&header);
-        return false;
+    struct entity entity = {.message = message};
+    bool inside = false;
+    bool good = read_header(walker, &entity, edge);
+    if (good) {
+        entity.type = mime_type_of(&entity.header, in_digest);
+        inside = entity.type.kind == MIME_MULTIPART || entity.type.kind == MIME_MESSAGE;
+        if (inside && walker->nesting >= NESTING) {
+            entity.type.kind = MIME_OPAQUE;
+            inside = false;
+        }
+        inside = inside && entity.body;
+        good = inside || !entity.body ? pass_header(walker, &entity)
+                                      : walk_leaf(walker, &entity, edge);
     }
-    struct mime_type type = mime_type_of(&header, in_digest);
-    bool inner = type.kind == MIME_MULTIPART || type.kind == MIME_MESSAGE;
-    if (inner && walker->nesting >= NESTING) {
-        type.kind = MIME_OPAQUE;
-        inner = false;
-    }
-    bool good = true;
-    if (!body || inner) {
-        mime_declare(&header, &type, MIME_COPY, NULL, message);
-        put_header(walker, &header, body);
-        good = flush(walker, FLUSH_AT);
-    } else {
-        good = walk_leaf(walker, &header, &type, message, edge);
-    }
-    header_free(&header);
-    walker->nesting++;
-    if (good && body && type.kind == MIME_MULTIPART)
-        good = walk_parts(walker, &type, edge);
-    else if (good && body && type.kind == MIME_MESSAGE)
-        good = walk_entity(walker, true, false, edge);
-    walker->nesting--;
-    mime_type_free(&type);
+    header_free(&entity.header);
+    if (good && inside)
+        good = walk_inside(walker, &entity.type, edge);
+    mime_type_free(&entity.type);
     return good;
 }
 

@@ -97,6 +97,7 @@ static void test_what_fits_stays(void **state)
         "\n",
         "\nbody",
         "Subject: x\n",
+        "Subject: x\nbody without an empty line\n",
         "Subject: x\n\nbody \n.\n--b\n",
         "Content-Type: text/plain\n\nno version\n",
         "Content-Transfer-Encoding: BASE64 (x)\n\nAAAA\n",
@@ -493,7 +494,9 @@ static void test_random_mutations(void **state)
             check_fit(buffer_text(&once), once.length);
             outcome = convert(buffer_text(&once), once.length, &twice);
             assert_int_equal(outcome.result, DONE);
-            assert_string_equal(buffer_text(&once), buffer_text(&twice));
+            /* A NUL in a type makes it opaque; the '?' that it becomes does not. */
+            if (!memchr(text, '\0', length))
+                assert_string_equal(buffer_text(&once), buffer_text(&twice));
             done++;
         } else {
             assert_int_equal(once.length, 0);
