@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
@@ -160,14 +161,34 @@ static struct outcome follow_list(struct walk *walk, const char *path, size_t al
     return outcome;
 }
 
-static struct outcome follow_address(struct walk *walk, const struct alias_target *target,
-                                     size_t alias)
+/* The length of a user's name, without detail and domain. */
+static size_t name_length(const char *key)
+{
+    size_t length = strcspn(key, "@+");
+    return length ? length : strcspn(key, "@");
+}
+
+/* Whether the way from an open alias led by other names of one user alone (see expand.c). */
+static bool is_itself(const struct walk *walk, size_t alias, const struct address *address)
+{
+    size_t length = name_length(address->local);
+    for (size_t i = walk->count; i > 0 && walk->steps[i - 1].alias != alias; i--) {
+        const char *key = walk->table->keys.items[walk->steps[i - 1].alias];
+        if (name_length(key) != length || strncasecmp(key, address->local, length) != 0)
+            return false;
+    }
+    return true;
+}
+
+static struct outcome follow_address(struct walk *walk, const struct alias_target *target)
 {
     ptrdiff_t place = target->final ? NO_NODE : find_alias(walk, &target->address);
-    if (place == NO_NODE || (size_t)place == alias || walk->nodes[place].state == FINISHED)
+    if (place == NO_NODE || walk->nodes[place].state == FINISHED)
         return outcome_done();
-    return walk->nodes[place].state == OPEN ? circle(walk, (size_t)place)
-                                            : open_alias(walk, (size_t)place);
+    if (walk->nodes[place].state == FRESH)
+        return open_alias(walk, (size_t)place);
+    return is_itself(walk, (size_t)place, &target->address) ? outcome_done()
+                                                            : circle(walk, (size_t)place);
 }
 
 /* The next target of the last step. */
@@ -193,7 +214,7 @@ static struct outcome follow(struct walk *walk)
     if (target.kind == ALIAS_INCLUDE)
         outcome = follow_list(walk, target.text, alias);
     else if (target.kind == ALIAS_ADDRESS)
-        outcome = follow_address(walk, &target, alias);
+        outcome = follow_address(walk, &target);
     alias_target_free(&target);
     return outcome;
 }

@@ -208,6 +208,17 @@ static const char *find_stale(struct alias_db *db, const struct stat *source)
     return why;
 }
 
+/*
+ * Opens the very file that was looked at: libdb opens by name, and more than once, so that a new
+ * database that takes the name meanwhile would be mixed with the old one.
+ */
+static int open_checked(struct alias_db *db, int fd, const char *path)
+{
+    char name[64];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    return open_all(db, access(name, R_OK) == 0 ? name : path, DB_RDONLY);
+}
+
 struct alias_db *alias_db_open(const char *path, const struct stat *source, const char **why)
 {
     *why = NULL;
@@ -219,7 +230,7 @@ struct alias_db *alias_db_open(const char *path, const struct stat *source, cons
     }
     struct alias_db *db = memory_get(sizeof *db);
     *why = find_fault(fd);
-    if (!*why && open_all(db, path, DB_RDONLY) != 0)
+    if (!*why && open_checked(db, fd, path) != 0)
         *why = "it is damaged";
     if (!*why)
         *why = find_stale(db, source);

@@ -47,7 +47,6 @@ struct walk {
 
 /* How an address was come by. */
 struct origin {
-    size_t alias;  /* the place of the alias that it stands in; no_place: it is the recipient */
     bool aliased;  /* it is not the recipient itself */
     bool final;    /* no alias is asked */
     bool fallback; /* postmaster or root, because nothing else was said */
@@ -182,13 +181,43 @@ static void pop(struct walk *walk)
     texts_free(&step->targets);
 }
 
+/* Whether two local addresses are one user's, details and domains apart. */
+static bool is_same_user(const struct walk *walk, const struct address *one,
+                         const struct address *other)
+{
+    if (!domain_is_local(walk->expander, one->domain) ||
+        !domain_is_local(walk->expander, other->domain))
+        return false;
+    char *bases[] = {without_detail(one->local), without_detail(other->local)};
+    bool same = text_equal(bases[0] ? bases[0] : one->local, bases[1] ? bases[1] : other->local);
+    free(bases[0]);
+    free(bases[1]);
+    return same;
+}
+
+/*
+ * Whether an address that leads to an open alias stands in that alias, or came from it by nothing
+ * but other names of its own user, as with "joe@domain: joe" and "joe: joe@domain".
+ */
+static bool is_itself(const struct walk *walk, size_t place, const struct address *address)
+{
+    for (size_t i = walk->count; i > 0; i--) {
+        const struct step *step = &walk->steps[i - 1];
+        if (step->place == place)
+            return true;
+        if (!step->is_list && !is_same_user(walk, &step->address, address))
+            return false;
+    }
+    return false;
+}
+
 /* A key that was met before: done with, the alias that we are in, or a circle. */
 static enum finding meet_again(struct walk *walk, size_t place, const char *key,
                                const struct address *address, const struct origin *origin)
 {
     if (!walk->open[place])
         return TAKEN;
-    if (place == origin->alias || origin->fallback)
+    if (origin->fallback || is_itself(walk, place, address))
         return ITSELF;
     add_error(walk, address, circle(walk, place, key), origin->aliased);
     return TAKEN;
@@ -223,37 +252,15 @@ static enum finding try_key(struct walk *walk, const char *key, const struct add
     return TAKEN;
 }
 
-/* Whether a plain key of a local address is the alias that we are in. */
-static bool is_own_name(const struct walk *walk, const char *local, const char *base,
-                        const struct origin *origin)
-{
-    const char *names[] = {local, base};
-    bool own = false;
-    for (size_t i = 0; i < 2 && names[i] && origin->alias != no_place && !own; i++) {
-        char *key = make_key(names[i], NULL);
-        own = strcmp(walk->opened.items[origin->alias], key) == 0;
-        free(key);
-    }
-    return own;
-}
-
 /* The keys with the domain of the address, the most exact one first. */
 static enum finding try_domain_keys(struct walk *walk, const struct address *address,
                                     const char *base, const struct origin *origin)
 {
     enum finding finding = MISSED;
     const char *locals[] = {address->local, base, ""};
-    bool own = domain_is_local(walk->expander, address->domain) &&
-               is_own_name(walk, address->local, base, origin);
     for (size_t i = 0; i < 3 && finding == MISSED; i++) {
-        size_t place;
-        if (!locals[i])
-            continue;
-        char *key = make_key(locals[i], address->domain);
-        /* "joe@domain: joe" and "joe: joe@domain" is joe's own mailbox, and no circle. */
-        if (own && names_find(&walk->opened, key, &place) && walk->open[place])
-            finding = ITSELF;
-        else
+        char *key = locals[i] ? make_key(locals[i], address->domain) : NULL;
+        if (key)
             finding = try_key(walk, key, address, origin);
         free(key);
     }
@@ -298,7 +305,7 @@ static bool try_fallback(struct walk *walk, const char *name)
     for (size_t i = 0; i < 2; i++)
         if (text_equal(name, names[i][0])) {
             struct address address = {.local = (char *)(uintptr_t)names[i][1]}; /* only read */
-            struct origin origin = {.alias = no_place, .aliased = true, .fallback = true};
+            struct origin origin = {.aliased = true, .fallback = true};
             resolve(walk, &address, &origin);
             return true;
         }
@@ -407,16 +414,17 @@ static void follow(struct walk *walk)
         add_unparsed(walk, step, text, why);
         return;
     }
-    struct origin origin = {.alias = step->alias, .aliased = true, .final = target.final};
+    struct origin origin = {.aliased = true, .final = target.final};
     /* The steps may move when one is added. */
     struct address address = address_copy(&step->address);
-    const char *alias = walk->opened.items[step->alias];
+    size_t place = step->alias;
+    const char *alias = walk->opened.items[place];
     switch (target.kind) {
     case ALIAS_ADDRESS:
         resolve(walk, &target.address, &origin);
         break;
     case ALIAS_INCLUDE:
-        open_list(walk, target.text, origin.alias, &address);
+        open_list(walk, target.text, place, &address);
         break;
     case ALIAS_FILE:
         add_error(walk, &address,
@@ -437,7 +445,7 @@ void expand(const struct expander *expander, const struct address *recipient,
             struct targets *targets)
 {
     struct walk walk = {.expander = expander, .targets = targets, .placed = no_place};
-    struct origin origin = {.alias = no_place};
+    struct origin origin = {0};
     size_t before = targets->count;
     resolve(&walk, recipient, &origin);
     while (walk.count) {

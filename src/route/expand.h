@@ -14,8 +14,10 @@
  *
  * What an alias leads to is looked up anew, with these ends:
  *   - "\joe" is a mailbox or a remote address at once;
- *   - a target that would find the very alias that it stands in goes on behind that step: "joe:
- * joe, x@y" reaches joe's mailbox, "joe@domain: joe@domain" the local joe or the remote address;
+ *   - a target that finds the very alias that it stands in goes on behind that step: "joe: joe,
+ *     x@y" reaches joe's mailbox, "joe@domain: joe@domain" the local joe or the remote address; so
+ *     does one that came back by other names of the same local user alone, as with
+ *     "joe@domain: joe" and "joe: joe@domain";
  *   - one that finds an alias further up is a circle: an ERROR, NEVER 5.4.6;
  *   - files and commands are an ERROR, NEVER 5.7.1.
  */

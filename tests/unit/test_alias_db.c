@@ -408,6 +408,9 @@ static void test_Q8_circles_in_newaliases(void **state)
     /* One's own name, a way that is gone twice, and names behind '\' are no circles. */
     put(text_path, "a: a, b\nb: c\nc: d, \\a, C\ne: b, c, E+x\n@x.example: j@x.example\n");
     build(5);
+    put(text_path, "joe@v.example: joe\njoe: joe@v.example, joe+x, list@w.example\n"
+                   "@w.example: jim@w.example\njim: JIM@w.example\n");
+    build(4);
     put(list_path, "a, x\n");
     snprintf(text, sizeof text, "a: :include:%s\n", list_path);
     put(text_path, text);
