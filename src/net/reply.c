@@ -128,7 +128,7 @@ void reply_format(const struct reply *reply, struct buffer *text)
     size_t length, status = strlen(reply->status);
     for (size_t i = 0; (line = reply_line(reply, i, &length)); i++) {
         /* The status code stands in each line; once is enough. */
-        if (i && status && length > status && memcmp(line, reply->status, status) == 0) {
+        if (i && status && length >= status && memcmp(line, reply->status, status) == 0) {
             line += status;
             length -= status;
         }

@@ -12,6 +12,7 @@
 #include "base/outcome.h"
 #include "net/stream.h"
 
+/* A reply of 100 KB still becomes a bounce; what is much longer is no reply but an attack. */
 enum {
     REPLY_LINE = 2048,  /* most bytes of one line */
     REPLY_ALL = 262144, /* of all lines */

@@ -144,13 +144,11 @@ static struct outcome start_tls(struct smtp_session *session, enum smtp_stage *s
     if (session->reply.code / 100 != 2)
         return optional ? outcome_done()
                         : reply_later(&session->reply, session->host, "after STARTTLS", NULL);
-    /* What stands behind the 220 was said by nobody we can know (CVE-2011-0411). */
-    if (stream_waiting(&session->stream)) {
+    if (stream_waiting(&session->stream) && session->stream.start < session->stream.end) {
+        /* What stands behind the 220 was said by nobody we can know (CVE-2011-0411). */
         session->dead = true;
-        return session->stream.ended && session->stream.start == session->stream.end
-                   ? stream_trouble(&session->stream, session->host, "after STARTTLS")
-                   : outcome_later("4.7.5", "%s sent bytes in clear behind its reply to STARTTLS",
-                                   session->host);
+        return outcome_later("4.7.5", "%s sent bytes in clear behind its reply to STARTTLS",
+                             session->host);
     }
     *stage = STAGE_TLS;
     outcome = shake_hands(session);

@@ -2,10 +2,10 @@
  * The SMTP client alone, for tests: smtp_client [name=value...] HOSTS FILE...
  *
  * Each FILE is one message: lines "from ADDRESS", "envid TEXT", "ret full|headers", "to ADDRESS
- * [NOTIFY-BITS [ORCPT]]", a blank line, the message. On standard output come, separated by tabs,
- * "recipient FILE ADDRESS RESULT STATUS REASON", "message FILE DSN-PASSED" when one is finished,
- * and at the end "session RESULT STATUS REASON", "transactions N" and "memory KILOBYTES". The trace
- * goes to standard error.
+ * [NOTIFY-BITS [ORCPT]]" (with tabs in between), a blank line, the message. On standard output
+ * come, separated by tabs, "recipient FILE ADDRESS RESULT STATUS REASON", "message FILE DSN-PASSED"
+ * when one is finished, and at the end "session RESULT STATUS REASON", "transactions N" and "memory
+ * KILOBYTES". The trace goes to standard error.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -60,7 +60,7 @@ static void add_recipient(struct message *message, char *words)
     transaction->recipients =
         memory_resize(transaction->recipients, count * sizeof *transaction->recipients);
     message->addresses = memory_resize(message->addresses, count * sizeof *message->addresses);
-    char *address = strsep(&words, " "), *notify = strsep(&words, " ");
+    char *address = strsep(&words, "\t"), *notify = strsep(&words, "\t");
     message->addresses[count - 1] = parse(address);
     transaction->recipients[count - 1] =
         (struct smtp_recipient){.notify = notify ? (unsigned)atoi(notify) : 0,

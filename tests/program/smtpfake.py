@@ -610,7 +610,8 @@ class Certificates:
     Certificates for localhost, made when first asked for, in a folder. Attributes are pairs of
     paths (certificate, key), but .ca, the PEM file of the authority: good, expired, not_yet,
     self_signed, wrong_name, name_only (in the CN), wildcard, wrong_usage, weak_hash (SHA-1),
-    weak_key (RSA 512), client (for the client's side), other_ca (signed by a stranger).
+    weak_key (RSA 1024), tiny_key
+    (RSA 512), client (for the client's side), other_ca (signed by a stranger).
     """
 
     def __init__(self, folder):
@@ -629,7 +630,8 @@ class Certificates:
         "wildcard": {"names": ["*", "*.localhost"]},
         "wrong_usage": {"usage": "client"},
         "weak_hash": {"hash": "SHA1"},
-        "weak_key": {"key": 512},
+        "weak_key": {"key": 1024},
+        "tiny_key": {"key": 512},
         "client": {"usage": "client", "names": ["client.here.example"]},
         "other_ca": {"issuer": "stranger"},
     }

@@ -84,6 +84,8 @@ class Report:
                 self.transactions = int(values[0])
             else:
                 self.memory = int(values[0])
+        # In the order in which they were given, not finished.
+        self.recipients = dict(sorted(self.recipients.items(), key=lambda x: int(x[0][0][1:])))
 
     @property
     def results(self):
@@ -226,7 +228,8 @@ def test_C1_ends_at_every_point(deliver, point, action, pipelining):
     with FakeServer(at={point: what}, extensions=extensions) as server:
         report = deliver(server, "x" * 70 + "\n")
         assert report.session.result == "LATER"
-        assert not server.messages
+        # Half a code is no reply, though the server means that it took the message.
+        assert not server.messages or (point, action) == ("message", b"25")
         if point in ("connect", "EHLO"):
             assert report.recipients == {} and report.transactions == 0
         else:
@@ -235,7 +238,7 @@ def test_C1_ends_at_every_point(deliver, point, action, pipelining):
 
 @pytest.mark.parametrize("point", POINTS)
 def test_C1_hangs_at_every_point(deliver, point):
-    """At 0.1 % of the limits, 5 minutes are 3 s at 1 %: here 1 % for all."""
+    """At 1 % of the limits 5 minutes are 3 s."""
     with FakeServer(at={point: HANG}) as server:
         began = time.monotonic()
         report = deliver(server, percent=1)
@@ -263,9 +266,12 @@ def test_C1_hangs_in_the_handshake(deliver, tls, certificates):
 
 def test_C1_one_byte_at_a_time_comes_to_an_end(deliver):
     def dribble(session, _):
-        for _ in range(400):
-            session.connection.sendall(b"2")
-            time.sleep(0.05)
+        try:
+            for _ in range(400):
+                session.connection.sendall(b"2")
+                time.sleep(0.05)
+        except OSError:
+            pass
         return CLOSE
 
     with FakeServer(at={"MAIL": dribble}) as server:
@@ -421,7 +427,7 @@ IMPROPER = {
     "line of 1 MB without an end": b"250 " + b"x" * 1000000,
     "2049 bytes": b"250 " + b"x" * 2045 + b"\r\n",
     "never ends": b"250-more\r\n" * 100000,
-    "64 KB": (b"250-" + b"x" * 1500 + b"\r\n") * 99 + b"250 end\r\n",
+    "300 KB": (b"250-" + b"x" * 1500 + b"\r\n") * 200 + b"250 end\r\n",
     "changes its code": b"250-one\r\n251 two\r\n",
     "changes its class": b"250-one\r\n550 two\r\n",
     "NUL": b"250 a\0b\r\n",
@@ -461,26 +467,26 @@ def test_C4_improper_replies(deliver, point, what):
             assert report.memory < 40000
 
 
-@pytest.mark.parametrize("point", ["connect", "EHLO"])
-def test_C4_a_reply_before_its_command(deliver, point):
-    def early(session, line):
-        return {"connect": "220 hello\n250 ok", "EHLO": "250 fake\n250 ok"}[point].replace(
-            "\n", "\r\n").encode() + b"\r\n"
-
-    with FakeServer(at={point: early}) as server:
+def test_C4_a_long_reply_is_still_one(deliver):
+    """100 KB in some hundred lines: an outcome like any other, its words cut."""
+    with FakeServer(at={"RCPT": "\n".join(["550-5.1.1 " + "x" * 490] * 200) + "\n550 5.1.1 end"}) as server:
         report = deliver(server)
-        assert report.session.result == "LATER" and not report.recipients or (
-            report.only.result == "LATER")
+        assert (report.only.result, report.only.status) == ("NEVER", "5.1.1")
+        assert len(report.only.reason) < 512 and report.session.result == "DONE"
+
+
+@pytest.mark.parametrize("at", [
+    {"connect": b"220 hello\r\n250 ok\r\n"}, {"EHLO": b"250 fake\r\n250 ok\r\n"},
+])
+def test_C4_a_reply_before_its_command(deliver, at):
+    with FakeServer(at=at) as server:
+        report = deliver(server)
+        assert report.session.result == "LATER" and "without a command" in report.session.reason
+        assert all(result == "LATER" for result in report.results)
         assert "MAIL" not in server.verbs()
-        assert "without a command" in report.session.reason
 
 
 def test_C4_the_reply_to_the_dot_before_the_dot(deliver):
-    def early(session, line):
-        session.say("354 go on\n250 2.0.0 taken already")
-        session.flush()
-        return None
-
     with FakeServer(at={"DATA": b"354 go on\r\n250 2.0.0 taken already\r\n"}) as server:
         report = deliver(server)
         assert report.only.result == "LATER" and not server.messages
@@ -529,7 +535,7 @@ def test_C8_only_what_is_offered_inside_tls_counts(deliver, tls, certificates):
     clear = "250-fake\n250-STARTTLS\n250-PIPELINING\n250-SIZE 10\n250-AUTH CRAM-MD5\n250 DSN"
     inside = "250-fake\n250 AUTH PLAIN"
     with FakeServer(certificate=certificates.good, at={"EHLO": [clear, inside]}) as server:
-        report = deliver(server, ("ret full\nto to@x.example 2\n", BODY), **tls, **SIGN_IN)
+        report = deliver(server, ("ret full\nto to@x.example\t2\n", BODY), **tls, **SIGN_IN)
         assert report.only.result == "DONE" and not report.dsn_passed["m0"]
         assert server.commands[:2] == ["EHLO here.example", "STARTTLS"]
         assert server.commands[4] == "MAIL FROM:<from@here.example>"
@@ -590,6 +596,14 @@ def test_C7_bad_certificates(deliver, tls, certificates, kind, mode):
         assert "the certificate of localhost was refused" in report.session.reason
         assert REASONS[kind] in report.session.reason
         assert not report.recipients and "AUTH" not in server.verbs()
+
+
+def test_C7_tiny_key(deliver, tls, certificates):
+    """RSA 512 is too short for the handshake itself."""
+    with FakeServer(certificate=certificates.tiny_key) as server:
+        report = deliver(f"localhost:{server.port}", **tls, **SIGN_IN)
+        assert report.session.result == "LATER" and report.session.status == "4.7.5"
+        assert "AUTH" not in server.verbs()
 
 
 def test_C7_a_good_certificate_has_no_other_fault(deliver, tls, certificates):
@@ -925,11 +939,11 @@ def test_C10_smtputf8(deliver):
 
 
 def test_C10_dsn(deliver):
-    lines = ("envid a+b=c d\nret headers\nto a@x.example 6 rfc822;old+x@x.example\n"
-             "to b@x.example 1\nto c@x.example\n")
+    lines = ("envid a+b=c d\nret headers\nto a@x.example\t6\trfc822;old+x@x.example\n"
+             "to b@x.example\t1\nto c@x.example\n")
     with FakeServer() as server:
         report = deliver(server, (lines, BODY))
-        assert report.dsn_passed == {"m0": True}
+        assert list(report.dsn_passed.values()) == [True]
         (message,) = server.messages
         assert message.parameters["RET"] == "HDRS"
         assert message.parameters["ENVID"] == "a+2Bb+3Dc+20d"
@@ -938,7 +952,7 @@ def test_C10_dsn(deliver):
             {"NOTIFY": "NEVER"}, {}]
     with FakeServer(extensions=without("DSN")) as server:
         report = deliver(server, (lines, BODY))
-        assert report.dsn_passed == {"m0": False}
+        assert list(report.dsn_passed.values()) == [False]
         assert list(server.messages[0].parameters) == ["SIZE"]
         assert server.messages[0].recipient_parameters == [{}, {}, {}]
 
