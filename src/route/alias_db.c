@@ -145,7 +145,10 @@ struct outcome alias_db_write(const char *path, const struct stat *source,
     if (fd < 0) {
         outcome = outcome_errno(errno, "cannot make %s", temporary.data);
     } else {
-        int error = write_entries(temporary.data, source, table);
+        /* A caller's umask may have taken our own access: libdb opens the file by its name. */
+        int error = fchmod(fd, S_IRUSR | S_IWUSR) < 0 ? errno : 0;
+        if (!error)
+            error = write_entries(temporary.data, source, table);
         if (!error)
             error = settle_file(fd, source);
         if (!error && rename(temporary.data, path) < 0)

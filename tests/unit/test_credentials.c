@@ -44,7 +44,8 @@ static int remove_folder(void **state)
 
 static void put(const char *name, const void *data, size_t length, mode_t mode)
 {
-    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    unlink(name); /* what was there may be read-only */
+    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     assert_true(file_write(fd, data, length));
     assert_int_equal(fchmod(fd, mode), 0);
