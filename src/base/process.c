@@ -12,6 +12,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -100,6 +101,20 @@ static bool read_until_end(int fd, struct buffer *output, int64_t deadline)
     }
 }
 
+/* Whether the child is over by then; it is left to be waited for. */
+static bool ends_before(pid_t pid, int64_t deadline)
+{
+    for (;;) {
+        siginfo_t info = {0};
+        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid)
+            return true;
+        if (clock_ms() >= deadline)
+            return false;
+        struct timespec pause = {.tv_nsec = 5000000};
+        nanosleep(&pause, NULL);
+    }
+}
+
 struct outcome process_capture(char *const argv[], struct buffer *output, int limit_ms)
 {
     int ends[2];
@@ -115,8 +130,10 @@ struct outcome process_capture(char *const argv[], struct buffer *output, int li
     if (pid == 0)
         become_program(argv, ends[1]);
     close(ends[1]);
-    bool complete = read_until_end(ends[0], output, clock_ms() + limit_ms);
+    int64_t deadline = clock_ms() + limit_ms;
+    bool complete = read_until_end(ends[0], output, deadline);
     close(ends[0]);
+    complete = complete && ends_before(pid, deadline);
     if (!complete) {
         kill(-pid, SIGKILL);
         kill(pid, SIGKILL);

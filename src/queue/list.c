@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +16,7 @@ static int by_id(const void *a, const void *b)
     return strcmp(((const struct list_entry *)a)->id, ((const struct list_entry *)b)->id);
 }
 
+/* queue_is_id has looked at the length. */
 static void add(struct list *list, const char *id)
 {
     if (list->count == list->capacity) {
@@ -25,7 +25,7 @@ static void add(struct list *list, const char *id)
     }
     struct list_entry *entry = &list->entries[list->count++];
     *entry = (struct list_entry){0};
-    snprintf(entry->id, sizeof entry->id, "%s", id);
+    memcpy(entry->id, id, strlen(id) + 1);
 }
 
 struct outcome list_folder(int folder, struct list *list)

@@ -141,7 +141,7 @@ static bool put_message(struct output *output, const struct letter *letter,
     begin_line(&scribe);
     char *block = memory_get(FILE_BLOCK);
     off_t at = letter->start;
-    ssize_t count;
+    ssize_t count = 0;
     while (!output->error && (count = file_read_at(letter->fd, block, FILE_BLOCK, at)) > 0) {
         put_text(&scribe, block, (size_t)count);
         at += count;
