@@ -22,6 +22,7 @@ struct journal {
     bool torn;             /* its last line has no end */
     struct buffer pending; /* lines to be written */
     bool durable;          /* and synced */
+    bool spoilt;           /* it holds a part of what is pending and cannot be cut: no more writing */
 };
 
 static const char *const words[] = {[PROGRESS_PENDING] = "deferred",
@@ -273,6 +274,28 @@ static struct outcome open_for_writing(struct letter *letter)
     return file_sync_folder(letter->queue->journal, "the journal folder");
 }
 
+/*
+ * What was not written as a whole is cut off again, for it stays pending: children that stand there
+ * twice would be delivered to twice.
+ */
+static bool append(struct journal *journal, const struct buffer *text)
+{
+    struct stat info;
+    if (journal->spoilt) {
+        errno = EIO;
+        return false;
+    }
+    if (fstat(journal->fd, &info) < 0)
+        return false;
+    if (file_write(journal->fd, text->data, text->length) &&
+        (!journal->durable || fdatasync(journal->fd) == 0))
+        return true;
+    int error = errno;
+    journal->spoilt = ftruncate(journal->fd, info.st_size) < 0;
+    errno = error;
+    return false;
+}
+
 struct outcome journal_save(struct letter *letter)
 {
     struct journal *journal = letter->journal;
@@ -285,10 +308,8 @@ struct outcome journal_save(struct letter *letter)
     if (journal->torn)
         buffer_append_byte(&text, '\n');
     buffer_append(&text, journal->pending.data, journal->pending.length);
-    if (!file_write(journal->fd, text.data, text.length) ||
-        (journal->durable && fdatasync(journal->fd) < 0)) {
+    if (!append(journal, &text)) {
         outcome = outcome_errno(errno, "cannot write the journal of %s", letter->id);
-        journal->torn = true;
     } else {
         journal->torn = false;
         journal->durable = false;

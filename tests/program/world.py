@@ -17,9 +17,11 @@ from sandbox import REPOSITORY, Result, wait_until
 PACKAGES = REPOSITORY / "build" / "packages"
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
-# Becomes process 1: the folder $1 gets the new root, $2 is the repository.
+# Becomes process 1: the folder $1 gets the new root, $2 is the repository. In a plain chroot our root
+# is no mount, and cannot be made private.
 INIT = r"""
 set -eu
+mount --make-rprivate / 2>/dev/null || true
 mount -t tmpfs -o mode=0755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
@@ -39,16 +41,11 @@ ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 # The repository may lie on a mount of its own, or in what was just covered.
 [ -e ".$2/Makefile" ] || { mkdir -p ".$2"; mount --bind "$2" ".$2"; }
-mkdir tmp/old
-pivot_root . tmp/old
-cd /
-umount -l /tmp/old
-rmdir /tmp/old
 ip link set lo up
 echo "$3" > /proc/sys/kernel/hostname
 echo ready
-exec 0</dev/null 1>/dev/null 2>/dev/null
-while :; do sleep 3600 & wait $!; done
+exec chroot . sh -c 'exec 0</dev/null 1>/dev/null 2>/dev/null
+while :; do sleep 3600 & wait $!; done'
 """
 
 
@@ -60,8 +57,8 @@ class World:
         self.hostname = hostname
         self.folder = tempfile.mkdtemp(prefix="postrider-world-")
         self.unshare = subprocess.Popen(
-            ["unshare", "-m", "-p", "-n", "-i", "-u", "-f", "--kill-child", "sh", "-c", INIT, "init",
-             self.folder, str(REPOSITORY), hostname],
+            ["unshare", "-m", "--propagation", "unchanged", "-p", "-n", "-i", "-u", "-f",
+             "--kill-child", "sh", "-c", INIT, "init", self.folder, str(REPOSITORY), hostname],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
         if self.unshare.stdout.readline() != b"ready\n":
@@ -121,8 +118,8 @@ class World:
         variables = [f"{key}={value}" for key, value in environment.items() if value is not None]
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             done = subprocess.run(
-                ["nsenter", "-t", str(self.init), "-m", "-p", "-n", "-i", "-u",
-                 "env", "-i", "-C", cwd, *variables, *become, *[os.fspath(argument) for argument in argv]],
+                ["nsenter", "-t", str(self.init), "-r", "-m", "-p", "-n", "-i",
+                 "-u", "env", "-i", "-C", cwd, *variables, *become, *[os.fspath(argument) for argument in argv]],
                 input=stdin, stdout=out, stderr=err, timeout=timeout, check=False,
             )
             out.seek(0)
@@ -198,6 +195,8 @@ class World:
         self.unshare.stdout.close()
         self.unshare.stderr.close()
         self._log_socket.close()
+        # Where it could not be kept private, the mount was made out here, too.
+        subprocess.run(["umount", "-l", self.folder], stderr=subprocess.DEVNULL, check=False)
         os.rmdir(self.folder)
 
     def __enter__(self):
