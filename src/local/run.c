@@ -14,20 +14,31 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { MOST_FILES = 1024, MOST_ARGUMENTS = 16 };
+enum { MOST_FILES = 1024, STACK = 8 << 20, MOST_ARGUMENTS = 16 };
+
+/*
+ * What the caller was limited to is lifted. A container may keep even root from lifting a hard
+ * limit (no CAP_SYS_RESOURCE); then the runner has what there is.
+ */
+static void set_limit(int kind, rlim_t wanted, rlim_t most)
+{
+    struct rlimit limit = {wanted, most}, here;
+    if (setrlimit(kind, &limit) == 0)
+        return;
+    if (getrlimit(kind, &here) < 0)
+        end(EX_OSERR, "cannot read a limit: %s", strerror(errno));
+    here.rlim_cur = wanted < here.rlim_max ? wanted : here.rlim_max;
+    if (setrlimit(kind, &here) < 0)
+        end(EX_OSERR, "cannot reset a limit: %s", strerror(errno));
+}
 
 static void fresh_limits(void)
 {
-    static const int kinds[] = {RLIMIT_FSIZE, RLIMIT_CPU,   RLIMIT_AS,
-                                RLIMIT_DATA,  RLIMIT_STACK, RLIMIT_NPROC};
-    struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
-    struct rlimit files = {MOST_FILES, MOST_FILES};
-    struct rlimit stack = {8u << 20, RLIM_INFINITY};
+    static const int kinds[] = {RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA, RLIMIT_NPROC};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (setrlimit(kinds[i], &none) < 0)
-            end(EX_OSERR, "cannot reset a limit: %s", strerror(errno));
-    if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_STACK, &stack) < 0)
-        end(EX_OSERR, "cannot reset a limit: %s", strerror(errno));
+        set_limit(kinds[i], RLIM_INFINITY, RLIM_INFINITY);
+    set_limit(RLIMIT_STACK, STACK, RLIM_INFINITY);
+    set_limit(RLIMIT_NOFILE, MOST_FILES, MOST_FILES);
 }
 
 static void fresh_process(void)

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -40,6 +41,18 @@ bool dial_parse(const char *text, unsigned default_port, char **host, unsigned *
     return true;
 }
 
+/*
+ * RFC 6761, 6.3: the name of this host itself is not to be looked up; it is known even where there
+ * is no /etc/hosts.
+ */
+static bool is_localhost(const char *host)
+{
+    size_t length = strlen(host);
+    if (length > 0 && host[length - 1] == '.')
+        length--;
+    return length == 9 && strncasecmp(host, "localhost", 9) == 0;
+}
+
 struct outcome dial_resolve(const char *host, unsigned port, struct addrinfo **addresses)
 {
     /* No AI_ADDRCONFIG: offline it would hide names that /etc/hosts knows. An address that cannot
@@ -47,7 +60,7 @@ struct outcome dial_resolve(const char *host, unsigned port, struct addrinfo **a
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     char service[8];
     snprintf(service, sizeof service, "%u", port);
-    int error = getaddrinfo(host, service, &hints, addresses);
+    int error = getaddrinfo(is_localhost(host) ? NULL : host, service, &hints, addresses);
     if (error == 0 && *addresses)
         return outcome_done();
     int cause = errno;

@@ -495,6 +495,31 @@ def test_S5_file_size_limit_of_the_caller_spoils_nothing(plain):
 
 
 @with_plain
+def test_S5_limits_that_cannot_be_lifted_stop_no_mail(plain):
+    """In a container without CAP_SYS_RESOURCE not even root lifts a hard limit."""
+    plain.world.run(["setpriv", "--bounding-set=-sys_resource", "--reuid=ada", "--regid=ada",
+                     "--init-groups", "prlimit", "--nproc=4000:4000", "--nofile=512:512",
+                     "--stack=4194304:4194304", "/usr/sbin/sendmail", "ben"],
+                    stdin="Subject: from a container\n\nbody\n", check=0)
+    plain.wait_for_mail("ben", "from a container")
+    plain.wait_empty()
+
+
+@with_plain
+def test_localhost_is_known_without_a_hosts_file(plain):
+    """debootstrap makes no /etc/hosts."""
+    plain.configure("host = localhost:1")
+    plain.world.shell("mv /etc/hosts /etc/hosts.away")
+    try:
+        plain.sendmail("away@example.net", user="ada", check=0)
+        plain.world.wait_until(lambda: "cannot connect to localhost" in plain.log(),
+                               what="an attempt to connect")
+        plain.wait_quiet()
+    finally:
+        plain.world.shell("mv /etc/hosts.away /etc/hosts")
+
+
+@with_plain
 def test_own_settings_give_the_group_up(plain):
     plain.world.write("/home/ada/own.conf", f"[queue]\ndirectory = {SPOOL}\n")
     done = plain.sendmail("-C", "/home/ada/own.conf", "ben", user="ada")

@@ -43,8 +43,7 @@ ln -s /proc/self/fd/2 dev/stderr
 [ -e ".$2/Makefile" ] || { mkdir -p ".$2"; mount --bind "$2" ".$2"; }
 ip link set lo up
 echo "$3" > /proc/sys/kernel/hostname
-echo ready
-exec chroot . sh -c 'exec 0</dev/null 1>/dev/null 2>/dev/null
+exec chroot . sh -c 'echo ready; exec 0</dev/null 1>/dev/null 2>/dev/null
 while :; do sleep 3600 & wait $!; done'
 """
 
