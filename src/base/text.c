@@ -144,6 +144,27 @@ bool text_to_seconds(const char *text, uint64_t *seconds)
     return to_scaled(text, "smhdw", factors, seconds);
 }
 
+bool text_to_rate(const char *text, unsigned *count, unsigned *seconds)
+{
+    static const struct {
+        char letter;
+        unsigned seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 60 * 60}, {'d', 24 * 60 * 60}};
+    uint64_t number = 0;
+    size_t digits = strspn(text, "0123456789");
+    for (size_t i = 0; i < digits && number < UINT32_MAX; i++)
+        number = number * 10 + (uint64_t)(text[i] - '0');
+    if (digits == 0 || number == 0 || number >= UINT32_MAX || text[digits] != '/')
+        return false;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (text[digits + 1] == units[i].letter && text[digits + 2] == '\0') {
+            *count = (unsigned)number;
+            *seconds = units[i].seconds;
+            return true;
+        }
+    return false;
+}
+
 bool text_to_number(const char *text, uint64_t low, uint64_t high, uint64_t *number)
 {
     return to_scaled(text, "", NULL, number) && *number >= low && *number <= high;

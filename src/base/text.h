@@ -33,6 +33,8 @@ bool text_match(const char *pattern, const char *text);
 bool text_to_size(const char *text, uint64_t *bytes);
 /* "90", "5m", "4h", "5d", "2w" to seconds; false when it is no such time. */
 bool text_to_seconds(const char *text, uint64_t *seconds);
+/* "100/h" (s, m, h or d): how many in how many seconds; false when it is no such rate. */
+bool text_to_rate(const char *text, unsigned *count, unsigned *seconds);
 /* A whole decimal number from low to high, nothing else. */
 bool text_to_number(const char *text, uint64_t low, uint64_t high, uint64_t *number);
 /* Seconds in words for people, such as "4h" or "2d3h", into the given space. */

@@ -12,8 +12,11 @@
 #include "config/paths.h"
 #include "config/settings.h"
 #include "config/spelling.h"
+#include "config/via.h"
 #include "mail/address.h"
 #include "mail/domain.h"
+
+enum { MOST_RATE = 100000 };
 
 static void *place_of(const struct setting *setting)
 {
@@ -55,8 +58,7 @@ static struct outcome set_domain(const struct setting *setting, const char *text
     return keep(setting, domain);
 }
 
-/* "example.org", "*.example.org", "*" or "[192.0.2.1]". */
-static bool parse_domain_pattern(const char *text, struct buffer *pattern, const char **why)
+bool keys_parse_domain(const char *text, struct buffer *pattern, const char **why)
 {
     bool below = strncmp(text, "*.", 2) == 0;
     const char *name = below ? text + 2 : text;
@@ -78,6 +80,14 @@ static bool parse_domain_pattern(const char *text, struct buffer *pattern, const
 static bool parse_host_item(const char *text, struct buffer *item, const char **why)
 {
     struct host host;
+    if (text_starts(text, "srv:")) {
+        char *domain;
+        if (!domain_parse(text + 4, strlen(text + 4), &domain, why))
+            return false;
+        buffer_format(item, "srv:%s", domain);
+        free(domain);
+        return true;
+    }
     if (!host_parse(text, &host, why))
         return false;
     buffer_format(item, strchr(host.name, ':') ? "[%s]" : "%s", host.name);
@@ -133,7 +143,7 @@ static struct outcome set_list(const struct setting *setting, const char *text,
 
 static struct outcome set_domains(const struct setting *setting, const char *text)
 {
-    return set_list(setting, text, parse_domain_pattern);
+    return set_list(setting, text, keys_parse_domain);
 }
 
 static struct outcome set_hosts(const struct setting *setting, const char *text)
@@ -316,6 +326,55 @@ static struct outcome set_fingerprint(const struct setting *setting, const char 
     return keep(setting, fingerprint);
 }
 
+static struct outcome set_rate(const struct setting *setting, const char *text)
+{
+    struct rate *rate = place_of(setting);
+    *rate = (struct rate){0};
+    if (*text && (!text_to_rate(text, &rate->count, &rate->seconds) || rate->count > MOST_RATE))
+        return wrong(setting, text,
+                     "a rate such as 10/m, 100/h or 2000/d, up to 100000, is wanted");
+    return outcome_done();
+}
+
+static struct outcome set_via(const struct setting *setting, const char *text)
+{
+    struct route *route = setting->structure;
+    const char *why;
+    if (setting->entry->continued && route->via != VIA_HOSTS)
+        return wrong(setting, text, "only a list of hosts goes on in the next line");
+    if (!setting->entry->continued && !via_parse(text, route, &why))
+        return wrong(setting, text, why);
+    return route->via == VIA_HOSTS ? set_hosts(setting, text) : outcome_done();
+}
+
+/* "pattern: address". */
+static bool parse_masquerade(const char *text, struct buffer *item, const char **why)
+{
+    struct address address;
+    const char *colon = strchr(text, ':');
+    *why = "\"PATTERN: ADDRESS\" is wanted, such as cron@*: alerts@example.org";
+    if (!colon || colon == text)
+        return false;
+    size_t length = (size_t)(colon - text);
+    while (length > 0 && strchr(" \t", text[length - 1]))
+        length--;
+    if (length == 0 || memchr(text, ' ', length) ||
+        !address_parse(colon + 1 + strspn(colon + 1, " \t"), &address, why))
+        return false;
+    *why = "the address needs a domain";
+    bool whole = address.domain != NULL;
+    buffer_append(item, text, length);
+    buffer_append_text(item, ": ");
+    address_format(&address, item);
+    address_free(&address);
+    return whole;
+}
+
+static struct outcome set_masquerade(const struct setting *setting, const char *text)
+{
+    return set_list(setting, text, parse_masquerade);
+}
+
 static struct outcome set_command(const struct setting *setting, const char *text)
 {
     struct texts words = {0};
@@ -328,6 +387,7 @@ static struct outcome set_command(const struct setting *setting, const char *tex
 
 #define IN_SETTINGS(field)  .offset = offsetof(struct settings, field)
 #define IN_SMARTHOST(field) .offset = offsetof(struct smarthost, field)
+#define IN_ROUTE(field)     .offset = offsetof(struct route, field)
 
 /* clang-format off */
 const struct key keys[] = {
@@ -340,6 +400,11 @@ const struct key keys[] = {
     {"mail", "log_file", set_path, IN_SETTINGS(log_file), .initial = ""},
     {"mail", "max_message_size", set_size, IN_SETTINGS(max_message_size), .initial = "50M",
      .low = "1K", .high = "1024G"},
+    {"mail", "max_hops", set_number, IN_SETTINGS(max_hops), .initial = "30", .low = "1",
+     .high = "1000"},
+    {"mail", "masquerade", set_masquerade, IN_SETTINGS(masquerade), .list = true},
+    {"mail", "alias_files", set_text, IN_SETTINGS(alias_files), .initial = ""},
+    {"mail", "alias_commands", set_text, IN_SETTINGS(alias_commands), .initial = ""},
 
     {"smarthost", "senders", set_senders, IN_SMARTHOST(senders), .list = true},
     {"smarthost", "host", set_hosts, IN_SMARTHOST(hosts), .list = true},
@@ -356,6 +421,21 @@ const struct key keys[] = {
     {"smarthost", "password_command", set_command, IN_SMARTHOST(password_command), .initial = ""},
     {"smarthost", "connections", set_number, IN_SMARTHOST(connections), .initial = "4",
      .low = "1", .high = "100"},
+    {"smarthost", "rate", set_rate, IN_SMARTHOST(rate), .initial = ""},
+
+    {"route", "via", set_via, IN_ROUTE(to.hosts), .list = true, .filled = true},
+    {"route", "port", set_number, IN_ROUTE(to.port), .initial = "25", .low = "1",
+     .high = "65535"},
+    {"route", "tls", set_tls, IN_ROUTE(to.tls), .initial = "starttls"},
+    {"route", "tls_trust", set_trust, IN_ROUTE(to.tls_trust), .filled = true,
+     .initial = "system"},
+    {"route", "tls_fingerprint", set_fingerprint, IN_ROUTE(to.tls_fingerprint), .initial = ""},
+    {"route", "connections", set_number, IN_ROUTE(to.connections), .initial = "4", .low = "1",
+     .high = "100"},
+    {"route", "rate", set_rate, IN_ROUTE(to.rate), .initial = ""},
+    {"route", "retry", set_seconds_list, IN_ROUTE(retry), .list = true,
+     .count_offset = offsetof(struct route, retry_count), .low = "1s", .high = "4w"},
+    {"route", "lifetime", set_seconds, IN_ROUTE(lifetime), .low = "1s", .high = "52w"},
 
     {"queue", "directory", set_path, IN_SETTINGS(queue_directory), .filled = true},
     {"queue", "retry", set_seconds_list, IN_SETTINGS(retry), .list = true,

@@ -8,13 +8,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buffer.h"
 #include "base/outcome.h"
 #include "config/reader.h"
 
 struct setting;
 
 struct key {
-    const char *section; /* "smarthost": offsets are into struct smarthost, else struct settings */
+    /* "smarthost" and "route": offsets are into the struct of that name, else into struct settings
+     */
+    const char *section;
     const char *name;
     struct outcome (*set)(const struct setting *setting, const char *text);
     size_t offset;
@@ -42,6 +45,9 @@ const struct key *keys_find(const char *section, const char *name);
 /* The section or key that was most likely meant. */
 const char *keys_nearest_section(const char *section);
 const char *keys_nearest(const char *section, const char *name);
+/* "example.org", "*.example.org" or "*", in A-labels behind the buffer. False: *why says what is
+ * wrong, in static words. */
+bool keys_parse_domain(const char *text, struct buffer *pattern, const char **why);
 /* Checks the text and stores it. EX_CONFIG that says what would be right. */
 struct outcome keys_set(const struct setting *setting, const char *text);
 

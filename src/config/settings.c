@@ -29,26 +29,32 @@ struct notes {
     unsigned line;
 };
 
+enum place { IN_SETTINGS, IN_SMARTHOST, IN_ROUTE };
+
 struct loading {
     struct settings *settings;
-    char *folder;          /* of the file; relative paths begin here */
-    struct texts sections; /* seen already, smarthosts by their headings */
-    struct notes notes;    /* about struct settings */
-    struct notes *hosts;   /* about each smarthost */
-    bool in_smarthost;     /* the section we are in is the last smarthost */
+    char *folder;                      /* of the file; relative paths begin here */
+    struct texts sections;             /* seen already, by their headings */
+    struct notes notes;                /* about struct settings */
+    struct notes *smarthosts, *routes; /* about each of them */
+    enum place place;                  /* the section we are in; the last of its kind */
 };
 
 static struct notes *notes_of(struct loading *loading)
 {
-    return loading->in_smarthost ? &loading->hosts[loading->settings->smarthost_count - 1]
-                                 : &loading->notes;
+    const struct settings *settings = loading->settings;
+    return loading->place == IN_SMARTHOST ? &loading->smarthosts[settings->smarthost_count - 1]
+           : loading->place == IN_ROUTE   ? &loading->routes[settings->route_count - 1]
+                                          : &loading->notes;
 }
 
 static void *structure_of(struct loading *loading)
 {
     struct settings *settings = loading->settings;
-    return loading->in_smarthost ? (void *)&settings->smarthosts[settings->smarthost_count - 1]
-                                 : (void *)settings;
+    return loading->place == IN_SMARTHOST
+               ? (void *)&settings->smarthosts[settings->smarthost_count - 1]
+           : loading->place == IN_ROUTE ? (void *)&settings->routes[settings->route_count - 1]
+                                        : (void *)settings;
 }
 
 static uint64_t bit_of(const struct key *key)
@@ -56,18 +62,25 @@ static uint64_t bit_of(const struct key *key)
     return (uint64_t)1 << (key - keys);
 }
 
-static bool is_smarthost_key(const struct key *key)
+static enum place place_of(const char *section)
 {
-    return text_equal(key->section, "smarthost");
+    return text_equal(section, "smarthost") ? IN_SMARTHOST
+           : text_equal(section, "route")   ? IN_ROUTE
+                                            : IN_SETTINGS;
+}
+
+static bool was_seen(const struct notes *notes, const char *section, const char *name)
+{
+    return (notes->seen & bit_of(keys_find(section, name))) != 0;
 }
 
 /* Gives all keys of a section that were not seen the default of the table. */
-static void fill_in(struct loading *loading, bool smarthost)
+static void fill_in(struct loading *loading, enum place place)
 {
     struct entry entry = {.path = "default"};
-    loading->in_smarthost = smarthost;
+    loading->place = place;
     for (const struct key *key = keys; key < keys + key_count; key++) {
-        if (is_smarthost_key(key) != smarthost || !key->initial ||
+        if (place_of(key->section) != place || !key->initial ||
             (notes_of(loading)->seen & bit_of(key)))
             continue;
         struct setting setting = {key, &entry, structure_of(loading), "/"};
@@ -85,9 +98,38 @@ static void add_smarthost(struct loading *loading, const struct entry *entry)
         memory_resize(settings->smarthosts, count * sizeof *settings->smarthosts);
     settings->smarthosts[count - 1] =
         (struct smarthost){.name = memory_copy(entry->name, strlen(entry->name))};
-    loading->hosts = memory_resize(loading->hosts, count * sizeof *loading->hosts);
-    loading->hosts[count - 1] = (struct notes){.line = entry->line};
+    loading->smarthosts = memory_resize(loading->smarthosts, count * sizeof *loading->smarthosts);
+    loading->smarthosts[count - 1] = (struct notes){.line = entry->line};
     settings->smarthost_count = count;
+}
+
+static struct outcome add_route(struct loading *loading, const struct entry *entry)
+{
+    struct settings *settings = loading->settings;
+    struct buffer pattern = {0};
+    const char *why = "";
+    if (!*entry->name || !keys_parse_domain(entry->name, &pattern, &why)) {
+        buffer_free(&pattern);
+        return reader_fault(entry,
+                            "[route] wants a recipient domain, as in [route "
+                            "\"example.org\"] or \"*.example.org\"%s%s",
+                            *why ? ": " : "", why);
+    }
+    size_t count = settings->route_count + 1;
+    settings->routes = memory_resize(settings->routes, count * sizeof *settings->routes);
+    struct route *route = &settings->routes[count - 1];
+    *route = (struct route){.pattern = buffer_take(&pattern)};
+    /* What the client asks of every next hop; a route has no account. */
+    route->to = (struct smarthost){.name = memory_copy(route->pattern, strlen(route->pattern)),
+                                   .auth = AUTH_OFF,
+                                   .tls_certificate = memory_copy("", 0),
+                                   .tls_key = memory_copy("", 0),
+                                   .user = memory_copy("", 0),
+                                   .password_command = memory_copy("", 0)};
+    loading->routes = memory_resize(loading->routes, count * sizeof *loading->routes);
+    loading->routes[count - 1] = (struct notes){.line = entry->line};
+    settings->route_count = count;
+    return outcome_done();
 }
 
 static struct outcome take_section(void *context, const struct entry *entry)
@@ -96,21 +138,23 @@ static struct outcome take_section(void *context, const struct entry *entry)
     if (!keys_has_section(entry->section))
         return reader_fault(entry, "unknown section [%.60s]; did you mean [%s]?", entry->section,
                             keys_nearest_section(entry->section));
-    loading->in_smarthost = text_equal(entry->section, "smarthost");
-    if (*entry->name && !loading->in_smarthost)
+    loading->place = place_of(entry->section);
+    if (*entry->name && loading->place == IN_SETTINGS)
         return reader_fault(entry, "section [%.60s] takes no name", entry->section);
     struct buffer heading = {0};
     buffer_format(&heading, *entry->name ? "[%s \"%s\"]" : "[%s]",
                   keys_nearest_section(entry->section), entry->name);
     struct outcome outcome = outcome_done();
     for (size_t i = 0; i < loading->sections.count; i++)
-        if (strcmp(loading->sections.items[i], buffer_text(&heading)) == 0)
+        if (text_equal(loading->sections.items[i], buffer_text(&heading)))
             outcome = reader_fault(entry, "section %.200s stands here a second time: join the two",
                                    buffer_text(&heading));
     texts_add(&loading->sections, buffer_text(&heading));
     buffer_free(&heading);
-    if (outcome_good(&outcome) && loading->in_smarthost)
+    if (outcome_good(&outcome) && loading->place == IN_SMARTHOST)
         add_smarthost(loading, entry);
+    if (outcome_good(&outcome) && loading->place == IN_ROUTE)
+        outcome = add_route(loading, entry);
     return outcome;
 }
 
@@ -214,41 +258,79 @@ static struct outcome fill_in_machine(struct settings *settings, bool installed,
     return outcome_done();
 }
 
-static void fill_in_ports(struct loading *loading)
+/* The defaults of all smarthosts, which fill_in knows as the last one. */
+static void fill_in_smarthosts(struct loading *loading)
 {
-    for (size_t i = 0; i < loading->settings->smarthost_count; i++) {
-        struct smarthost *smarthost = &loading->settings->smarthosts[i];
-        if (!(loading->hosts[i].seen & bit_of(keys_find("smarthost", "port"))))
+    struct settings *settings = loading->settings;
+    size_t count = settings->smarthost_count;
+    for (size_t i = 0; i < count; i++) {
+        settings->smarthost_count = i + 1;
+        fill_in(loading, IN_SMARTHOST);
+        struct smarthost *smarthost = &settings->smarthosts[i];
+        if (!was_seen(&loading->smarthosts[i], "smarthost", "port"))
             smarthost->port = smarthost->tls == TLS_IMPLICIT ? PORT_SUBMISSIONS : PORT_SUBMISSION;
     }
 }
 
-/* The defaults of all smarthosts, which fill_in knows as the last one. */
-static void fill_in_smarthosts(struct loading *loading)
+/* Few MX hosts have a certificate that anybody could check, so TLS there is what can be had. */
+static void fill_in_routes(struct loading *loading)
 {
-    size_t count = loading->settings->smarthost_count;
-    for (size_t i = 1; i <= count; i++) {
-        loading->settings->smarthost_count = i;
-        fill_in(loading, true);
+    struct settings *settings = loading->settings;
+    size_t count = settings->route_count;
+    for (size_t i = 0; i < count; i++) {
+        settings->route_count = i + 1;
+        fill_in(loading, IN_ROUTE);
+        struct route *route = &settings->routes[i];
+        if (route->via == VIA_MX && !was_seen(&loading->routes[i], "route", "tls"))
+            route->to.tls = TLS_OPPORTUNISTIC;
+        if (!route->argument)
+            route->argument = memory_copy("", 0);
     }
-    fill_in_ports(loading);
+}
+
+static struct outcome check_route(const struct loading *loading, size_t index,
+                                  const struct entry *place)
+{
+    const struct settings *settings = loading->settings;
+    const struct route *route = &settings->routes[index];
+    if (!was_seen(&loading->routes[index], "route", "via"))
+        return reader_fault(place, "[route \"%s\"] says not where to: add \"via = ...\"",
+                            route->pattern);
+    if (route->via == VIA_SMARTHOST && *route->argument &&
+        !settings_smarthost(settings, route->argument))
+        return reader_fault(place, "[route \"%s\"]: there is no [smarthost \"%.100s\"]",
+                            route->pattern, route->argument);
+    return outcome_done();
+}
+
+/* How the parts fit together. */
+static struct outcome check(const struct loading *loading, const char *shown)
+{
+    const struct settings *settings = loading->settings;
+    struct entry place = {.path = shown};
+    struct outcome outcome = outcome_done();
+    for (size_t i = 0; i < settings->smarthost_count && outcome_good(&outcome); i++) {
+        place.line = loading->smarthosts[i].line;
+        outcome = smarthost_check(&settings->smarthosts[i], &place);
+    }
+    if (outcome_good(&outcome))
+        outcome = smarthost_check_senders(settings, &place);
+    for (size_t i = 0; i < settings->route_count && outcome_good(&outcome); i++) {
+        place.line = loading->routes[i].line;
+        outcome = check_route(loading, i, &place);
+    }
+    return outcome;
 }
 
 /* Everything that can only be said when the whole file has been read. */
 static struct outcome complete(struct loading *loading, bool installed, const char *shown)
 {
-    struct settings *settings = loading->settings;
-    struct entry place = {.path = shown};
-    fill_in(loading, false);
+    fill_in(loading, IN_SETTINGS);
     fill_in_smarthosts(loading);
-    uint64_t domains = bit_of(keys_find("mail", "local_domains"));
-    struct outcome outcome =
-        fill_in_machine(settings, installed, (loading->notes.seen & domains) != 0);
-    for (size_t i = 0; i < settings->smarthost_count && outcome_good(&outcome); i++) {
-        place.line = loading->hosts[i].line;
-        outcome = smarthost_check(&settings->smarthosts[i], &place);
-    }
-    return outcome_good(&outcome) ? smarthost_check_senders(settings, &place) : outcome;
+    fill_in_routes(loading);
+    struct outcome outcome = fill_in_machine(loading->settings, installed,
+                                             was_seen(&loading->notes, "mail", "local_domains"));
+    return outcome_good(&outcome) ? check(loading, shown) : outcome;
 }
 
 /* Opens the file; *fd is -1 with a good outcome when it need not be there and is not. */
@@ -295,7 +377,8 @@ struct outcome settings_load(const char *path, struct settings *settings)
     free(whole);
     free(loading.folder);
     texts_free(&loading.sections);
-    free(loading.hosts);
+    free(loading.smarthosts);
+    free(loading.routes);
     return outcome;
 }
 
@@ -312,8 +395,22 @@ static void free_smarthost(struct smarthost *smarthost)
     free(smarthost->password_command);
 }
 
+static void free_route(struct route *route)
+{
+    free(route->pattern);
+    free(route->argument);
+    free_smarthost(&route->to);
+    free(route->retry);
+}
+
 void settings_free(struct settings *settings)
 {
+    for (size_t i = 0; i < settings->route_count; i++)
+        free_route(&settings->routes[i]);
+    free(settings->routes);
+    texts_free(&settings->masquerade);
+    free(settings->alias_files);
+    free(settings->alias_commands);
     for (size_t i = 0; i < settings->smarthost_count; i++)
         free_smarthost(&settings->smarthosts[i]);
     free(settings->smarthosts);

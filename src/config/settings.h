@@ -25,11 +25,17 @@ enum auth_mode {
     AUTH_OFF
 };
 
+/* Never more than so many messages in so many seconds; a count of 0: no limit. */
+struct rate {
+    unsigned count;
+    unsigned seconds;
+};
+
 /* [smarthost] and [smarthost "name"]. A named one takes nothing over from the default. */
 struct smarthost {
     char *name; /* "" for [smarthost] */
     struct texts senders;
-    struct texts hosts; /* "host", "host:port", "[v6]:port" */
+    struct texts hosts; /* "host", "host:port", "[v6]:port"; "srv:domain": by its SRV records */
     unsigned port;
     enum tls_mode tls;
     char *tls_trust;                 /* "system" or a PEM file */
@@ -39,6 +45,29 @@ struct smarthost {
     char *user; /* "": no AUTH */
     char *password_command;
     unsigned connections;
+    struct rate rate;
+};
+
+enum via {
+    VIA_HOSTS,     /* .to.hosts in turn */
+    VIA_MX,        /* by the MX records of the recipient's domain (RFC 5321 5) */
+    VIA_SMARTHOST, /* the one named in .argument, or when it is "" the one for the sender */
+    VIA_LOCAL,     /* aliases and mailboxes of this machine */
+    VIA_LMTP,      /* the socket at the path in .argument */
+    VIA_HOLD,      /* stays in the queue until someone releases it */
+    VIA_DISCARD,   /* is taken and thrown away */
+    VIA_ERROR      /* is refused with the words in .argument */
+};
+
+/* [route "pattern"]: where mail for a recipient's domain goes. */
+struct route {
+    char *pattern; /* "example.org", "*.example.org" (below it) or "*" */
+    enum via via;
+    char *argument;
+    struct smarthost to; /* for HOSTS, MX and LMTP: how to reach it, without AUTH */
+    uint64_t *retry;     /* seconds; none: as in [queue] */
+    size_t retry_count;
+    uint64_t lifetime; /* seconds; 0: as in [queue] */
 };
 
 struct settings {
@@ -50,8 +79,14 @@ struct settings {
     char *mailbox_directory;
     char *log_file; /* "": none */
     uint64_t max_message_size;
+    unsigned max_hops;            /* Received: fields of a message that is not looping yet */
+    struct texts masquerade;      /* "pattern: address" */
+    char *alias_files;            /* the user who writes files of aliases; "": nobody */
+    char *alias_commands;         /* the user who runs commands of aliases; "": nobody */
     struct smarthost *smarthosts; /* in the file's order */
     size_t smarthost_count;
+    struct route *routes; /* in the file's order */
+    size_t route_count;
     char *queue_directory;
     uint64_t *retry; /* seconds, at least one */
     size_t retry_count;

@@ -104,6 +104,12 @@ static void forget_older_children(struct letter *letter, size_t parent, const ch
             letter->recipients[i].progress = PROGRESS_EXPANDED;
 }
 
+static void set_held(struct letter *letter, bool held)
+{
+    letter->held = held;
+    letter->released = !held;
+}
+
 static void read_event(struct letter *letter, const char *event, char *rest)
 {
     uint64_t when, index;
@@ -111,10 +117,8 @@ static void read_event(struct letter *letter, const char *event, char *rest)
         return;
     if (strcmp(event, "tried") == 0)
         letter->tries++;
-    else if (strcmp(event, "hold") == 0)
-        letter->held = true;
-    else if (strcmp(event, "release") == 0)
-        letter->held = false;
+    else if (strcmp(event, "hold") == 0 || strcmp(event, "release") == 0)
+        set_held(letter, *event == 'h');
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(event, words[i]) != 0)
             continue;
@@ -249,7 +253,7 @@ void journal_tried(struct letter *letter)
 
 void journal_hold(struct letter *letter, bool held)
 {
-    letter->held = held;
+    set_held(letter, held);
     buffer_format(&letter->journal->pending, "%s %lld", held ? "hold" : "release",
                   (long long)clock_now());
     end_line(&letter->journal->pending);

@@ -58,6 +58,7 @@ struct letter {
     bool not_8bit;  /* has NUL or lines over 998 bytes */
     unsigned tries; /* rounds of delivery that left something pending */
     bool held;      /* until someone releases it */
+    bool released;  /* someone did: routes that hold do not count any more */
     bool locked;
     int fd;                  /* the spool file, locked if for work */
     struct journal *journal; /* what is to be written; see journal.h */

@@ -16,6 +16,7 @@
 #include "route/chain.h"
 #include "route/include.h"
 #include "route/names.h"
+#include "route/route.h"
 
 enum { DEEPEST = 1000 };
 
@@ -57,16 +58,6 @@ enum finding {
     ITSELF, /* it is the alias that we are in: on behind it */
     TAKEN   /* it has been dealt with */
 };
-
-bool domain_is_local(const struct expander *expander, const char *domain)
-{
-    if (!domain || text_equal(domain, expander->hostname) || text_equal(domain, "localhost"))
-        return true;
-    for (size_t i = 0; i < expander->local_domains->count; i++)
-        if (text_match(expander->local_domains->items[i], domain))
-            return true;
-    return false;
-}
 
 /* Takes over the address. What is there already under this name is not added again. */
 static void add_target(struct walk *walk, const char *name, struct target target)
@@ -185,8 +176,8 @@ static void pop(struct walk *walk)
 static bool is_same_user(const struct walk *walk, const struct address *one,
                          const struct address *other)
 {
-    if (!domain_is_local(walk->expander, one->domain) ||
-        !domain_is_local(walk->expander, other->domain))
+    if (!route_is_local(walk->expander->settings, one->domain) ||
+        !route_is_local(walk->expander->settings, other->domain))
         return false;
     char *bases[] = {without_detail(one->local), without_detail(other->local)};
     bool same = text_equal(bases[0] ? bases[0] : one->local, bases[1] ? bases[1] : other->local);
@@ -334,7 +325,7 @@ static void resolve(struct walk *walk, const struct address *address, const stru
         return;
     }
     char *base = without_detail(address->local);
-    bool local = domain_is_local(walk->expander, address->domain);
+    bool local = route_is_local(walk->expander->settings, address->domain);
     bool taken = false;
     if (address->domain && !origin->final)
         taken = try_domain_keys(walk, address, base, origin) == TAKEN;

@@ -27,7 +27,7 @@
 #include <stdbool.h>
 
 #include "base/outcome.h"
-#include "base/text.h"
+#include "config/settings.h"
 #include "mail/address.h"
 #include "route/aliases.h"
 
@@ -48,18 +48,14 @@ struct targets {
 };
 
 struct expander {
-    const struct texts *local_domains; /* patterns */
-    const char *hostname;              /* local too, always; and so is localhost */
-    const struct aliases *aliases;     /* NULL: none */
+    const struct settings *settings;
+    const struct aliases *aliases; /* NULL: none */
     /* Whether mail can be put into a mailbox of this name. Gives the name as the user table spells
      * it, which the caller frees. DONE: yes; NEVER (5.1.1): no such user; LATER: cannot tell now.
      */
     struct outcome (*find_user)(void *context, const char *name, char **canonical);
     void *context;
 };
-
-/* A domain of NULL is that of an unqualified address, and local. */
-bool domain_is_local(const struct expander *expander, const char *domain);
 
 /* Adds every final target of a recipient, each once; at least one (maybe an ERROR). */
 void expand(const struct expander *expander, const struct address *recipient,

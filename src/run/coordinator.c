@@ -48,7 +48,7 @@ static struct list list_taken(const struct run *run)
 {
     struct list taken = {0};
     for (size_t i = 0; i < run->hop_count; i++)
-        append_all(&taken, &run->hops[i].waiting);
+        append_all(&taken, &run->hops[i]->waiting);
     for (size_t i = 0; i < run->worker_count; i++)
         append_all(&taken, &run->workers[i].letters);
     if (taken.count)
@@ -101,8 +101,8 @@ static struct list share(const struct list *waiting, size_t first, size_t step)
 static void start_workers(struct run *run, struct hop *hop)
 {
     size_t wanted = 1 + hop->waiting.count / LETTERS_PER_WORKER;
-    size_t free_connections =
-        hop->smarthost->connections > hop->workers ? hop->smarthost->connections - hop->workers : 0;
+    size_t most = hop->next.peer->connections;
+    size_t free_connections = most > hop->workers ? most - hop->workers : 0;
     bool slow = hop->workers > 0 && clock_ms() - hop->started > SLOW_WORKER_MS;
     size_t present = hop->workers - (slow ? 1 : 0);
     if (hop->waiting.count == 0 || free_connections == 0 || wanted <= present)
@@ -193,7 +193,7 @@ static void visit_due(struct run *run)
 static bool is_waiting(const struct run *run)
 {
     for (size_t i = 0; i < run->hop_count; i++)
-        if (run->hops[i].waiting.count)
+        if (run->hops[i]->waiting.count)
             return true;
     return false;
 }
@@ -235,7 +235,7 @@ static void run_until_done(struct run *run)
         now = clock_ms();
         if (now >= pace.gathered || now >= pace.gathered_at_last)
             for (size_t i = 0; i < run->hop_count; i++)
-                start_workers(run, &run->hops[i]);
+                start_workers(run, run->hops[i]);
         reap_workers(run);
         if (!run->worker_count && !is_waiting(run) && !run->again)
             return;
@@ -270,7 +270,7 @@ struct outcome run_letter(struct run *run, const char *id)
     runner_read_traces(&run->queue, &run->trace);
     visit(run, id, LETTER_WAIT);
     for (size_t i = 0; i < run->hop_count; i++) {
-        struct hop *hop = &run->hops[i];
+        struct hop *hop = run->hops[i];
         if (hop->waiting.count == 0)
             continue;
         struct list letters = hop->waiting;

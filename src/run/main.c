@@ -69,16 +69,16 @@ static struct outcome find_user(void *context, const char *name, char **canonica
 
 /* ---- setting up ---- */
 
-static void make_hops(struct run *run)
+static void find_longest_wait(struct run *run)
 {
-    run->hop_count = run->settings.smarthost_count;
-    run->hops = memory_get((run->hop_count + 1) * sizeof *run->hops);
-    for (size_t i = 0; i < run->hop_count; i++) {
-        const struct smarthost *smarthost = &run->settings.smarthosts[i];
-        run->hops[i] = (struct hop){.smarthost = smarthost,
-                                    .name = *smarthost->name ? smarthost->name : "smarthost"};
-        hop_read(&run->queue, run->hops[i].name, &run->hops[i].state);
-    }
+    const struct settings *settings = &run->settings;
+    for (size_t i = 0; i < settings->retry_count; i++)
+        if (settings->retry[i] > run->longest_wait)
+            run->longest_wait = settings->retry[i];
+    for (size_t i = 0; i < settings->route_count; i++)
+        for (size_t k = 0; k < settings->routes[i].retry_count; k++)
+            if (settings->routes[i].retry[k] > run->longest_wait)
+                run->longest_wait = settings->routes[i].retry[k];
 }
 
 static struct outcome set_up(struct run *run)
@@ -95,23 +95,17 @@ static struct outcome set_up(struct run *run)
     run->aliases_problem = aliases_open(&run->settings.aliases, &run->aliases);
     if (!outcome_good(&run->aliases_problem))
         log_error("%s", run->aliases_problem.reason);
-    run->expander = (struct expander){.local_domains = &run->settings.local_domains,
-                                      .hostname = run->settings.hostname,
+    run->expander = (struct expander){.settings = &run->settings,
                                       .aliases = run->aliases,
                                       .find_user = find_user,
                                       .context = run};
-    for (size_t i = 0; i < run->settings.retry_count; i++)
-        if (run->settings.retry[i] > run->longest_wait)
-            run->longest_wait = run->settings.retry[i];
-    make_hops(run);
+    find_longest_wait(run);
     return outcome;
 }
 
 static void tear_down(struct run *run)
 {
-    for (size_t i = 0; i < run->hop_count; i++)
-        list_free(&run->hops[i].waiting);
-    free(run->hops);
+    hops_free(run);
     free(run->workers);
     texts_free(&run->busy_mailboxes);
     aliases_close(run->aliases);

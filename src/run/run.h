@@ -19,11 +19,13 @@
 #include "queue/queue.h"
 #include "queue/runner.h"
 #include "route/expand.h"
+#include "route/route.h"
 
 /* A next hop and the messages that wait for a worker to take them there. */
 struct hop {
-    const char *name; /* in log and hops/: the smarthost's name, or "smarthost" */
-    const struct smarthost *smarthost;
+    char *name; /* in log and hops/: "smarthost", the smarthost's name, "mx example.org" */
+    struct next_hop next;
+    char *domain;        /* of next, kept here */
     struct list waiting; /* ids for the next worker */
     size_t workers;      /* at work now */
     int64_t started;     /* when the last of them was, clock_ms() */
@@ -44,16 +46,16 @@ struct run {
     struct aliases *aliases;
     struct outcome aliases_problem; /* not DONE: mail for local names waits */
     struct run_trace trace;
-    struct hop *hops; /* one for each smarthost */
+    struct hop **hops; /* those that were needed so far */
     size_t hop_count;
     struct worker *workers;
     size_t worker_count;
     struct texts busy_mailboxes; /* users whose mailbox could not be written in this run */
-    uint64_t longest_wait;       /* of [queue] retry, in seconds */
+    uint64_t longest_wait;       /* of all retry schedules, in seconds */
     bool verbose;
     bool gathers; /* in the background: more mail may follow at once, wait a moment for it */
-    bool insist; /* due times and pauses of next hops do not count */
-    bool again;  /* there is something new in the queue: look once more */
+    bool insist;  /* due times and pauses of next hops do not count */
+    bool again;   /* there is something new in the queue: look once more */
 };
 
 /* ---- coordinator.c ---- */
@@ -67,8 +69,14 @@ struct outcome run_letter(struct run *run, const char *id);
 
 /* Opens a message and does all that needs no next hop. hops: which it waits for is added to. */
 void visit(struct run *run, const char *id, enum letter_access access);
-/* The next hop of a recipient that is to leave this machine; NULL: there is none. */
-struct hop *visit_hop(struct run *run, const struct letter *letter, size_t index);
+/* ---- hops.c ---- */
+
+/* Which way a recipient goes. A child's mailbox is local. */
+void hops_way(const struct run *run, const struct letter *letter, size_t index,
+              struct next_hop *next);
+/* The next hop of a recipient that is to leave this machine; NULL: it does not leave it. */
+struct hop *hops_find(struct run *run, const struct letter *letter, size_t index);
+void hops_free(struct run *run);
 
 /* ---- mailbox.c ---- */
 
@@ -90,7 +98,7 @@ int work(struct run *run, struct hop *hop, const struct list *letters);
  */
 void settle(struct run *run, struct letter *letter, bool attempted);
 /* How long a next hop that has failed so often is left alone, in seconds. */
-uint64_t settle_pause(const struct run *run, unsigned failures);
+uint64_t settle_pause(const struct run *run, const struct hop *hop);
 
 /* ---- bounce.c ---- */
 

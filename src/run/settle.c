@@ -12,10 +12,13 @@
 
 enum { LONGEST_HOP_PAUSE = 15 * 60 /* seconds: one connection tells for all that wait */ };
 
-static uint64_t scheduled_wait(const struct run *run, unsigned tries)
+/* A route may have its own schedule. */
+static uint64_t scheduled_wait(const struct run *run, const struct route *route, unsigned tries)
 {
-    size_t last = run->settings.retry_count - 1;
-    return run->settings.retry[tries < last ? tries : last];
+    bool own = route && route->retry_count;
+    const uint64_t *retry = own ? route->retry : run->settings.retry;
+    size_t last = (own ? route->retry_count : run->settings.retry_count) - 1;
+    return retry[tries < last ? tries : last];
 }
 
 /* Up to a tenth more or less, so that what failed together does not come back together. */
@@ -25,71 +28,110 @@ static uint64_t with_jitter(uint64_t wait)
     return wait - tenth + clock_random(2 * tenth + 1);
 }
 
-uint64_t settle_pause(const struct run *run, unsigned failures)
+uint64_t settle_pause(const struct run *run, const struct hop *hop)
 {
-    uint64_t wait = scheduled_wait(run, failures);
+    uint64_t wait = scheduled_wait(run, hop->next.route, hop->state.failures);
     return with_jitter(wait < LONGEST_HOP_PAUSE ? wait : LONGEST_HOP_PAUSE);
 }
 
-/* Recipients whose next hop is down, or is missing, have its reason. */
-static void note_hops(struct run *run, struct letter *letter, time_t *paused_until)
+/* What the recipients that are left wait for. */
+struct wait {
+    bool held;         /* all of them until someone releases them */
+    time_t until;      /* of the next hops that are left alone, the latest; 0: none */
+    uint64_t schedule; /* seconds: the shortest of their next steps */
+};
+
+static const char *note_wait(struct run *run, struct letter *letter, size_t index,
+                             const struct next_hop *next, struct wait *wait, const char **status)
 {
-    for (size_t i = 0; i < letter->count; i++) {
-        struct letter_recipient *recipient = &letter->recipients[i];
-        if (recipient->progress != PROGRESS_PENDING || recipient->kind == LETTER_TO_MAILBOX)
-            continue;
-        const struct hop *hop = visit_hop(run, letter, i);
-        const char *status = "4.3.5";
-        const char *reason = "no smarthost is configured: see [smarthost] in postrider.conf";
-        if (hop) {
-            status = hop->state.status;
-            reason = hop->state.reason;
-        } else if (domain_is_local(&run->expander, recipient->address.domain)) {
-            continue;
-        }
-        if (hop && hop->state.until <= clock_now())
-            continue;
-        if (hop && hop->state.until > *paused_until)
-            *paused_until = hop->state.until;
-        char *to = address_text(&recipient->address);
-        log_event(letter->id, "deferred", "to", to, "status", status, "reason", reason, NULL);
-        free(to);
-        journal_mark(letter, i, PROGRESS_PENDING, status, reason);
+    if (next->way == WAY_HOLD) {
+        *status = "4.7.0";
+        return "held until someone releases it: see [route] in postrider.conf";
     }
+    if (next->way == WAY_NONE) {
+        *status = "4.3.5";
+        return "no smarthost is configured: see [smarthost] in postrider.conf";
+    }
+    const struct hop *hop = hops_find(run, letter, index);
+    if (!hop || hop->state.until <= clock_now())
+        return NULL;
+    if (hop->state.until > wait->until)
+        wait->until = hop->state.until;
+    *status = hop->state.status;
+    return hop->state.reason;
 }
 
-/*
- * Too old, and tried as often as the schedule has steps: a clock that jumped ahead, or a machine
- * that was off for a week, gives nothing up at the first failure.
- */
-static bool is_expired(const struct run *run, const struct letter *letter)
+/* Recipients that no attempt was made for have the reason of that. */
+static struct wait note_waits(struct run *run, struct letter *letter)
 {
-    time_t age = clock_now() - letter->envelope.arrived;
-    return age >= (time_t)run->settings.lifetime && letter->tries + 1 >= run->settings.retry_count;
-}
-
-static void give_up(const struct run *run, struct letter *letter)
-{
-    char lifetime[32], reason[600];
-    text_from_seconds(run->settings.lifetime, lifetime, sizeof lifetime);
+    struct wait wait = {.held = true, .schedule = UINT64_MAX};
     for (size_t i = 0; i < letter->count; i++) {
         struct letter_recipient *recipient = &letter->recipients[i];
         if (recipient->progress != PROGRESS_PENDING)
             continue;
-        snprintf(reason, sizeof reason, "not delivered within %s: %s", lifetime,
+        struct next_hop next;
+        hops_way(run, letter, i, &next);
+        uint64_t step = scheduled_wait(run, next.route, letter->tries);
+        if (step < wait.schedule)
+            wait.schedule = step;
+        wait.held = wait.held && next.way == WAY_HOLD;
+        const char *status;
+        const char *reason = note_wait(run, letter, i, &next, &wait, &status);
+        if (!reason)
+            continue;
+        char *to = address_text(&recipient->address);
+        log_event(letter->id, next.way == WAY_HOLD ? "held" : "deferred", "to", to, "status",
+                  status, "reason", reason, NULL);
+        free(to);
+        journal_mark(letter, i, PROGRESS_PENDING, status, reason);
+    }
+    return wait;
+}
+
+/*
+ * Too old, and tried as often as the schedule has steps: a clock that jumped ahead, or a machine
+ * that was off for a week, gives nothing up at the first failure. What is held waits for people.
+ */
+static bool is_expired(const struct run *run, const struct letter *letter,
+                       const struct next_hop *next, uint64_t lifetime)
+{
+    const struct route *route = next->route;
+    size_t steps = route && route->retry_count ? route->retry_count : run->settings.retry_count;
+    time_t age = clock_now() - letter->envelope.arrived;
+    return next->way != WAY_HOLD && age >= (time_t)lifetime && letter->tries + 1 >= steps;
+}
+
+static void give_up(const struct run *run, struct letter *letter)
+{
+    for (size_t i = 0; i < letter->count; i++) {
+        struct letter_recipient *recipient = &letter->recipients[i];
+        if (recipient->progress != PROGRESS_PENDING)
+            continue;
+        struct next_hop next;
+        hops_way(run, letter, i, &next);
+        uint64_t lifetime =
+            next.route && next.route->lifetime ? next.route->lifetime : run->settings.lifetime;
+        if (!is_expired(run, letter, &next, lifetime))
+            continue;
+        char age[32], reason[600];
+        text_from_seconds(lifetime, age, sizeof age);
+        snprintf(reason, sizeof reason, "not delivered within %s: %s", age,
                  recipient->reason ? recipient->reason : "never tried");
         journal_mark(letter, i, PROGRESS_FAILED, "4.4.7", reason);
     }
 }
 
-static void set_next_time(struct run *run, struct letter *letter, bool attempted,
-                          time_t paused_until)
+static void set_next_time(struct letter *letter, bool attempted, const struct wait *wait)
 {
-    time_t due = clock_now() + (time_t)with_jitter(scheduled_wait(run, letter->tries));
-    if (!attempted && paused_until)
-        due = paused_until;
-    if (attempted)
+    time_t due = clock_now() + (time_t)with_jitter(wait->schedule);
+    if (!attempted && wait->until)
+        due = wait->until;
+    if (wait->held) {
+        journal_hold(letter, true);
+        due = LETTER_HELD_UNTIL;
+    } else if (attempted) {
         journal_tried(letter);
+    }
     struct outcome outcome = journal_save(letter);
     if (outcome_good(&outcome))
         outcome = journal_set_due(letter, due);
@@ -99,9 +141,8 @@ static void set_next_time(struct run *run, struct letter *letter, bool attempted
 
 void settle(struct run *run, struct letter *letter, bool attempted)
 {
-    time_t paused_until = 0;
-    note_hops(run, letter, &paused_until);
-    if (attempted && is_expired(run, letter))
+    struct wait wait = note_waits(run, letter);
+    if (attempted)
         give_up(run, letter);
     struct outcome outcome = bounce(run, letter);
     if (outcome_good(&outcome) && letter_is_finished(letter)) {
@@ -112,5 +153,5 @@ void settle(struct run *run, struct letter *letter, bool attempted)
     if (!outcome_good(&outcome))
         log_error("%s", outcome.reason);
     if (!outcome_good(&outcome) || !letter_is_finished(letter))
-        set_next_time(run, letter, attempted, paused_until);
+        set_next_time(letter, attempted, &wait);
 }

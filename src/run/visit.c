@@ -12,26 +12,6 @@
 #include "queue/journal.h"
 #include "run/run.h"
 
-static bool is_local(const struct run *run, const struct letter_recipient *recipient)
-{
-    return recipient->kind == LETTER_TO_MAILBOX ||
-           (recipient->kind == LETTER_TO_ROUTE &&
-            domain_is_local(&run->expander, recipient->address.domain));
-}
-
-struct hop *visit_hop(struct run *run, const struct letter *letter, size_t index)
-{
-    if (is_local(run, &letter->recipients[index]))
-        return NULL;
-    char *sender = address_text(&letter->envelope.sender);
-    const struct smarthost *smarthost = settings_smarthost_for(&run->settings, sender);
-    free(sender);
-    for (size_t i = 0; i < run->hop_count; i++)
-        if (run->hops[i].smarthost == smarthost)
-            return &run->hops[i];
-    return NULL;
-}
-
 /* ---- mailboxes ---- */
 
 static bool is_busy(const struct run *run, const char *user)
@@ -178,7 +158,7 @@ static bool queue_for_hops(struct run *run, const struct letter *letter)
     for (size_t i = 0; i < letter->count; i++) {
         if (letter->recipients[i].progress != PROGRESS_PENDING)
             continue;
-        struct hop *hop = visit_hop(run, letter, i);
+        struct hop *hop = hops_find(run, letter, i);
         if (!hop || (hop->state.until > clock_now() && !run->insist))
             continue;
         if (!waits_already(hop, letter->id))
@@ -190,17 +170,39 @@ static bool queue_for_hops(struct run *run, const struct letter *letter)
 
 /* ---- the visit ---- */
 
-/* Expansions first: then every child is known and on disk. */
+/* Routes that need no next hop to be followed. */
+static bool end_here(struct letter *letter, size_t index, const struct next_hop *next)
+{
+    struct outcome outcome = outcome_done();
+    if (next->way == WAY_ERROR)
+        outcome = outcome_never("5.7.1", "%s", next->route->argument);
+    else if (next->way != WAY_DISCARD)
+        return false;
+    char *to = address_text(&letter->recipients[index].address);
+    if (outcome_good(&outcome)) /* bounce.c logs the other */
+        log_event(letter->id, "delivered", "to", to, "via", "discard", "status", outcome.status,
+                  NULL);
+    free(to);
+    journal_mark(letter, index, progress_of(outcome.result), outcome.status,
+                 outcome_good(&outcome) ? NULL : outcome.reason);
+    return true;
+}
+
+/* What is not for a next hop. Expansions first: then every child is known and on disk. */
 static bool deliver_here(struct run *run, struct letter *letter)
 {
     bool attempted = false;
     size_t count = letter->count;
     for (size_t i = 0; i < count; i++) {
-        struct letter_recipient *recipient = &letter->recipients[i];
-        if (recipient->progress != PROGRESS_PENDING || recipient->kind != LETTER_TO_ROUTE ||
-            !is_local(run, recipient))
+        struct next_hop next;
+        if (letter->recipients[i].progress != PROGRESS_PENDING ||
+            letter->recipients[i].kind == LETTER_TO_MAILBOX)
             continue;
-        expand_recipient(run, letter, i);
+        hops_way(run, letter, i, &next);
+        if (next.way == WAY_LOCAL)
+            expand_recipient(run, letter, i);
+        else if (!end_here(letter, i, &next))
+            continue;
         attempted = true;
     }
     struct outcome saved = journal_save(letter);

@@ -45,7 +45,7 @@ static void collect_recipients(struct work *work, struct job *job)
     job->indexes = memory_get(letter->count * sizeof *job->indexes);
     for (size_t i = 0; i < letter->count; i++) {
         struct letter_recipient *recipient = &letter->recipients[i];
-        if (recipient->progress != PROGRESS_PENDING || visit_hop(work->run, letter, i) != work->hop)
+        if (recipient->progress != PROGRESS_PENDING || hops_find(work->run, letter, i) != work->hop)
             continue;
         job->indexes[transaction->count] = i;
         transaction->recipients[transaction->count++] = (struct smtp_recipient){
@@ -154,7 +154,7 @@ static void finish_transaction(void *context, struct transaction *transaction)
 
 static struct outcome prepare(struct work *work, struct buffer *secret, struct smtp_hop *smtp)
 {
-    const struct smarthost *smarthost = work->hop->smarthost;
+    const struct smarthost *smarthost = work->hop->next.peer;
     *smtp = (struct smtp_hop){.hostname = work->run->settings.hostname,
                               .hosts = &smarthost->hosts,
                               .port = smarthost->port,
@@ -209,6 +209,6 @@ int work(struct run *run, struct hop *hop, const struct list *letters)
         return EX_OK;
     }
     log_error("%s cannot be used now: %s", hop->name, outcome.reason);
-    hop_failed(&run->queue, hop->name, &outcome, settle_pause(run, hop->state.failures));
+    hop_failed(&run->queue, hop->name, &outcome, settle_pause(run, hop));
     return EX_TEMPFAIL;
 }

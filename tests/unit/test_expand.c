@@ -73,7 +73,7 @@ static struct outcome find_user(void *context, const char *name, char **canonica
 }
 
 static struct aliases *aliases;
-static struct texts local_domains;
+static struct settings settings = {.hostname = "st11.example.org"};
 static struct expander expander;
 
 /* Opens both files of aliases; local are st11.example.org, *.local.example and virtual.example. */
@@ -89,18 +89,16 @@ static void set_up(const char *text)
         print_error("%s\n", outcome.reason);
     assert_true(outcome_good(&outcome));
     texts_free(&files);
-    texts_split(&local_domains, "*.local.example, virtual.example");
-    expander = (struct expander){.local_domains = &local_domains,
-                                 .hostname = "st11.example.org",
-                                 .aliases = aliases,
-                                 .find_user = find_user};
+    texts_split(&settings.local_domains, "*.local.example, virtual.example");
+    expander = (struct expander){
+        .settings = &settings, .aliases = aliases, .find_user = find_user};
 }
 
 static void tear_down(void)
 {
     aliases_close(aliases);
     aliases = NULL;
-    texts_free(&local_domains);
+    texts_free(&settings.local_domains);
 }
 
 static void expand_text(const char *recipient, struct targets *targets)
