@@ -1,0 +1,63 @@
+/* The next hops of this run: made when the first recipient needs them, kept until its end. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "run/run.h"
+
+void hops_way(const struct run *run, const struct letter *letter, size_t index,
+              struct next_hop *next)
+{
+    const struct letter_recipient *recipient = &letter->recipients[index];
+    if (recipient->kind == LETTER_TO_MAILBOX)
+        *next = (struct next_hop){.way = WAY_LOCAL};
+    else
+        route_find(&run->settings, &recipient->address, &letter->envelope.sender, letter->released,
+                   next);
+}
+
+static bool is_hop(const struct hop *hop, const struct next_hop *next)
+{
+    return hop->next.peer == next->peer && hop->next.way == next->way &&
+           (next->way != WAY_MX || text_equal(hop->domain, next->domain));
+}
+
+static struct hop *add(struct run *run, const struct next_hop *next)
+{
+    struct hop *hop = memory_get(sizeof *hop);
+    *hop = (struct hop){.next = *next};
+    if (next->way == WAY_MX)
+        hop->domain = memory_copy(next->domain, strlen(next->domain));
+    hop->next.domain = hop->domain;
+    struct buffer name = {0};
+    next_hop_name(next, &name);
+    hop->name = buffer_take(&name);
+    hop_read(&run->queue, hop->name, &hop->state);
+    run->hops = memory_resize(run->hops, (run->hop_count + 1) * sizeof *run->hops);
+    run->hops[run->hop_count++] = hop;
+    return hop;
+}
+
+struct hop *hops_find(struct run *run, const struct letter *letter, size_t index)
+{
+    struct next_hop next;
+    hops_way(run, letter, index, &next);
+    if (!next.peer)
+        return NULL;
+    for (size_t i = 0; i < run->hop_count; i++)
+        if (is_hop(run->hops[i], &next))
+            return run->hops[i];
+    return add(run, &next);
+}
+
+void hops_free(struct run *run)
+{
+    for (size_t i = 0; i < run->hop_count; i++) {
+        free(run->hops[i]->name);
+        free(run->hops[i]->domain);
+        list_free(&run->hops[i]->waiting);
+        free(run->hops[i]);
+    }
+    free(run->hops);
+}
