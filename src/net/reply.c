@@ -175,6 +175,27 @@ struct outcome reply_later(const struct reply *reply, const char *host, const ch
     return make(reply, LATER, status, host, when);
 }
 
+bool reply_find(const char *reason, const char **host, size_t *host_length, const char **reply)
+{
+    static const char said[] = " said ";
+    const char *end = strstr(reason, said);
+    if (!end)
+        return false;
+    const char *start = end;
+    while (start > reason && start[-1] != ' ')
+        start--;
+    for (const char *at = strstr(end, ": "); at; at = strstr(at + 1, ": ")) {
+        const char *code = at + 2;
+        if (strspn(code, "0123456789") != 3 || (code[3] && code[3] != ' '))
+            continue;
+        *host = start;
+        *host_length = (size_t)(end - start);
+        *reply = code;
+        return end > start;
+    }
+    return false;
+}
+
 void reply_free(struct reply *reply)
 {
     buffer_free(&reply->lines);

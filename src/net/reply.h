@@ -50,6 +50,11 @@ struct outcome reply_outcome(const struct reply *reply, const char *host, const 
  * its own, such as "4.7.8", or NULL for the reply's. */
 struct outcome reply_later(const struct reply *reply, const char *host, const char *when,
                            const char *status);
+/*
+ * Takes words that reply_outcome made, at the end of a longer reason or not, apart again: who said
+ * it, and where the reply begins. False: there is no reply in it.
+ */
+bool reply_find(const char *reason, const char **host, size_t *host_length, const char **reply);
 void reply_free(struct reply *reply);
 
 #endif

@@ -22,14 +22,19 @@ struct journal {
     bool torn;             /* its last line has no end */
     struct buffer pending; /* lines to be written */
     bool durable;          /* and synced */
-    bool spoilt;           /* it holds a part of what is pending and cannot be cut: no more writing */
+    bool spoilt; /* it holds a part of what is pending and cannot be cut: no more writing */
 };
 
-static const char *const words[] = {[PROGRESS_PENDING] = "deferred",
-                                    [PROGRESS_EXPANDED] = "expanded",
-                                    [PROGRESS_DELIVERED] = "delivered",
-                                    [PROGRESS_FAILED] = "failed",
-                                    [PROGRESS_BOUNCED] = "bounced"};
+static const char *const words[] = {
+    [PROGRESS_PENDING] = "deferred",    [PROGRESS_EXPANDED] = "expanded",
+    [PROGRESS_DELIVERED] = "delivered", [PROGRESS_FAILED] = "failed",
+    [PROGRESS_BOUNCED] = "bounced",     [PROGRESS_RELAYED] = "relayed",
+    [PROGRESS_PASSED] = "passed"};
+
+static const enum notify kinds[] = {NOTIFY_SUCCESS, NOTIFY_FAILURE, NOTIFY_DELAY};
+static const char *const kind_words[] = {"success", "failure", "delay"};
+
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 /* ---- the letter's list ---- */
 
@@ -61,6 +66,49 @@ static void set_progress(struct letter *letter, size_t index, enum progress prog
         char *copy = memory_copy(reason, strlen(reason));
         free(recipient->reason);
         recipient->reason = copy;
+    }
+}
+
+/* The request for news of success goes to the only child, or stays with the parent. */
+static void share_request(struct letter *letter, size_t parent, size_t first)
+{
+    size_t children = 0;
+    for (size_t i = first; i < letter->count; i++)
+        children += letter->recipients[i].parent == (ssize_t)parent;
+    letter->recipients[parent].several = children != 1;
+    if (children == 1 || !(letter->recipients[parent].notify & NOTIFY_SUCCESS))
+        return;
+    for (size_t i = first; i < letter->count; i++) {
+        struct letter_recipient *child = &letter->recipients[i];
+        if (child->parent != (ssize_t)parent)
+            continue;
+        child->notify &= ~(unsigned)NOTIFY_SUCCESS;
+        /* Nothing left is not the same as nothing said. */
+        if (!child->notify)
+            child->notify = NOTIFY_NEVER;
+    }
+}
+
+bool journal_is_chosen(const struct letter *letter, size_t index, enum notify kind)
+{
+    return letter->recipients[index].chosen & kind && letter_owes(letter, index, kind);
+}
+
+static void choose(struct letter *letter, enum notify kind)
+{
+    for (size_t i = 0; i < letter->count; i++)
+        if (letter_owes(letter, i, kind))
+            letter->recipients[i].chosen |= kind;
+}
+
+static void set_told(struct letter *letter, enum notify kind)
+{
+    for (size_t i = 0; i < letter->count; i++) {
+        if (!journal_is_chosen(letter, i, kind))
+            continue;
+        letter->recipients[i].told |= kind;
+        if (kind == NOTIFY_FAILURE)
+            letter->recipients[i].progress = PROGRESS_BOUNCED;
     }
 }
 
@@ -102,6 +150,7 @@ static void forget_older_children(struct letter *letter, size_t parent, const ch
     for (size_t i = 0; i < limit; i++)
         if (letter->recipients[i].parent == (ssize_t)parent)
             letter->recipients[i].progress = PROGRESS_EXPANDED;
+    share_request(letter, parent, (size_t)limit);
 }
 
 static void set_held(struct letter *letter, bool held)
@@ -110,11 +159,26 @@ static void set_held(struct letter *letter, bool held)
     letter->released = !held;
 }
 
+static void read_report(struct letter *letter, const char *kind, bool made)
+{
+    for (size_t i = 0; i < KINDS; i++)
+        if (strcmp(kind, kind_words[i]) == 0) {
+            if (made)
+                set_told(letter, kinds[i]);
+            else
+                choose(letter, kinds[i]);
+        }
+}
+
 static void read_event(struct letter *letter, const char *event, char *rest)
 {
     uint64_t when, index;
     if (!text_to_number(next_word(&rest), 0, INT64_MAX, &when))
         return;
+    if (strcmp(event, "report") == 0 || strcmp(event, "told") == 0)
+        read_report(letter, rest, *event == 't');
+    else if (strcmp(event, "late") == 0 && text_to_number(rest, 0, letter->count - 1, &index))
+        letter->recipients[index].late = true;
     if (strcmp(event, "tried") == 0)
         letter->tries++;
     else if (strcmp(event, "hold") == 0 || strcmp(event, "release") == 0)
@@ -222,6 +286,7 @@ void journal_expanded(struct letter *letter, size_t parent, size_t first)
 {
     struct buffer *pending = &letter->journal->pending;
     letter->recipients[parent].progress = PROGRESS_EXPANDED;
+    share_request(letter, parent, first);
     buffer_format(pending, "expanded %lld %zu %zu", (long long)clock_now(), parent, first);
     end_line(pending);
     letter->journal->durable = true;
@@ -242,6 +307,53 @@ void journal_mark(struct letter *letter, size_t index, enum progress progress, c
     end_line(pending);
     if (progress != PROGRESS_PENDING)
         letter->journal->durable = true;
+}
+
+void journal_late(struct letter *letter, size_t index)
+{
+    letter->recipients[index].late = true;
+    buffer_format(&letter->journal->pending, "late %lld %zu", (long long)clock_now(), index);
+    end_line(&letter->journal->pending);
+    letter->journal->durable = true;
+}
+
+static void put_report(struct letter *letter, const char *event, enum notify kind)
+{
+    for (size_t i = 0; i < KINDS; i++)
+        if (kinds[i] == kind)
+            buffer_format(&letter->journal->pending, "%s %lld %s", event, (long long)clock_now(),
+                          kind_words[i]);
+    end_line(&letter->journal->pending);
+    letter->journal->durable = true;
+}
+
+static size_t count_chosen(const struct letter *letter, enum notify kind, size_t *first)
+{
+    size_t count = 0;
+    for (size_t i = letter->count; i-- > 0;)
+        if (journal_is_chosen(letter, i, kind)) {
+            *first = i;
+            count++;
+        }
+    return count;
+}
+
+size_t journal_choose(struct letter *letter, enum notify kind, size_t *first)
+{
+    size_t count = count_chosen(letter, kind, first);
+    if (count)
+        return count;
+    choose(letter, kind);
+    count = count_chosen(letter, kind, first);
+    if (count)
+        put_report(letter, "report", kind);
+    return count;
+}
+
+void journal_told(struct letter *letter, enum notify kind)
+{
+    set_told(letter, kind);
+    put_report(letter, "told", kind);
 }
 
 void journal_tried(struct letter *letter)

@@ -5,12 +5,19 @@
  *
  *   add PARENT mailbox|remote <address>       a child of that recipient
  *   expanded TIME INDEX FIRST .               its children are complete, from index FIRST on
- *   delivered|failed|bounced|deferred TIME INDEX STATUS REASON .
+ *   delivered|relayed|passed|failed|bounced|deferred TIME INDEX STATUS REASON .
+ *   late TIME INDEX .                         the sender is to hear that it waits
+ *   report TIME success|failure|delay .       the next report is chosen: whoever is owed one now
+ *   told TIME success|failure|delay .         that report is in the queue, or not wanted
  *   tried TIME .                              a round of delivery that left something pending
  *   hold TIME .        release TIME .
  *
  * INDEX counts the recipients: those of the envelope first, then the children as added.
  * A line that does not parse is ignored: it is torn, and what it would have said is done again.
+ *
+ * A report is made between its two lines. Whom it is about is what the lines before "report" say,
+ * so that whoever goes on after a crash makes the same one again, under the same id, whatever
+ * happened to other recipients meanwhile. One line says that it is made, for all of them.
  */
 #ifndef QUEUE_JOURNAL_H
 #define QUEUE_JOURNAL_H
@@ -32,12 +39,26 @@ void journal_free(struct letter *letter);
  */
 void journal_add_child(struct letter *letter, size_t parent, enum letter_kind kind,
                        const struct address *address);
-/* Says that the children of a recipient are complete; first: letter->count before the first of
- * them. */
+/*
+ * Says that the children of a recipient are complete; first: letter->count before the first of
+ * them. A success is reported of an only child, else of the parent: as "expanded", and of no child
+ * (RFC 3461 5.2.7).
+ */
 void journal_expanded(struct letter *letter, size_t parent, size_t first);
 /* Notes what became of a recipient, in memory and for journal_save. Reason NULL: none. */
 void journal_mark(struct letter *letter, size_t index, enum progress progress, const char *status,
                   const char *reason);
+/* Notes that the sender is to hear of the recipient's delay. */
+void journal_late(struct letter *letter, size_t index);
+/*
+ * Chooses whom the next report of this kind is about: those of a report that was begun before a
+ * crash, else all that are owed one. How many; *first is the first of them. journal_save comes
+ * before the report is made.
+ */
+size_t journal_choose(struct letter *letter, enum notify kind, size_t *first);
+bool journal_is_chosen(const struct letter *letter, size_t index, enum notify kind);
+/* Notes that the chosen ones' report is made. Failed ones become BOUNCED. */
+void journal_told(struct letter *letter, enum notify kind);
 /* Notes a round of delivery that left something pending. */
 void journal_tried(struct letter *letter);
 void journal_hold(struct letter *letter, bool held);

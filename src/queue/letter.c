@@ -175,9 +175,32 @@ bool letter_is_finished(const struct letter *letter)
 {
     for (size_t i = 0; i < letter->count; i++)
         if (letter->recipients[i].progress == PROGRESS_PENDING ||
-            letter->recipients[i].progress == PROGRESS_FAILED)
+            letter_owes(letter, i, NOTIFY_FAILURE) || letter_owes(letter, i, NOTIFY_SUCCESS))
             return false;
     return true;
+}
+
+const struct address *letter_original(const struct letter *letter, size_t index)
+{
+    while (letter->recipients[index].parent >= 0)
+        index = (size_t)letter->recipients[index].parent;
+    return &letter->recipients[index].address;
+}
+
+/* Failure and delay are for all to know of; who asked for what is the report's matter. */
+bool letter_owes(const struct letter *letter, size_t index, enum notify kind)
+{
+    const struct letter_recipient *recipient = &letter->recipients[index];
+    if (recipient->told & kind)
+        return false;
+    if (kind == NOTIFY_FAILURE)
+        return recipient->progress == PROGRESS_FAILED;
+    if (kind == NOTIFY_DELAY)
+        return recipient->late;
+    if (!(recipient->notify & NOTIFY_SUCCESS) || address_is_null(&letter->envelope.sender))
+        return false;
+    return recipient->progress == PROGRESS_DELIVERED || recipient->progress == PROGRESS_RELAYED ||
+           (recipient->progress == PROGRESS_EXPANDED && recipient->several);
 }
 
 struct outcome letter_remove(struct letter *letter)

@@ -21,9 +21,11 @@
 enum progress {
     PROGRESS_PENDING,
     PROGRESS_EXPANDED,  /* its children took over */
-    PROGRESS_DELIVERED, /* the next hop or the mailbox has it */
+    PROGRESS_DELIVERED, /* it is where mail ends: in a mailbox */
     PROGRESS_FAILED,    /* for good; the sender has not been told yet */
-    PROGRESS_BOUNCED    /* for good; the sender has been told, or must not be */
+    PROGRESS_BOUNCED,   /* for good; the sender has been told, or must not be */
+    PROGRESS_RELAYED,   /* the next hop has it, and does not report successes */
+    PROGRESS_PASSED     /* the next hop has it, and the duty to report with it (RFC 3461 5.2) */
 };
 
 enum letter_kind {
@@ -41,7 +43,11 @@ struct letter_recipient {
     enum progress progress;
     time_t when; /* of its last event; 0: none yet */
     char status[12];
-    char *reason; /* last thing heard about it; NULL: none */
+    char *reason;    /* last thing heard about it; NULL: none */
+    bool several;    /* EXPANDED into more or less than one child: they report no success */
+    bool late;       /* the sender is to hear of its delay */
+    unsigned chosen; /* enum notify, or-ed: the reports that it is to stand in, see journal.h */
+    unsigned told;   /* likewise: the reports that are made */
 };
 
 struct journal;
@@ -82,8 +88,14 @@ enum letter_found letter_open(const struct queue *queue, const char *id, enum le
                               bool verify, struct letter *letter, struct outcome *problem);
 void letter_close(struct letter *letter);
 
-/* Whether nothing is left to do for any recipient: each is delivered, or its sender knows. */
+/* Whether nothing is left to do for any recipient: each is delivered, and its sender knows what
+ * he has to know. */
 bool letter_is_finished(const struct letter *letter);
+/* The address of the envelope that led to this recipient. */
+const struct address *letter_original(const struct letter *letter, size_t index);
+/* Whether a report of this kind (one of NOTIFY_SUCCESS, FAILURE, DELAY) on this recipient is due.
+ */
+bool letter_owes(const struct letter *letter, size_t index, enum notify kind);
 /*
  * Takes a message out of the queue: first its file, then its journal, for the other order could
  * send it twice. The caller syncs the folder when it is done with a batch (letter_sync).

@@ -246,6 +246,7 @@ static void run_until_done(struct run *run)
 struct outcome run_queue(struct run *run)
 {
     sigset_t child;
+    run->coordinator = getpid();
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, NULL);

@@ -2,7 +2,7 @@
  * What one queue run works with. The coordinator (coordinator.c) visits each message that is due
  * (visit.c): it expands aliases, fills mailboxes (mailbox.c), and collects what goes to a next hop;
  * workers, one process a connection, deliver that (worker.c, smtp.h); then each message is settled
- * (settle.c): taken out, bounced (bounce.c) or given its next time.
+ * (settle.c): taken out, reported on (report.c) or given its next time.
  */
 #ifndef RUN_RUN_H
 #define RUN_RUN_H
@@ -52,6 +52,7 @@ struct run {
     size_t worker_count;
     struct texts busy_mailboxes; /* users whose mailbox could not be written in this run */
     uint64_t longest_wait;       /* of all retry schedules, in seconds */
+    pid_t coordinator;           /* the process whose children the workers are; 0: there are none */
     bool verbose;
     bool gathers; /* in the background: more mail may follow at once, wait a moment for it */
     bool insist;  /* due times and pauses of next hops do not count */
@@ -97,15 +98,20 @@ int work(struct run *run, struct hop *hop, const struct list *letters);
  * delivery.
  */
 void settle(struct run *run, struct letter *letter, bool attempted);
+/* How long a recipient is tried before it is given up, in seconds. */
+uint64_t settle_lifetime(const struct run *run, const struct letter *letter, size_t index);
 /* How long a next hop that has failed so often is left alone, in seconds. */
 uint64_t settle_pause(const struct run *run, const struct hop *hop);
 
-/* ---- bounce.c ---- */
+/* ---- report.c ---- */
 
 /*
- * Tells the sender of all recipients that failed for good (RFC 3464), once, and marks them as
- * told. DONE when the report is in the queue or none is due.
+ * Tells the sender what he is to know by now (RFC 3461, 3464): failures, delays that are marked,
+ * successes that he asked for; each once, and notes that. DONE when the reports are in the queue
+ * or none is due.
  */
-struct outcome bounce(struct run *run, struct letter *letter);
+struct outcome report_all(struct run *run, struct letter *letter);
+/* Whether the sender is to be told when this recipient is late. */
+bool report_wants_delay(const struct run *run, const struct letter *letter, size_t index);
 
 #endif

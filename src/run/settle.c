@@ -85,6 +85,8 @@ static struct wait note_waits(struct run *run, struct letter *letter)
         free(to);
         journal_mark(letter, i, PROGRESS_PENDING, status, reason);
     }
+    if (wait.schedule == UINT64_MAX) /* none is left, and a report could not be written */
+        wait = (struct wait){.schedule = scheduled_wait(run, NULL, letter->tries)};
     return wait;
 }
 
@@ -101,6 +103,13 @@ static bool is_expired(const struct run *run, const struct letter *letter,
     return next->way != WAY_HOLD && age >= (time_t)lifetime && letter->tries + 1 >= steps;
 }
 
+uint64_t settle_lifetime(const struct run *run, const struct letter *letter, size_t index)
+{
+    struct next_hop next;
+    hops_way(run, letter, index, &next);
+    return next.route && next.route->lifetime ? next.route->lifetime : run->settings.lifetime;
+}
+
 static void give_up(const struct run *run, struct letter *letter)
 {
     for (size_t i = 0; i < letter->count; i++) {
@@ -109,8 +118,7 @@ static void give_up(const struct run *run, struct letter *letter)
             continue;
         struct next_hop next;
         hops_way(run, letter, i, &next);
-        uint64_t lifetime =
-            next.route && next.route->lifetime ? next.route->lifetime : run->settings.lifetime;
+        uint64_t lifetime = settle_lifetime(run, letter, i);
         if (!is_expired(run, letter, &next, lifetime))
             continue;
         char age[32], reason[600];
@@ -121,11 +129,52 @@ static void give_up(const struct run *run, struct letter *letter)
     }
 }
 
-static void set_next_time(struct letter *letter, bool attempted, const struct wait *wait)
+/* ---- delays ---- */
+
+/* Whether the sender is to be told, now or later, that this recipient's mail waits. */
+static bool may_warn(const struct run *run, const struct letter *letter, size_t index)
+{
+    const struct letter_recipient *recipient = &letter->recipients[index];
+    struct next_hop next;
+    if (recipient->progress != PROGRESS_PENDING || recipient->late ||
+        !report_wants_delay(run, letter, index))
+        return false;
+    /* Held on purpose is not late. */
+    hops_way(run, letter, index, &next);
+    return next.way != WAY_HOLD;
+}
+
+static void mark_late(const struct run *run, struct letter *letter)
+{
+    time_t age = clock_now() - letter->envelope.arrived;
+    if (!run->settings.warn || age < (time_t)run->settings.warn)
+        return;
+    for (size_t i = 0; i < letter->count; i++)
+        if (may_warn(run, letter, i))
+            journal_late(letter, i);
+}
+
+/* A long step of the schedule does not keep the sender from hearing in time. */
+static time_t no_later_than_warning(const struct run *run, const struct letter *letter, time_t due)
+{
+    time_t warn = letter->envelope.arrived + (time_t)run->settings.warn;
+    if (!run->settings.warn || warn >= due || warn <= clock_now())
+        return due;
+    for (size_t i = 0; i < letter->count; i++)
+        if (may_warn(run, letter, i))
+            return warn;
+    return due;
+}
+
+/* ---- the end ---- */
+
+static void set_next_time(const struct run *run, struct letter *letter, bool attempted,
+                          const struct wait *wait)
 {
     time_t due = clock_now() + (time_t)with_jitter(wait->schedule);
     if (!attempted && wait->until)
         due = wait->until;
+    due = no_later_than_warning(run, letter, due);
     if (wait->held) {
         journal_hold(letter, true);
         due = LETTER_HELD_UNTIL;
@@ -144,7 +193,8 @@ void settle(struct run *run, struct letter *letter, bool attempted)
     struct wait wait = note_waits(run, letter);
     if (attempted)
         give_up(run, letter);
-    struct outcome outcome = bounce(run, letter);
+    mark_late(run, letter);
+    struct outcome outcome = report_all(run, letter);
     if (outcome_good(&outcome) && letter_is_finished(letter)) {
         outcome = letter_remove(letter);
         if (outcome_good(&outcome))
@@ -153,5 +203,5 @@ void settle(struct run *run, struct letter *letter, bool attempted)
     if (!outcome_good(&outcome))
         log_error("%s", outcome.reason);
     if (!outcome_good(&outcome) || !letter_is_finished(letter))
-        set_next_time(letter, attempted, &wait);
+        set_next_time(run, letter, attempted, &wait);
 }

@@ -49,9 +49,10 @@ struct transaction {
     enum dsn_return ret;
     int fd;
     off_t start;
-    uint64_t size;  /* bytes from start on */
-    bool eight_bit; /* has bytes over 127 */
-    bool not_8bit;  /* has NUL or lines over 998 bytes: needs re-encoding everywhere */
+    uint64_t size;      /* bytes from start on */
+    bool eight_bit;     /* has bytes over 127 */
+    bool not_8bit;      /* has NUL or lines over 998 bytes: needs re-encoding everywhere */
+    const char *prefix; /* fields in plain ASCII, each ended by LF, to go before it; NULL: none */
     struct smtp_recipient *recipients;
     size_t count;
     bool dsn_passed; /* filled in: the next hop took the DSN parameters over (RFC 3461 5.2) */

@@ -102,6 +102,8 @@ static bool count_block(void *context, const char *data, size_t length)
 struct outcome smtp_body_size(const struct transaction *transaction, uint64_t *size)
 {
     struct size_count count = {0};
+    if (transaction->prefix)
+        count_block(&count, transaction->prefix, strlen(transaction->prefix));
     struct outcome outcome = read_file(transaction, count_block, &count);
     smtp_encode_end(&count.encoder, &count.out);
     buffer_free(&count.out);
@@ -143,6 +145,9 @@ struct outcome smtp_body_send(struct smtp_session *session, const struct transac
                               bool convert)
 {
     struct sending sending = {.session = session, .outcome = outcome_done()};
+    if (transaction->prefix)
+        smtp_encode(&sending.encoder, transaction->prefix, strlen(transaction->prefix),
+                    &session->out);
     struct outcome outcome = convert ? mime_to_7bit(transaction->fd, transaction->start,
                                                     transaction->size, send_block, &sending)
                                      : read_file(transaction, send_block, &sending);

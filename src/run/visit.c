@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "mail/address.h"
 #include "queue/journal.h"
+#include "run/loop.h"
 #include "run/run.h"
 
 /* ---- mailboxes ---- */
@@ -33,7 +34,7 @@ static void note(struct letter *letter, size_t index, const struct outcome *outc
                  const char *mailbox)
 {
     char *to = address_text(&letter->recipients[index].address);
-    if (outcome->result != NEVER) /* bounce.c logs that */
+    if (outcome->result != NEVER) /* report.c logs that */
         log_event(letter->id, outcome->result == DONE ? "delivered" : "deferred", "to", to,
                   "mailbox", mailbox, "status", outcome->status, "reason",
                   outcome->result == DONE ? NULL : outcome->reason, NULL);
@@ -42,20 +43,12 @@ static void note(struct letter *letter, size_t index, const struct outcome *outc
                  outcome->result == DONE ? NULL : outcome->reason);
 }
 
-/* The address of the envelope that led to this recipient. */
-static const struct address *original_of(const struct letter *letter, size_t index)
-{
-    while (letter->recipients[index].parent >= 0)
-        index = (size_t)letter->recipients[index].parent;
-    return &letter->recipients[index].address;
-}
-
 static void fill_mailbox(struct run *run, struct letter *letter, size_t index, const char *user)
 {
     struct outcome outcome =
         is_busy(run, user)
             ? outcome_later("4.2.0", "the mailbox of %s is not tried twice in a run", user)
-            : mailbox_deliver(run, letter, user, original_of(letter, index));
+            : mailbox_deliver(run, letter, user, letter_original(letter, index));
     if (outcome.result == LATER && !is_busy(run, user))
         texts_add(&run->busy_mailboxes, user);
     note(letter, index, &outcome, user);
@@ -111,10 +104,15 @@ static const struct target *find_unsettled(const struct targets *targets)
     return NULL;
 }
 
-static void expand_recipient(struct run *run, struct letter *letter, size_t index)
+static void expand_recipient(struct run *run, struct letter *letter, size_t index,
+                             const struct loop_trace *trace)
 {
-    if (!outcome_good(&run->aliases_problem)) {
-        note(letter, index, &run->aliases_problem, NULL);
+    struct outcome outcome =
+        loop_check_address(trace, &letter->recipients[index].address, run->settings.hostname);
+    if (outcome_good(&outcome))
+        outcome = run->aliases_problem;
+    if (!outcome_good(&outcome)) {
+        note(letter, index, &outcome, NULL);
         return;
     }
     struct targets targets = {0};
@@ -179,7 +177,7 @@ static bool end_here(struct letter *letter, size_t index, const struct next_hop 
     else if (next->way != WAY_DISCARD)
         return false;
     char *to = address_text(&letter->recipients[index].address);
-    if (outcome_good(&outcome)) /* bounce.c logs the other */
+    if (outcome_good(&outcome)) /* report.c logs the other */
         log_event(letter->id, "delivered", "to", to, "via", "discard", "status", outcome.status,
                   NULL);
     free(to);
@@ -189,7 +187,7 @@ static bool end_here(struct letter *letter, size_t index, const struct next_hop 
 }
 
 /* What is not for a next hop. Expansions first: then every child is known and on disk. */
-static bool deliver_here(struct run *run, struct letter *letter)
+static bool deliver_here(struct run *run, struct letter *letter, const struct loop_trace *trace)
 {
     bool attempted = false;
     size_t count = letter->count;
@@ -200,7 +198,7 @@ static bool deliver_here(struct run *run, struct letter *letter)
             continue;
         hops_way(run, letter, i, &next);
         if (next.way == WAY_LOCAL)
-            expand_recipient(run, letter, i);
+            expand_recipient(run, letter, i, trace);
         else if (!end_here(letter, i, &next))
             continue;
         attempted = true;
@@ -215,6 +213,29 @@ static bool deliver_here(struct run *run, struct letter *letter)
     }
     if (!outcome_good(&saved))
         log_event(letter->id, "deferred", "reason", saved.reason, NULL);
+    return attempted;
+}
+
+static void fail_all(struct letter *letter, const struct outcome *outcome)
+{
+    for (size_t i = 0; i < letter->count; i++)
+        if (letter->recipients[i].progress == PROGRESS_PENDING)
+            note(letter, i, outcome, NULL);
+}
+
+/* Looks for a loop, then does what needs no next hop; whether that was an attempt. */
+static bool deliver(struct run *run, struct letter *letter)
+{
+    struct loop_trace trace;
+    struct outcome outcome = loop_read(letter, &trace);
+    if (outcome_good(&outcome))
+        outcome = loop_check_hosts(&trace, run->settings.max_hops);
+    bool attempted = true;
+    if (outcome_good(&outcome))
+        attempted = deliver_here(run, letter, &trace);
+    else
+        fail_all(letter, &outcome);
+    loop_free(&trace);
     return attempted;
 }
 
@@ -234,11 +255,12 @@ void visit(struct run *run, const char *id, enum letter_access access)
         return;
     }
     /* Senders that a crash left untold come first, so that the report gets the same id again. */
-    struct outcome told = bounce(run, &letter);
+    struct outcome told = report_all(run, &letter);
     if (!outcome_good(&told))
         log_event(id, "deferred", "reason", told.reason, NULL);
-    bool attempted = deliver_here(run, &letter);
-    struct outcome saved = journal_save(&letter);
+    bool attempted = deliver(run, &letter);
+    /* A message that is through leaves no journal: its file just goes. */
+    struct outcome saved = letter_is_finished(&letter) ? outcome_done() : journal_save(&letter);
     if (!outcome_good(&saved))
         log_event(id, "deferred", "reason", saved.reason, NULL);
     if (!queue_for_hops(run, &letter))

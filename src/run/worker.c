@@ -1,11 +1,13 @@
 /*
  * One connection's worth of work: takes messages from its list, one after the other, hands them to
  * the SMTP client and writes down what became of each recipient. It holds at most two locks, the
- * second without waiting.
+ * second without waiting. What an address of this machine sends on travels apart from the rest of
+ * its message, for it says so in its header (loop.h).
  */
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,16 +15,25 @@
 #include "config/credentials.h"
 #include "mail/address.h"
 #include "queue/journal.h"
+#include "run/loop.h"
 #include "run/run.h"
 #include "run/smtp.h"
 #include "run/trace.h"
 
 enum { BROKEN_SESSIONS = 3 /* in a row without a single message: the next hop is down */ };
 
-struct job {
+/* A message at hand, and its recipients that were handed out. */
+struct parcel {
     struct letter letter;
+    bool *taken;
+    size_t jobs; /* that are not finished */
+};
+
+struct job {
+    struct parcel *parcel;
     struct transaction transaction;
-    size_t *indexes; /* of the transaction's recipients in the letter */
+    size_t *indexes;      /* of the transaction's recipients in the letter */
+    struct buffer prefix; /* of the transaction */
     struct job *next;
 };
 
@@ -30,23 +41,60 @@ struct work {
     struct run *run;
     struct hop *hop;
     const struct list *letters;
-    size_t at;        /* the next one to look at */
-    struct job *jobs; /* handed out and not finished, at most two */
-    bool failed;      /* a disk says no: stop */
+    size_t at;             /* the next one to look at */
+    struct parcel *parcel; /* the one before, which may have recipients left */
+    struct job *jobs;      /* handed out and not finished, at most two */
+    bool failed;           /* a disk says no: stop */
 };
 
 /* ---- from the queue ---- */
 
+static struct parcel *open_parcel(struct work *work, const char *id)
+{
+    struct parcel *parcel = memory_get(sizeof *parcel);
+    struct outcome problem;
+    if (letter_open(&work->run->queue, id, LETTER_WORK, false, &parcel->letter, &problem) !=
+        LETTER_OPENED) {
+        free(parcel);
+        return NULL;
+    }
+    parcel->taken = memory_get(parcel->letter.count * sizeof *parcel->taken);
+    return parcel;
+}
+
+/* When neither a job nor the search for recipients has to do with it any more. */
+static void close_parcel(const struct work *work, struct parcel *parcel)
+{
+    if (parcel->jobs || parcel == work->parcel)
+        return;
+    letter_close(&parcel->letter);
+    free(parcel->taken);
+    free(parcel);
+}
+
+/* Whether the recipient may go along with another one: neither was sent on, or both by the same. */
+static bool fits(const struct letter *letter, size_t index, size_t first)
+{
+    bool apart = letter->recipients[first].parent >= 0;
+    if (!apart || letter->recipients[index].parent < 0)
+        return apart == (letter->recipients[index].parent >= 0);
+    return letter_original(letter, index) == letter_original(letter, first);
+}
+
 static void collect_recipients(struct work *work, struct job *job)
 {
-    struct letter *letter = &job->letter;
+    struct parcel *parcel = job->parcel;
+    struct letter *letter = &parcel->letter;
     struct transaction *transaction = &job->transaction;
     transaction->recipients = memory_get(letter->count * sizeof *transaction->recipients);
     job->indexes = memory_get(letter->count * sizeof *job->indexes);
     for (size_t i = 0; i < letter->count; i++) {
         struct letter_recipient *recipient = &letter->recipients[i];
-        if (recipient->progress != PROGRESS_PENDING || hops_find(work->run, letter, i) != work->hop)
+        if (recipient->progress != PROGRESS_PENDING || parcel->taken[i] ||
+            hops_find(work->run, letter, i) != work->hop ||
+            (transaction->count && !fits(letter, i, job->indexes[0])))
             continue;
+        parcel->taken[i] = true;
         job->indexes[transaction->count] = i;
         transaction->recipients[transaction->count++] = (struct smtp_recipient){
             .address = &recipient->address,
@@ -54,45 +102,68 @@ static void collect_recipients(struct work *work, struct job *job)
             .orcpt = recipient->orcpt,
             .outcome = outcome_later("4.4.2", "the session ended before an answer")};
     }
+    if (transaction->count && letter->recipients[job->indexes[0]].parent >= 0)
+        loop_put_mark(letter_original(letter, job->indexes[0]), work->run->settings.hostname,
+                      &job->prefix);
+    if (job->prefix.length)
+        transaction->prefix = buffer_text(&job->prefix);
 }
 
-static void free_job(struct job *job)
+static void free_job(const struct work *work, struct job *job)
 {
+    job->parcel->jobs--;
+    close_parcel(work, job->parcel);
     free(job->transaction.recipients);
     free(job->indexes);
-    letter_close(&job->letter);
+    buffer_free(&job->prefix);
     free(job);
+}
+
+/* A job for recipients of the parcel that go together; NULL: there are none left. */
+static struct job *make_job(struct work *work, struct parcel *parcel)
+{
+    struct letter *letter = &parcel->letter;
+    struct job *job = memory_get(sizeof *job);
+    job->parcel = parcel;
+    parcel->jobs++;
+    job->transaction = (struct transaction){.sender = &letter->envelope.sender,
+                                            .envid = letter->envelope.envid,
+                                            .ret = letter->envelope.ret,
+                                            .fd = letter->fd,
+                                            .start = letter->start,
+                                            .size = letter->size,
+                                            .eight_bit = letter->eight_bit,
+                                            .not_8bit = letter->not_8bit};
+    collect_recipients(work, job);
+    if (job->transaction.count)
+        return job;
+    free_job(work, job);
+    return NULL;
+}
+
+/* Whoever started us has ended: another run may be at work by now, and knows nothing of us. */
+static bool is_orphaned(const struct run *run)
+{
+    return run->coordinator && getppid() != run->coordinator;
 }
 
 static struct transaction *next_transaction(void *context)
 {
     struct work *work = context;
-    while (!work->failed && work->at < work->letters->count) {
-        const char *id = work->letters->entries[work->at++].id;
-        struct job *job = memory_get(sizeof *job);
-        struct outcome problem;
-        if (letter_open(&work->run->queue, id, LETTER_WORK, false, &job->letter, &problem) !=
-            LETTER_OPENED) {
-            free(job);
-            continue;
+    while (!work->failed) {
+        struct job *job = work->parcel ? make_job(work, work->parcel) : NULL;
+        if (job) {
+            job->next = work->jobs;
+            work->jobs = job;
+            return &job->transaction;
         }
-        struct letter *letter = &job->letter;
-        job->transaction = (struct transaction){.sender = &letter->envelope.sender,
-                                                .envid = letter->envelope.envid,
-                                                .ret = letter->envelope.ret,
-                                                .fd = letter->fd,
-                                                .start = letter->start,
-                                                .size = letter->size,
-                                                .eight_bit = letter->eight_bit,
-                                                .not_8bit = letter->not_8bit};
-        collect_recipients(work, job);
-        if (job->transaction.count == 0) {
-            free_job(job);
-            continue;
-        }
-        job->next = work->jobs;
-        work->jobs = job;
-        return &job->transaction;
+        struct parcel *before = work->parcel;
+        work->parcel = NULL;
+        if (before)
+            close_parcel(work, before);
+        if (work->at == work->letters->count || is_orphaned(work->run))
+            break;
+        work->parcel = open_parcel(work, work->letters->entries[work->at++].id);
     }
     return NULL;
 }
@@ -111,18 +182,27 @@ static struct job *take_job(struct work *work, const struct transaction *transac
     return job;
 }
 
+/* LMTP is where mail ends; a next hop that knows DSN has taken the duty to report over. */
+static enum progress progress_of(const struct work *work, const struct job *job, enum result result)
+{
+    if (result != DONE)
+        return result == NEVER ? PROGRESS_FAILED : PROGRESS_PENDING;
+    if (work->hop->next.way == WAY_LMTP)
+        return PROGRESS_DELIVERED;
+    return job->transaction.dsn_passed ? PROGRESS_PASSED : PROGRESS_RELAYED;
+}
+
 static void note_recipient(struct work *work, struct job *job, size_t i)
 {
     const struct smtp_recipient *recipient = &job->transaction.recipients[i];
     const struct outcome *outcome = &recipient->outcome;
-    enum progress progress = outcome->result == DONE    ? PROGRESS_DELIVERED
-                             : outcome->result == NEVER ? PROGRESS_FAILED
-                                                        : PROGRESS_PENDING;
-    journal_mark(&job->letter, job->indexes[i], progress, outcome->status, outcome->reason);
-    if (outcome->result == NEVER) /* bounce.c logs that */
+    struct letter *letter = &job->parcel->letter;
+    journal_mark(letter, job->indexes[i], progress_of(work, job, outcome->result), outcome->status,
+                 outcome->reason);
+    if (outcome->result == NEVER) /* report.c logs that */
         return;
     char *to = address_text(recipient->address);
-    log_event(job->letter.id, outcome->result == DONE ? "delivered" : "deferred", "to", to, "via",
+    log_event(letter->id, outcome->result == DONE ? "delivered" : "deferred", "to", to, "via",
               work->hop->name, "status", outcome->status, "reply", outcome->reason, NULL);
     free(to);
 }
@@ -132,22 +212,23 @@ static void finish_transaction(void *context, struct transaction *transaction)
 {
     struct work *work = context;
     struct job *job = take_job(work, transaction);
+    struct letter *letter = &job->parcel->letter;
     for (size_t i = 0; i < transaction->count; i++)
         note_recipient(work, job, i);
     struct outcome outcome;
-    if (letter_is_finished(&job->letter)) {
-        outcome = letter_remove(&job->letter);
+    if (letter_is_finished(letter)) {
+        outcome = letter_remove(letter);
         if (outcome_good(&outcome))
-            log_event(job->letter.id, "removed", NULL);
+            log_event(letter->id, "removed", NULL);
     } else {
-        outcome = journal_save(&job->letter);
+        outcome = journal_save(letter);
     }
     if (!outcome_good(&outcome)) {
         /* Going on would send what cannot be remembered as sent. */
         log_error("%s", outcome.reason);
         work->failed = true;
     }
-    free_job(job);
+    free_job(work, job);
 }
 
 /* ---- the connection ---- */
@@ -191,6 +272,10 @@ static struct outcome deliver(struct work *work, const struct smtp_hop *smtp)
             break;
         broken = transactions ? 0 : broken + 1;
     }
+    struct parcel *left = work->parcel;
+    work->parcel = NULL;
+    if (left)
+        close_parcel(work, left);
     return outcome;
 }
 

@@ -7,6 +7,7 @@ from email import policy
 
 import pytest
 
+from dsn import reports_in_mbox
 from realservers import PASSWORD, TRUST, USER, Exim, Postfix
 from sandbox import EX_CANTCREAT, EX_IOERR, EX_NOPERM, EX_TEMPFAIL
 from world import World
@@ -389,12 +390,10 @@ def test_C3_one_refused_recipient_bounces_and_the_others_have_it(exim):
     exim.smarthost.wait_for("good@example.net")
     exim.smarthost.wait_for("fine@example.net")
     exim.wait_empty()
-    reports = [one for one in exim.mailbox("ada")
-               if one.get_content_type() == "multipart/report"]
-    text = reports[-1].as_string()
-    assert reports[-1]["Return-Path"] == "<>"
-    assert "bad@refused.example" in text and "5.1.1" in text and "no such user" in text
-    assert "good@example.net" not in text
+    report = reports_in_mbox(exim.world.read("/var/mail/ada"))[-1]
+    assert report.only["final-recipient"] == "rfc822; bad@refused.example"
+    assert report.only["status"] == "5.1.1" and "no such user" in report.text
+    assert b"good@example.net" not in report.raw
 
 
 @with_exim
@@ -539,6 +538,8 @@ def test_users_own_settings_and_mailbox(plain):
         plain.sendmail("ben", stdin="Subject: not mine\n\nbody\n", user="ada", check=0)
         plain.world.wait_until(
             lambda: b"multipart/report" in plain.world.read("/home/ada/mail/ada"))
+        (report,) = reports_in_mbox(plain.world.read("/home/ada/mail/ada"))
+        assert report.only["final-recipient"] == "rfc822; ben@here.example"
         assert modes(plain.world, "/home/ada/.local/state/postrider")[0].endswith("ada:ada 700")
         assert b"not mine" not in plain.world.read("/var/mail/ben")
     finally:

@@ -209,6 +209,11 @@ static void test_journal(void **state)
     assert_false(letter_is_finished(&letter));
     journal_mark(&letter, 0, PROGRESS_DELIVERED, "2.0.0", NULL);
     journal_mark(&letter, 2, PROGRESS_BOUNCED, "5.1.1", "no");
+    assert_false(letter_is_finished(&letter)); /* its sender is to hear of the success */
+    size_t told;
+    assert_int_equal(journal_choose(&letter, NOTIFY_SUCCESS, &told), 1);
+    assert_int_equal(told, 0);
+    journal_told(&letter, NOTIFY_SUCCESS);
     assert_true(letter_is_finished(&letter));
     letter_close(&letter);
 

@@ -1,0 +1,169 @@
+/*
+ * Which reports are due, to whom, and that each is made once. Its id is made from the message's
+ * and the first recipient that it is about, and the journal fixes the others, so that a crash
+ * between writing it and noting it makes no second one. Nothing is ever reported about a message
+ * with the null reverse-path (RFC 5321 6.1): of its failure the postmaster hears, and if that fails
+ * too, nobody.
+ */
+#include "run/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/checksum.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "queue/journal.h"
+
+enum { PLAIN_ID = 15 /* characters of an id that is no report's */ };
+
+/* ---- who wants to know ---- */
+
+/* MAILER-DAEMON of this machine is just another name for nobody. */
+static bool is_nobody(const struct run *run, const struct address *sender)
+{
+    return address_is_null(sender) || (text_equal(sender->local, "mailer-daemon") &&
+                                       route_is_local(&run->settings, sender->domain));
+}
+
+/* RFC 3461 4.1. Nothing said means failure, and delay as is the custom. */
+static bool is_wanted(const struct run *run, const struct letter *letter, size_t index,
+                      enum notify kind)
+{
+    unsigned notify = letter->recipients[index].notify;
+    if (is_nobody(run, &letter->envelope.sender))
+        return kind == NOTIFY_FAILURE && !(notify & NOTIFY_NEVER);
+    return notify == 0 ? kind != NOTIFY_SUCCESS : (notify & kind) != 0;
+}
+
+bool report_wants_delay(const struct run *run, const struct letter *letter, size_t index)
+{
+    return is_wanted(run, letter, index, NOTIFY_DELAY);
+}
+
+bool report_is_about(const struct report *report, size_t index)
+{
+    return journal_is_chosen(report->letter, index, report->kind) &&
+           is_wanted(report->run, report->letter, index, report->kind);
+}
+
+static size_t count_recipients(const struct report *report)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < report->letter->count; i++)
+        count += report_is_about(report, i);
+    return count;
+}
+
+/* ---- the report ---- */
+
+/* The same for the same report, whoever makes it. */
+static void make_id(const char *letter, enum notify kind, size_t first, char id[QUEUE_ID_SIZE])
+{
+    char mark = kind == NOTIFY_FAILURE ? 'b' : kind == NOTIFY_DELAY ? 'd' : 's';
+    char full[QUEUE_ID_SIZE + 32];
+    snprintf(full, sizeof full, "%s%c%zu", letter, mark, first);
+    if (strlen(full) < QUEUE_ID_SIZE)
+        memcpy(id, full, strlen(full) + 1);
+    else
+        snprintf(id, QUEUE_ID_SIZE, "%.*s%c%07x", PLAIN_ID, letter, mark,
+                 (unsigned)(checksum_add(0, full, strlen(full)) & 0xFFFFFFF));
+}
+
+static struct address find_addressee(const struct report *report)
+{
+    if (!report->to_postmaster)
+        return address_copy(&report->letter->envelope.sender);
+    struct address postmaster = {.local = memory_copy("postmaster", strlen("postmaster"))};
+    address_qualify(&postmaster, report->run->settings.hostname);
+    return postmaster;
+}
+
+/* The id of the report has the message's in front: who looks for that finds this line, too. */
+static void log_report(const struct report *report)
+{
+    char *to = address_text(&report->to);
+    log_event(report->id, "received", "from", "<>", "to", to, "report",
+              report->kind == NOTIFY_FAILURE ? "failure"
+              : report->kind == NOTIFY_DELAY ? "delay"
+                                             : "success",
+              NULL);
+    free(to);
+}
+
+/* What a postmaster is told of another's failure ends there: nobody hears if that fails. */
+static struct outcome make(struct report *report)
+{
+    struct envelope envelope = {.arrived = clock_now(), .uid = getuid()};
+    report->to = find_addressee(report);
+    envelope_add(&envelope, address_copy(&report->to), report->to_postmaster ? NOTIFY_NEVER : 0,
+                 NULL);
+    struct draft *draft = draft_open(&report->run->queue, &envelope, report->id, 0);
+    envelope_free(&envelope);
+    struct outcome outcome = report_write(report, draft);
+    if (outcome_good(&outcome)) {
+        bool existed;
+        outcome = draft_commit(draft, &existed);
+        if (outcome_good(&outcome) && !existed)
+            log_report(report);
+    } else {
+        draft_drop(draft);
+    }
+    address_free(&report->to);
+    return outcome;
+}
+
+/* ---- what is due ---- */
+
+static void log_failures(const struct report *report)
+{
+    const struct letter *letter = report->letter;
+    for (size_t i = 0; i < letter->count; i++) {
+        const struct letter_recipient *recipient = &letter->recipients[i];
+        if (!journal_is_chosen(letter, i, NOTIFY_FAILURE))
+            continue;
+        char *to = address_text(&recipient->address);
+        log_event(letter->id, "bounced", "to", to, "status", recipient->status, "reason",
+                  recipient->reason, "report",
+                  report_is_about(report, i)                         ? report->id
+                  : is_nobody(report->run, &letter->envelope.sender) ? "none: the sender is <>"
+                                                                     : "none: not asked for",
+                  NULL);
+        free(to);
+    }
+}
+
+/* One kind: those whom it is about are on disk before it is. */
+static struct outcome report_kind(struct run *run, struct letter *letter, enum notify kind)
+{
+    struct report report = {.run = run, .letter = letter, .kind = kind};
+    size_t first;
+    if (!journal_choose(letter, kind, &first))
+        return outcome_done();
+    report.to_postmaster = is_nobody(run, &letter->envelope.sender);
+    struct outcome outcome = journal_save(letter);
+    if (outcome_good(&outcome) && count_recipients(&report)) {
+        make_id(letter->id, kind, first, report.id);
+        outcome = make(&report);
+        run->again = run->again || outcome_good(&outcome);
+    }
+    if (!outcome_good(&outcome))
+        return outcome;
+    if (kind == NOTIFY_FAILURE)
+        log_failures(&report);
+    journal_told(letter, kind);
+    return journal_save(letter);
+}
+
+struct outcome report_all(struct run *run, struct letter *letter)
+{
+    static const enum notify kinds[] = {NOTIFY_FAILURE, NOTIFY_DELAY, NOTIFY_SUCCESS};
+    struct outcome outcome = outcome_done();
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && outcome_good(&outcome); i++)
+        outcome = report_kind(run, letter, kinds[i]);
+    return outcome;
+}
