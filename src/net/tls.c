@@ -35,8 +35,9 @@ static int on_certificate(gnutls_session_t session)
     if (!tls->wish.verify)
         return 0;
     tls->pinned = tls->wish.fingerprint && *tls->wish.fingerprint;
-    tls->verified = tls->pinned ? trust_check_pin(session, tls->wish.fingerprint, &tls->reason)
-                                : trust_check(session, tls->wish.host, &tls->reason);
+    tls->verified = tls->pinned
+                        ? trust_check_pin(session, tls->wish.fingerprint, &tls->reason)
+                        : trust_check(session, tls->wish.host, tls->wish.also, &tls->reason);
     return tls->verified ? 0 : -1;
 }
 

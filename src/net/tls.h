@@ -17,6 +17,7 @@ struct tls;
 
 struct tls_wish {
     const char *host;  /* the name or IP address that the certificate must have */
+    const char *also;  /* another name that will do as well; NULL or "": none */
     bool verify;       /* false: any certificate will do, nothing below is looked at but keys */
     const char *trust; /* "system" or a PEM file; each is read once a process */
     const char

@@ -244,7 +244,8 @@ static void explain(unsigned status, gnutls_x509_crt_t certificate, struct buffe
         add_reason(reason, "not trusted");
 }
 
-bool trust_check(gnutls_session_t session, const char *host, struct buffer *reason)
+bool trust_check(gnutls_session_t session, const char *host, const char *also,
+                 struct buffer *reason)
 {
     gnutls_x509_crt_t certificate;
     const gnutls_datum_t *der;
@@ -261,7 +262,7 @@ bool trust_check(gnutls_session_t session, const char *host, struct buffer *reas
     if (is_weak_signed(certificate))
         status |= GNUTLS_CERT_INSECURE_ALGORITHM;
     explain(status, certificate, reason);
-    if (!is_for(certificate, host))
+    if (!is_for(certificate, host) && !(also && *also && is_for(certificate, also)))
         add_reason(reason, has_dns_name(certificate)
                                ? "wrong name: it is for another host"
                                : "wrong name: none of its alternative names is this host");

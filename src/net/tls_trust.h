@@ -16,9 +16,10 @@
 /* The credentials for a wish, kept for the life of the process; LATER 4.3.5 names what is wrong. */
 struct outcome trust_credentials(const struct tls_wish *wish,
                                  gnutls_certificate_credentials_t *credentials);
-/* Whether the peer's chain leads to whom we trust and is for this host; else the reason is put
- * behind the buffer. */
-bool trust_check(gnutls_session_t session, const char *host, struct buffer *reason);
+/* Whether the peer's chain leads to whom we trust and is for this host, or for the other name; else
+ * the reason is put behind the buffer. */
+bool trust_check(gnutls_session_t session, const char *host, const char *also,
+                 struct buffer *reason);
 /* Whether the peer's certificate is the one with this fingerprint, and nothing else. */
 bool trust_check_pin(gnutls_session_t session, const char *fingerprint, struct buffer *reason);
 

@@ -1,11 +1,12 @@
 /*
- * The SMTP client (RFC 5321): one connection to a next hop and as many transactions on it as the
- * source has. With PIPELINING (RFC 2920) the end of one message and the next envelope leave in one
- * write.
+ * The client of SMTP (RFC 5321) and LMTP (RFC 2033): one connection to a next hop and as many
+ * transactions on it as the source has. With PIPELINING (RFC 2920) the end of one message and the
+ * next envelope leave in one write.
  */
 #ifndef RUN_SMTP_H
 #define RUN_SMTP_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -19,15 +20,22 @@
 /* How to reach a next hop; everything belongs to the caller. */
 struct smtp_hop {
     const char *hostname;      /* for EHLO */
-    const struct texts *hosts; /* tried in turn: "host", "host:port", "[v6]:port" */
-    unsigned port;             /* when a host names none */
+    const struct texts *hosts; /* tried in turn: "host", "host:port", "[v6]:port", "srv:domain" */
+    const char *domain;        /* to its MX hosts instead; NULL: no */
+    const char *socket;        /* to this Unix socket instead, by LMTP; NULL: no */
+    const struct sockaddr_in *name_server; /* instead of those in resolv.conf, for tests; NULL */
+    unsigned port;                         /* when a host names none */
     enum tls_mode tls;
     const char *tls_trust;       /* "system" or a PEM file */
     const char *tls_fingerprint; /* "" or SHA-256 in hex, colons allowed: pins instead of trust */
     const char *tls_certificate, *tls_key;
     enum auth_mode auth; /* AUTH_OFF: no AUTH */
     const char *user;
-    const struct buffer *secret;
+    struct buffer *secret;
+    /* Called before each AUTH; puts a secret that is good for it into .secret. NULL: it is there.
+     */
+    struct outcome (*renew)(void *context, struct buffer *secret);
+    void *renew_context;
     /* Sees each line of the dialogue, without line end, secrets masked; direction '>' or '<', or
      * '*' for remarks (connected to, TLS parameters). NULL: nobody looks. */
     void (*trace)(void *context, char direction, const char *line);
@@ -73,7 +81,9 @@ struct smtp_source {
  * session worked and the source is empty. LATER: no host could be used (nothing was taken from the
  * source), or the session broke (what was unfinished got finished as LATER with this reason);
  * *transactions tells how many were finished with a reply to their own. When a session broke
- * after at least one transaction, calling again is sensible; the caller decides.
+ * after at least one transaction, calling again is sensible; the caller decides. NEVER: mail for
+ * this hop can go nowhere (dns_mx), or would come back to this very host; nothing was taken from
+ * the source, and this is the outcome of all that waits in it.
  */
 struct outcome smtp_deliver(const struct smtp_hop *hop, const struct smtp_source *source,
                             size_t *transactions);

@@ -23,7 +23,7 @@ bool smtp_wants_auth(const struct smtp_hop *hop)
 static struct outcome choose(const struct smtp_session *session, const char **mechanism)
 {
     const struct smtp_hop *hop = session->hop;
-    bool loopback = hop->tls == TLS_OFF && session->loopback;
+    bool loopback = session->target->tls == TLS_OFF && session->loopback;
     if (!session->stream.tls && !loopback)
         return outcome_later("4.7.11", "not signing in to %s: the connection is not encrypted",
                              session->host);
@@ -131,7 +131,11 @@ struct outcome smtp_sign_in(struct smtp_session *session)
     struct outcome outcome = choose(session, &mechanism);
     if (!outcome_good(&outcome))
         return outcome;
-    struct sasl_account account = {hop->user, hop->secret, session->host, session->port};
+    if (hop->renew)
+        outcome = hop->renew(hop->renew_context, hop->secret);
+    if (!outcome_good(&outcome))
+        return outcome;
+    struct sasl_account account = {hop->user, hop->secret, session->host, session->target->port};
     struct sasl *sasl;
     outcome = sasl_start(&sasl, mechanism, &account);
     if (!outcome_good(&outcome))

@@ -70,29 +70,30 @@ void smtp_offer_parse(const struct reply *reply, struct smtp_offer *offer)
     }
 }
 
-/* Whether the hop can be spoken to without any extension. */
+/* Whether the hop can be spoken to without any extension. LMTP knows no HELO (RFC 2033 4.1). */
 static bool is_plain(const struct smtp_session *session)
 {
-    const struct smtp_hop *hop = session->hop;
-    return !smtp_wants_auth(hop) &&
-           (session->stream.tls || hop->tls == TLS_OFF || hop->tls == TLS_OPPORTUNISTIC);
+    enum tls_mode tls = session->target->tls;
+    return !session->target->socket && !smtp_wants_auth(session->hop) &&
+           (session->stream.tls || tls == TLS_OFF || tls == TLS_OPPORTUNISTIC);
 }
 
 static struct outcome say_hello(struct smtp_session *session)
 {
-    smtp_put(session, "EHLO %s", session->hop->hostname);
-    struct outcome outcome = smtp_ask(session, LIMIT_COMMAND, "after EHLO");
+    const char *when = session->target->socket ? "after LHLO" : "after EHLO";
+    smtp_put(session, "%s %s", session->target->socket ? "LHLO" : "EHLO", session->hop->hostname);
+    struct outcome outcome = smtp_ask(session, LIMIT_COMMAND, when);
     if (!outcome_good(&outcome))
         return outcome;
     smtp_offer_parse(&session->reply, &session->offer);
     int class = session->reply.code / 100;
     if (class == 3)
-        return smtp_misplaced(session, "after EHLO");
+        return smtp_misplaced(session, when);
     if (class == 2)
         return outcome;
     smtp_offer_parse(&(struct reply){0}, &session->offer);
     if (class == 4 || !is_plain(session))
-        return reply_later(&session->reply, session->host, "after EHLO", NULL);
+        return reply_later(&session->reply, session->host, when, NULL);
     smtp_put(session, "HELO %s", session->hop->hostname);
     outcome = smtp_ask(session, LIMIT_COMMAND, "after HELO");
     if (!outcome_good(&outcome))
@@ -106,7 +107,8 @@ static struct outcome say_hello(struct smtp_session *session)
 static struct outcome shake_hands(struct smtp_session *session)
 {
     const struct smtp_hop *hop = session->hop;
-    struct tls_wish wish = {.host = session->host,
+    struct tls_wish wish = {.host = session->target->certificate_name,
+                            .also = session->target->other_name,
                             .verify = hop->tls != TLS_OPPORTUNISTIC,
                             .trust = hop->tls_trust,
                             .fingerprint = hop->tls_fingerprint,
@@ -117,7 +119,10 @@ static struct outcome shake_hands(struct smtp_session *session)
     struct outcome outcome = tls_connect(&tls, session->stream.fd, &wish, session->stream.deadline);
     if (!outcome_good(&outcome)) {
         session->dead = true;
-        return outcome;
+        if (text_equal(session->host, wish.host))
+            return outcome;
+        return outcome_later(outcome.status, "%s, found by srv:%s: %s", session->host, wish.host,
+                             outcome.reason);
     }
     stream_secure(&session->stream, tls);
     struct buffer words = {0};
@@ -130,7 +135,7 @@ static struct outcome shake_hands(struct smtp_session *session)
 /* DONE without TLS only for an opportunistic hop. */
 static struct outcome start_tls(struct smtp_session *session, enum smtp_stage *stage)
 {
-    bool optional = session->hop->tls == TLS_OPPORTUNISTIC;
+    bool optional = session->target->tls == TLS_OPPORTUNISTIC;
     if (!session->offer.starttls)
         return optional ? outcome_done()
                         : outcome_later("4.7.4", "%s does not offer STARTTLS, which is required",
@@ -156,6 +161,21 @@ static struct outcome start_tls(struct smtp_session *session, enum smtp_stage *s
     return outcome_good(&outcome) ? say_hello(session) : outcome;
 }
 
+/* Whether the greeting names this host, at an address of this machine: a relay of others, such as a
+ * tunnel on loopback, has another name. */
+static bool is_ourselves(const struct smtp_session *session)
+{
+    size_t length;
+    const char *text = reply_line(&session->reply, 0, &length);
+    if (!session->leads_here || !text)
+        return false;
+    char *line = memory_copy(text, length);
+    line[strcspn(line, " \t\r")] = '\0';
+    bool ours = text_equal(line, session->hop->hostname);
+    free(line);
+    return ours;
+}
+
 static struct outcome hear_greeting(struct smtp_session *session)
 {
     struct outcome outcome = smtp_read(session, LIMIT_GREETING, "as its greeting");
@@ -165,12 +185,15 @@ static struct outcome hear_greeting(struct smtp_session *session)
         return smtp_misplaced(session, "as its greeting");
     if (session->reply.code / 100 != 2)
         return reply_later(&session->reply, session->host, "as its greeting", NULL);
+    if (is_ourselves(session))
+        return outcome_never("5.4.6", "the next hop is this very host: %s, port %u, greets as %s",
+                             session->host, session->target->port, session->hop->hostname);
     return outcome;
 }
 
 struct outcome smtp_greet(struct smtp_session *session, bool encrypt, enum smtp_stage *stage)
 {
-    enum tls_mode mode = session->hop->tls;
+    enum tls_mode mode = session->target->tls;
     struct outcome outcome = outcome_done();
     *stage = STAGE_GREETING;
     if (mode == TLS_IMPLICIT) {

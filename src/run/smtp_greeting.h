@@ -1,6 +1,6 @@
 /*
  * From a connected address to a session in which MAIL can be said: TLS, greeting, EHLO, STARTTLS,
- * AUTH. RFC 5321 3.1 and 3.2, 3207, 4954, 8314.
+ * AUTH. RFC 5321 3.1 and 3.2, 3207, 4954, 8314; 2033 for LHLO.
  */
 #ifndef RUN_SMTP_GREETING_H
 #define RUN_SMTP_GREETING_H
@@ -12,9 +12,9 @@
 enum smtp_stage { STAGE_CONNECT, STAGE_GREETING, STAGE_TLS, STAGE_AUTH, STAGE_READY };
 
 /*
- * session: hop, host, port, loopback and an open stream are set. LATER for whatever goes wrong, a
- * 5yz too: a server that refuses us says nothing about a message. With encrypt false an
- * opportunistic hop is spoken to in clear.
+ * session: hop, target, host, loopback, leads_here and an open stream are set. LATER for whatever
+ * goes wrong, a 5yz too: a server that refuses us says nothing about a message; NEVER 5.4.6 when it
+ * is this very host. With encrypt false an opportunistic hop is spoken to in clear.
  */
 struct outcome smtp_greet(struct smtp_session *session, bool encrypt, enum smtp_stage *stage);
 /* The lines of an EHLO reply. */

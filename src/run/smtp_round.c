@@ -247,12 +247,55 @@ static void trace_message(const struct work *work)
     smtp_trace(work->session, '*', words);
 }
 
-/* The message, its dot, and along with that what comes next; then the reply to the dot. */
+/* The one reply to the dot. */
+static struct outcome take_end(struct work *work)
+{
+    struct smtp_session *session = work->session;
+    struct outcome outcome = smtp_read(session, LIMIT_FINAL, "after the message");
+    if (!outcome_good(&outcome))
+        return outcome;
+    if (session->reply.code / 100 == 3)
+        return smtp_misplaced(session, "after the message");
+    session->open_mail = false;
+    if (work->now.accepted && is_about_session(&session->reply))
+        return refuse_session(session, "after the message");
+    outcome = smtp_verdict(session, "after the message");
+    smtp_mail_settle_all(work->now.mail, STATE_ACCEPTED, &outcome);
+    return outcome_done();
+}
+
+/* RFC 2033 4.2: a reply for each recipient that was accepted, in their order. */
+static struct outcome take_ends(struct work *work)
+{
+    struct smtp_session *session = work->session;
+    struct smtp_mail *mail = work->now.mail;
+    for (size_t i = 0; i < work->now.count; i++) {
+        if (mail->states[work->now.chosen[i]] != STATE_ACCEPTED)
+            continue;
+        struct outcome outcome = smtp_read(session, LIMIT_FINAL, "after the message");
+        if (!outcome_good(&outcome))
+            return outcome;
+        if (session->reply.code / 100 == 3)
+            return smtp_misplaced(session, "after the message");
+        outcome = is_about_session(&session->reply)
+                      ? reply_later(&session->reply, session->host, "after the message", NULL)
+                      : smtp_verdict(session, "after the message");
+        smtp_mail_settle(mail, work->now.chosen[i], &outcome);
+    }
+    session->open_mail = false;
+    return outcome_done();
+}
+
+/* The message, its dot, and along with that what comes next; then what is said to the dot. */
 static struct outcome send_message(struct work *work)
 {
     struct smtp_session *session = work->session;
     struct smtp_mail *mail = work->now.mail, *following = NULL;
     struct outcome outcome = outcome_done();
+    bool each = session->target->socket;
+    /* Nobody was accepted, and so nobody would be answered for. */
+    if (each && !work->now.accepted)
+        return smtp_misplaced(session, "after DATA");
     if (work->now.accepted) {
         trace_message(work);
         outcome = smtp_body_send(session, mail->transaction, mail->convert);
@@ -262,23 +305,16 @@ static struct outcome send_message(struct work *work)
     if (session->offer.pipelining && !is_exhausted(session))
         following = mail->waiting ? mail : fetch(work);
     smtp_put(session, ".");
+    if (each)
+        session->unsent += work->now.accepted - 1;
     if (following) {
         begin(&work->then, following, session, false);
         put_steps(&work->then, session);
     }
     outcome = smtp_flush(session, LIMIT_BLOCK);
-    if (outcome_good(&outcome))
-        outcome = smtp_read(session, LIMIT_FINAL, "after the message");
     if (!outcome_good(&outcome))
         return outcome;
-    if (session->reply.code / 100 == 3)
-        return smtp_misplaced(session, "after the message");
-    session->open_mail = false;
-    if (work->now.accepted && is_about_session(&session->reply))
-        return refuse_session(session, "after the message");
-    outcome = smtp_verdict(session, "after the message");
-    smtp_mail_settle_all(mail, STATE_ACCEPTED, &outcome);
-    return outcome_done();
+    return each ? take_ends(work) : take_end(work);
 }
 
 /* A message in a session that broke: kept for the next session when its MAIL had not been taken

@@ -1,6 +1,6 @@
 /*
  * Transactions in a session that is ready: MAIL, RCPT, DATA and the message, as many as the source
- * has. RFC 5321 3.3, 2920 (PIPELINING), 9422 (LIMITS).
+ * has. RFC 5321 3.3, 2920 (PIPELINING), 9422 (LIMITS), 2033 (LMTP).
  */
 #ifndef RUN_SMTP_ROUND_H
 #define RUN_SMTP_ROUND_H

@@ -1,5 +1,5 @@
 /*
- * One SMTP session as the client's parts share it: commands put together until they leave in one
+ * One session as the client's parts share it: commands put together until they leave in one
  * write, replies read one by one, time limits, the trace. Not for use outside smtp*.c.
  */
 #ifndef RUN_SMTP_SESSION_H
@@ -14,6 +14,7 @@
 #include "net/reply.h"
 #include "net/stream.h"
 #include "run/smtp.h"
+#include "run/smtp_hosts.h"
 
 /* Seconds, RFC 5321 4.5.3.2. */
 enum smtp_limit {
@@ -38,9 +39,10 @@ struct smtp_offer {
 
 struct smtp_session {
     const struct smtp_hop *hop;
-    const char *host; /* as the settings name it, without the port */
-    unsigned port;
+    const struct smtp_target *target; /* the one of the hop's that this is a session with */
+    const char *host;                 /* its name, for words */
     bool loopback;
+    bool leads_here; /* the other end is on this machine */
     struct stream stream;
     struct reply reply; /* the last one */
     struct smtp_offer offer;

@@ -242,7 +242,7 @@ static void test_dialling(void **state)
     assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
     struct addrinfo *found;
-    struct outcome outcome = dial_resolve("127.0.0.1", ntohs(address.sin_port), &found);
+    struct outcome outcome = dial_resolve("127.0.0.1", ntohs(address.sin_port), true, &found);
     assert_int_equal(outcome.result, DONE);
     outcome = dial_connect(found, "me", 2000, &fd);
     assert_int_equal(outcome.result, LATER);
