@@ -54,7 +54,7 @@ ifneq ($(filter-out clean uninstall dist format,$(or $(MAKECMDGOALS),all)),)
 
   # The front door gets no library that speaks to the network: naming one there fails to link.
   FRONT_LIBS := $(shell $(PKG_CONFIG) --libs inih libidn2) -ldb
-  RUN_LIBS   := $(FRONT_LIBS) $(shell $(PKG_CONFIG) --libs gnutls libgsasl)
+  RUN_LIBS   := $(FRONT_LIBS) $(shell $(PKG_CONFIG) --libs gnutls libgsasl) -lresolv
   LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags gnutls libgsasl inih libidn2)
 
   ifeq ($(SANITIZE),)

@@ -81,7 +81,8 @@ static void start_worker(struct run *run, struct hop *hop, struct list letters)
         return;
     }
     run->workers = memory_resize(run->workers, (run->worker_count + 1) * sizeof *run->workers);
-    run->workers[run->worker_count++] = (struct worker){.pid = pid, .hop = hop, .letters = letters};
+    run->workers[run->worker_count++] =
+        (struct worker){.pid = pid, .hop = hop, .letters = letters, .began = clock_now()};
     hop->workers++;
     hop->started = clock_ms();
 }
@@ -115,6 +116,15 @@ static void start_workers(struct run *run, struct hop *hop)
     list_free(&waiting);
 }
 
+/* When the next hop's rate was used up, some messages were not offered: that is no try. */
+static bool was_attempted(const struct letter *letter, const struct worker *worker)
+{
+    bool heard = !hop_is_pausing(&worker->hop->state);
+    for (size_t i = 0; i < letter->count && !heard; i++)
+        heard = letter->recipients[i].when >= worker->began;
+    return heard;
+}
+
 /* What a worker left behind: each message that is still there is settled. */
 static void end_worker(struct run *run, struct worker worker, int status)
 {
@@ -132,7 +142,7 @@ static void end_worker(struct run *run, struct worker worker, int status)
         if (letter_open(&run->queue, worker.letters.entries[i].id, LETTER_WORK, false, &letter,
                         &problem) != LETTER_OPENED)
             continue;
-        settle(run, &letter, true);
+        settle(run, &letter, was_attempted(&letter, &worker));
         letter_close(&letter);
     }
     list_free(&taken);
@@ -277,8 +287,9 @@ struct outcome run_letter(struct run *run, const char *id)
         struct list letters = hop->waiting;
         hop->waiting = (struct list){0};
         hop->workers++;
+        struct worker worker = {.hop = hop, .letters = letters, .began = clock_now()};
         int status = work(run, hop, &letters);
-        end_worker(run, (struct worker){.hop = hop, .letters = letters}, status);
+        end_worker(run, worker, status);
     }
     letter_sync(&run->queue);
     runner_clear_traces(&run->queue, &run->trace, false);

@@ -36,6 +36,7 @@ struct worker {
     pid_t pid;
     struct hop *hop;
     struct list letters; /* what it was given */
+    time_t began;
 };
 
 struct run {

@@ -1,26 +1,35 @@
 /*
  * One connection's worth of work: takes messages from its list, one after the other, hands them to
- * the SMTP client and writes down what became of each recipient. It holds at most two locks, the
- * second without waiting. What an address of this machine sends on travels apart from the rest of
- * its message, for it says so in its header (loop.h).
+ * the SMTP client and writes down what became of each recipient. It holds at most two messages'
+ * locks, the second without waiting. It waits for a seat at the next hop first, and offers no
+ * message that the hop's rate does not allow (limit.h). What an address of this machine sends on
+ * travels apart from the rest of its message, for it says so in its header (loop.h).
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "config/credentials.h"
 #include "mail/address.h"
+#include "queue/hop.h"
 #include "queue/journal.h"
+#include "queue/limit.h"
 #include "run/loop.h"
 #include "run/run.h"
 #include "run/smtp.h"
 #include "run/trace.h"
 
-enum { BROKEN_SESSIONS = 3 /* in a row without a single message: the next hop is down */ };
+enum {
+    BROKEN_SESSIONS = 3,     /* in a row without a single message: the next hop is down */
+    SHORT_WAIT_MS = 5 * 1000 /* until the rate allows one more: waited for in the session */
+};
 
 /* A message at hand, and its recipients that were handed out. */
 struct parcel {
@@ -45,6 +54,10 @@ struct work {
     struct parcel *parcel; /* the one before, which may have recipients left */
     struct job *jobs;      /* handed out and not finished, at most two */
     bool failed;           /* a disk says no: stop */
+    bool full;             /* the rate is used up: stop, for so many milliseconds */
+    int64_t full_ms;
+    bool refused;       /* nothing more is offered to the next hop */
+    bool secret_is_new; /* nobody has signed in with it yet */
 };
 
 /* ---- from the queue ---- */
@@ -147,25 +160,70 @@ static bool is_orphaned(const struct run *run)
     return run->coordinator && getppid() != run->coordinator;
 }
 
+/* Whether one more message may go now, or very soon; take: it goes. */
+static bool rate_allows(struct work *work, bool take)
+{
+    const struct rate *rate = &work->hop->next.peer->rate;
+    const struct limit_rate limit = {rate->count, rate->seconds};
+    int64_t wait = 0;
+    while (!work->refused) {
+        struct outcome outcome =
+            limit_ask(&work->run->queue, work->hop->name, &limit, NULL, take, &wait);
+        if (!outcome_good(&outcome)) {
+            log_error("%s", outcome.reason);
+            work->failed = true;
+            return false;
+        }
+        if (wait == 0 || (!take && wait <= SHORT_WAIT_MS))
+            return true;
+        if (wait > SHORT_WAIT_MS) {
+            work->full = true;
+            work->full_ms = wait;
+            return false;
+        }
+        struct timespec pause = {.tv_sec = wait / 1000, .tv_nsec = wait % 1000 * 1000000L};
+        while (nanosleep(&pause, &pause) < 0 && errno == EINTR)
+            ;
+    }
+    return true;
+}
+
+/* The parcel has no recipients left that would have to be looked for. */
+static void leave_parcel(struct work *work)
+{
+    struct parcel *before = work->parcel;
+    work->parcel = NULL;
+    if (before)
+        close_parcel(work, before);
+}
+
+/* The next recipients that go together; NULL: there are none, or no more may go now. */
+static struct job *next_job(struct work *work)
+{
+    for (;;) {
+        struct job *job = work->parcel ? make_job(work, work->parcel) : NULL;
+        if (job && rate_allows(work, true))
+            return job;
+        if (job)
+            free_job(work, job);
+        leave_parcel(work);
+        if (job || work->at == work->letters->count || is_orphaned(work->run))
+            return NULL;
+        work->parcel = open_parcel(work, work->letters->entries[work->at++].id);
+    }
+}
+
 static struct transaction *next_transaction(void *context)
 {
     struct work *work = context;
-    while (!work->failed) {
-        struct job *job = work->parcel ? make_job(work, work->parcel) : NULL;
-        if (job) {
-            job->next = work->jobs;
-            work->jobs = job;
-            return &job->transaction;
-        }
-        struct parcel *before = work->parcel;
-        work->parcel = NULL;
-        if (before)
-            close_parcel(work, before);
-        if (work->at == work->letters->count || is_orphaned(work->run))
-            break;
-        work->parcel = open_parcel(work, work->letters->entries[work->at++].id);
+    struct job *job = work->failed || work->full ? NULL : next_job(work);
+    if (!job) {
+        leave_parcel(work);
+        return NULL;
     }
-    return NULL;
+    job->next = work->jobs;
+    work->jobs = job;
+    return &job->transaction;
 }
 
 /* ---- back to the queue ---- */
@@ -233,29 +291,65 @@ static void finish_transaction(void *context, struct transaction *transaction)
 
 /* ---- the connection ---- */
 
-static struct outcome prepare(struct work *work, struct buffer *secret, struct smtp_hop *smtp)
+static struct outcome find_secret(struct work *work, struct buffer *secret)
 {
-    const struct smarthost *smarthost = work->hop->next.peer;
-    *smtp = (struct smtp_hop){.hostname = work->run->settings.hostname,
-                              .hosts = &smarthost->hosts,
-                              .port = smarthost->port,
-                              .tls = smarthost->tls,
-                              .tls_trust = smarthost->tls_trust,
-                              .tls_fingerprint = smarthost->tls_fingerprint,
-                              .tls_certificate = smarthost->tls_certificate,
-                              .tls_key = smarthost->tls_key,
-                              .auth = smarthost->auth,
-                              .user = smarthost->user,
-                              .secret = secret,
-                              .trace = work->run->verbose ? trace_line : NULL};
-    if (!*smarthost->user && smarthost->auth != AUTH_EXTERNAL)
-        smtp->auth = AUTH_OFF;
-    if (smtp->auth == AUTH_OFF || smtp->auth == AUTH_EXTERNAL)
-        return outcome_done();
     char *path = settings_credentials_path(&work->run->settings);
-    struct outcome outcome = credentials_find(smarthost, path, secret);
+    struct outcome outcome = credentials_find(work->hop->next.peer, path, secret);
     free(path);
     return outcome;
+}
+
+/* What a command prints may be good for one session only, such as a token. */
+static struct outcome renew_secret(void *context, struct buffer *secret)
+{
+    struct work *work = context;
+    bool is_new = work->secret_is_new;
+    work->secret_is_new = false;
+    if (is_new || !*work->hop->next.peer->password_command)
+        return outcome_done();
+    return find_secret(work, secret);
+}
+
+static struct outcome prepare(struct work *work, struct buffer *secret, struct smtp_hop *smtp)
+{
+    const struct next_hop *next = &work->hop->next;
+    const struct smarthost *peer = next->peer;
+    *smtp = (struct smtp_hop){.hostname = work->run->settings.hostname,
+                              .hosts = &peer->hosts,
+                              .domain = next->way == WAY_MX ? next->domain : NULL,
+                              .socket = next->way == WAY_LMTP ? next->route->argument : NULL,
+                              .port = peer->port,
+                              .tls = peer->tls,
+                              .tls_trust = peer->tls_trust,
+                              .tls_fingerprint = peer->tls_fingerprint,
+                              .tls_certificate = peer->tls_certificate,
+                              .tls_key = peer->tls_key,
+                              .auth = peer->auth,
+                              .user = peer->user,
+                              .secret = secret,
+                              .renew = renew_secret,
+                              .renew_context = work,
+                              .trace = work->run->verbose ? trace_line : NULL};
+    if (next->way == WAY_LMTP || (!(peer->user && *peer->user) && peer->auth != AUTH_EXTERNAL))
+        smtp->auth = AUTH_OFF;
+    if (smtp->auth == AUTH_OFF || smtp->auth == AUTH_EXTERNAL) {
+        smtp->renew = NULL;
+        return outcome_done();
+    }
+    work->secret_is_new = true;
+    return find_secret(work, secret);
+}
+
+/* Nothing for this next hop will ever go anywhere. */
+static void refuse_all(struct work *work, const struct outcome *outcome)
+{
+    struct transaction *transaction;
+    work->refused = true;
+    while ((transaction = next_transaction(work))) {
+        for (size_t i = 0; i < transaction->count; i++)
+            transaction->recipients[i].outcome = *outcome;
+        finish_transaction(work, transaction);
+    }
 }
 
 /* As many sessions as it takes, while each gets something done. */
@@ -268,29 +362,85 @@ static struct outcome deliver(struct work *work, const struct smtp_hop *smtp)
     while (broken < BROKEN_SESSIONS && !work->failed) {
         size_t transactions = 0, before = work->at;
         outcome = smtp_deliver(smtp, &source, &transactions);
-        if (outcome_good(&outcome) || work->at == before)
+        if (outcome.result == NEVER) {
+            refuse_all(work, &outcome);
+            return outcome_done();
+        }
+        if (outcome_good(&outcome) || work->full || work->at == before)
             break;
         broken = transactions ? 0 : broken + 1;
     }
-    struct parcel *left = work->parcel;
-    work->parcel = NULL;
-    if (left)
-        close_parcel(work, left);
     return outcome;
+}
+
+/* With a seat at the next hop, and with what is needed to sign in. */
+static struct outcome use_seat(struct work *work)
+{
+    struct buffer secret = {.limit = 65536};
+    struct smtp_hop smtp;
+    struct outcome outcome = outcome_done();
+    /* No connection is made for nothing. */
+    if (is_orphaned(work->run) || !rate_allows(work, false))
+        return outcome;
+    outcome = prepare(work, &secret, &smtp);
+    if (outcome_good(&outcome))
+        outcome = deliver(work, &smtp);
+    buffer_wipe(&secret);
+    return outcome;
+}
+
+/* While we waited, somebody else may have found out that the hop is not to be used now. */
+static bool is_left_alone(struct work *work)
+{
+    struct hop_state state;
+    hop_read(&work->run->queue, work->hop->name, &state);
+    return state.until > clock_now() && state.until != work->hop->state.until;
+}
+
+/* "rate = 100/h is used up until 14:05" */
+static void pause_hop(struct work *work)
+{
+    const struct rate *rate = &work->hop->next.peer->rate;
+    uint64_t wait = (uint64_t)(work->full_ms + 999) / 1000;
+    time_t now = clock_now(), until = now + (time_t)wait;
+    char when[64] = "";
+    struct tm today, then;
+    if (localtime_r(&now, &today) && localtime_r(&until, &then)) {
+        bool same_day = today.tm_yday == then.tm_yday && today.tm_year == then.tm_year;
+        if (!strftime(when, sizeof when, same_day ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &then))
+            when[0] = '\0';
+    }
+    const char *unit = rate->seconds == 1       ? "s"
+                       : rate->seconds == 60    ? "m"
+                       : rate->seconds == 3600  ? "h"
+                       : rate->seconds == 86400 ? "d"
+                                                : "?";
+    struct outcome why =
+        outcome_later("4.4.5", "rate = %u/%s is used up until %s", rate->count, unit, when);
+    log_notice("%s pauses: %s", work->hop->name, why.reason);
+    hop_pause(&work->run->queue, work->hop->name, &why, wait);
 }
 
 int work(struct run *run, struct hop *hop, const struct list *letters)
 {
     struct work work = {.run = run, .hop = hop, .letters = letters};
-    struct buffer secret = {.limit = 65536};
-    struct smtp_hop smtp;
-    struct outcome outcome = prepare(&work, &secret, &smtp);
+    int seat;
+    bool waited;
+    struct outcome outcome =
+        limit_enter(&run->queue, hop->name, hop->next.peer->connections, &seat, &waited);
+    if (outcome_good(&outcome) && waited && is_left_alone(&work)) {
+        file_close(&seat);
+        return EX_TEMPFAIL;
+    }
     if (outcome_good(&outcome))
-        outcome = deliver(&work, &smtp);
-    buffer_wipe(&secret);
+        outcome = use_seat(&work);
+    leave_parcel(&work);
+    file_close(&seat);
     letter_sync(&run->queue);
     if (outcome_good(&outcome)) {
         hop_works(&run->queue, hop->name);
+        if (work.full)
+            pause_hop(&work);
         return EX_OK;
     }
     log_error("%s cannot be used now: %s", hop->name, outcome.reason);

@@ -39,7 +39,7 @@ def build_client():
             subprocess.run(
                 [*shlex.split(os.environ.get("CC", "cc")), "-std=c11", "-D_GNU_SOURCE", "-O1",
                  "-g", *sanitize, "-I", REPOSITORY / "src", "-o", f"{program}.new", source,
-                 archive, *shlex.split(libraries), "-ldb"], check=True)
+                 archive, *shlex.split(libraries), "-ldb", "-lresolv"], check=True)
             os.replace(f"{program}.new", program)
     return program
 
