@@ -1,6 +1,7 @@
 """
 Q1: kill -9 of submitters and runners at random moments. Every message whose submitter said 0 is
-delivered or still queued in the end, and none twice unless the reply to its final dot was lost.
+delivered or still queued in the end, and none twice unless the reply to its final dot was lost. Its
+sender hears of every success and failure, and of no success, failure or delay twice.
 
 POSTRIDER_KILLS sets the number of kills; the short form is part of make check.
 """
@@ -14,8 +15,9 @@ import time
 from collections import Counter
 
 import pytest
+from dsn import entries, read_report
 from sandbox import wait_until
-from smtpfake import FakeServer
+from smtpfake import EXTENSIONS, FakeServer
 
 KILLS = int(os.environ.get("POSTRIDER_KILLS", "60"))
 
@@ -43,8 +45,10 @@ def kill_runner(sandbox, chance, killed):
 def submit(sandbox, number, kind, chance, killed):
     """Starts a submission and perhaps kills it; True when it said 0."""
     recipients = {"local": [sandbox.user], "remote": ["you@example.net"],
-                  "both": ["you@example.net", "team"]}[kind]
-    argv = [sandbox.build / "sendmail", "-C", sandbox.config, "-i", *recipients]
+                  "both": ["you@example.net", "team"], "refused": ["refused@example.net"],
+                  "mixed": ["refused@example.net", "nobody-here", "you@example.net"]}[kind]
+    argv = [sandbox.build / "sendmail", "-C", sandbox.config, "-i", "-f", sandbox.user,
+            "-N", "success,failure,delay", "-V", f"m{number}", *recipients]
     body = b"Subject: m%d\n\n" % number + b"line of text\n" * chance.randrange(1, 4000)
     process = subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -68,6 +72,28 @@ def submit(sandbox, number, kind, chance, killed):
     return status == 0
 
 
+def wanted(sandbox, kind):
+    """What the sender of such a message must be told, by recipient."""
+    local = {f"{sandbox.user}@here.example": "delivered"}
+    remote = {"you@example.net": "relayed"}
+    refused = {"refused@example.net": "failed"}
+    return {"local": local, "remote": remote, "both": {**remote, **local}, "refused": refused,
+            "mixed": {**refused, "nobody-here@here.example": "failed", **remote}}[kind]
+
+
+def check_reports(sandbox, reports, promised, kinds):
+    told = Counter((int(report.message["original-envelope-id"][1:]), address, action)
+                   for report in reports for address, action in report.actions.items())
+    for number in promised:
+        for address, action in wanted(sandbox, kinds[number]).items():
+            assert told[number, address, action], f"no report {action} on {address} of {number}"
+    twice = {what: count for what, count in told.items() if count > 1}
+    assert not twice, f"told twice: {twice}"
+    for number, address, action in told:
+        assert action in (wanted(sandbox, kinds[number])[address], "delayed")
+    return Counter(action for _, _, action in told)
+
+
 def numbers(texts):
     return Counter(int(re.search(rb"Subject: m(\d+)", text)[1]) for text in texts)
 
@@ -79,16 +105,23 @@ def test_Q1_kill_anything_anywhere(make_sandbox, seed):
     def slowly(_session, _line):
         time.sleep(chance.random() * 0.02)
 
-    with FakeServer(at={"MAIL": slowly, "body": slowly, "message": slowly}) as server:
+    def refuse(_session, line):
+        if "refused@" in line:
+            return "550 5.1.1 unknown"
+        return "451 4.3.0 not now" if chance.random() < 0.2 else None
+
+    without_dsn = [one for one in EXTENSIONS if one != "DSN"]
+    with FakeServer(at={"MAIL": slowly, "body": slowly, "message": slowly, "RCPT": refuse},
+                    extensions=without_dsn) as server:
         sandbox = make_sandbox(
             smarthost=f"host = {server.address}\ntls = off\nauth = off\nconnections = 2",
-            queue="retry = 1s",
+            queue="retry = 1s\nwarn = 2s",
             mail="max_message_size = 50M")
         sandbox.aliases(f"team: {sandbox.user}\n")
         promised, kinds, killed, number = set(), {}, Counter(), 0
         while sum(killed.values()) < KILLS:
             number += 1
-            kinds[number] = chance.choice(["local", "remote", "both"])
+            kinds[number] = chance.choice(["local", "remote", "both", "refused", "mixed"])
             if submit(sandbox, number, kinds[number], chance, killed):
                 promised.add(number)
             if chance.random() < 0.6:
@@ -109,12 +142,16 @@ def test_Q1_kill_anything_anywhere(make_sandbox, seed):
 
         wait_until(drained, 120, "an empty queue")
         remote = numbers(m.data for m in server.messages)
-        raw = sandbox.mailbox_bytes()
-        entries = [b"From " + part for part in re.split(rb"(?:\A|\n\n)From ", raw)[1:]]
-        local = numbers(entries)
+        reports, delivered = [], []
+        for entry in entries(sandbox.mailbox_bytes()):
+            if b"\nContent-Type: multipart/report;" in entry.partition(b"\n\n")[0]:
+                reports.append(read_report(entry))
+            else:
+                delivered.append(entry)
+        local = numbers(delivered)
 
         for one in promised:
-            if kinds[one] in ("remote", "both"):
+            if kinds[one] in ("remote", "both", "mixed"):
                 assert remote[one] >= 1, f"message {one} is lost on its way to the smarthost"
             if kinds[one] in ("local", "both"):
                 assert local[one] >= 1, f"message {one} is lost on its way to the mailbox"
@@ -123,8 +160,9 @@ def test_Q1_kill_anything_anywhere(make_sandbox, seed):
         # The server said 250 and the worker was killed before it could write that down: the one
         # duplicate that RFC 1047 allows, at most one for each kill.
         assert sum(count - 1 for count in remote.values()) <= killed["postrider-run"]
-        for entry in entries:
+        told = check_reports(sandbox, reports, promised, kinds)
+        for entry in delivered:
             assert entry.count(b"line of text\n") >= 1
         assert not list((sandbox.queue / "corrupt").iterdir())
-        print(f"{dict(killed)} killed, {number} submissions, {len(promised)} promised, "
+        print(f"{dict(told)} told, {dict(killed)} killed, {number} submissions, {len(promised)} promised, "
               f"{sum(remote.values()) - len(remote)} allowed duplicates")

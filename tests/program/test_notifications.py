@@ -51,8 +51,14 @@ def test_delivered_into_a_mailbox(sandbox):
 def test_success_unasked_makes_no_report_and_no_journal(sandbox):
     with FakeServer(extensions=WITHOUT_DSN) as server:
         use(sandbox, server)
-        send(sandbox, sandbox.user, "you@example.net")
+        sandbox.aliases(f"me: {sandbox.user}\n")
+        sandbox.sendmail("-odq", sandbox.user, stdin=MESSAGE, check=EX_OK)
+        journals = sandbox.queue / "journal"
+        before = journals.stat().st_mtime_ns
+        for recipients in ([sandbox.user], ["me"], ["you@example.net", "b@example.com"]):
+            send(sandbox, *recipients)
         assert not reports_in(sandbox) and not sandbox.letters()
+        assert journals.stat().st_mtime_ns == before, "there was a journal"
 
 
 def test_relayed_where_the_next_hop_has_no_DSN(sandbox):

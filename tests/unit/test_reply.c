@@ -202,6 +202,39 @@ static void test_reading(void **state)
     reply_free(&reply);
 }
 
+static void expect_found(const char *reason, const char *host, const char *reply)
+{
+    const char *found_host, *found;
+    size_t length;
+    assert_int_equal(reply_find(reason, &found_host, &length, &found), host != NULL);
+    if (!host)
+        return;
+    assert_int_equal(length, strlen(host));
+    assert_memory_equal(found_host, host, length);
+    assert_string_equal(found, reply);
+}
+
+static void test_words_taken_apart(void **state)
+{
+    (void)state;
+    expect_found("mx.example said after RCPT: 550 5.1.1 no: 250 x", "mx.example",
+                 "550 5.1.1 no: 250 x");
+    expect_found("not delivered within 5d: ::1 said after MAIL: 450", "::1", "450");
+    expect_found("mx said after x: y: 421 bye", "mx", "421 bye");
+    expect_found("mx said nothing: 5505 x", NULL, NULL);
+    expect_found(" said after: 550 x", NULL, NULL);
+    expect_found("there is no user joe here", NULL, NULL);
+    expect_found("", NULL, NULL);
+
+    struct reply reply = {0};
+    bool last;
+    const char *why;
+    assert_true(reply_add(&reply, "550 5.1.1 who?", 14, &last, &why));
+    struct outcome outcome = reply_outcome(&reply, "mx.example", "after RCPT");
+    expect_found(outcome.reason, "mx.example", "550 5.1.1 who?");
+    reply_free(&reply);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_C4_code_that_changes),
         cmocka_unit_test(test_C4_bounds),
         cmocka_unit_test(test_reading),
+        cmocka_unit_test(test_words_taken_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,239 @@
+/* What a journal owes the sender: chosen once, told once, over any crash in between. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "queue/draft.h"
+#include "queue/journal.h"
+#include "queue/letter.h"
+
+static char folder[] = "/tmp/postrider-journal-XXXXXX";
+static struct queue queue;
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(folder + sizeof folder - 7, "XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    struct outcome outcome = queue_open(folder, true, &queue);
+    return outcome_good(&outcome) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    queue_close(&queue);
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+static struct address parsed(const char *text)
+{
+    struct address address;
+    const char *why;
+    assert_true(address_parse(text, &address, &why));
+    return address;
+}
+
+/* A message for three recipients with this request; opens it for work. */
+static void commit(unsigned notify, const char *sender, struct letter *letter)
+{
+    struct envelope envelope = {.sender = parsed(sender)};
+    envelope_add(&envelope, parsed("a@example.net"), notify, NULL);
+    envelope_add(&envelope, parsed("b@example.net"), notify, "rfc822;bee@example.net");
+    envelope_add(&envelope, parsed("c@example.net"), notify, NULL);
+    struct draft *draft = draft_open(&queue, &envelope, NULL, 0);
+    envelope_free(&envelope);
+    char id[QUEUE_ID_SIZE];
+    strcpy(id, draft_id(draft));
+    struct outcome outcome = draft_commit(draft, NULL);
+    assert_true(outcome_good(&outcome));
+    assert_int_equal(letter_open(&queue, id, LETTER_WORK, true, letter, &outcome), LETTER_OPENED);
+}
+
+/* As after a crash: what was not saved is gone. */
+static void reopen(struct letter *letter)
+{
+    char id[QUEUE_ID_SIZE];
+    struct outcome problem;
+    strcpy(id, letter->id);
+    letter_close(letter);
+    assert_int_equal(letter_open(&queue, id, LETTER_WORK, true, letter, &problem), LETTER_OPENED);
+}
+
+static void save(struct letter *letter)
+{
+    struct outcome outcome = journal_save(letter);
+    assert_true(outcome_good(&outcome));
+}
+
+static void test_failures_are_chosen_and_told_once(void **state)
+{
+    (void)state;
+    struct letter letter;
+    size_t first = 99;
+    commit(0, "ops@example.org", &letter);
+    assert_int_equal(journal_choose(&letter, NOTIFY_FAILURE, &first), 0);
+    journal_mark(&letter, 1, PROGRESS_FAILED, "5.1.1", "no");
+    journal_mark(&letter, 2, PROGRESS_FAILED, "5.1.1", "no");
+    assert_int_equal(journal_choose(&letter, NOTIFY_FAILURE, &first), 2);
+    assert_int_equal(first, 1);
+    save(&letter);
+    reopen(&letter);
+    /* Another one fails before the report is noted: it belongs into a report of its own. */
+    journal_mark(&letter, 0, PROGRESS_FAILED, "5.1.1", "no");
+    save(&letter);
+    reopen(&letter);
+    assert_int_equal(journal_choose(&letter, NOTIFY_FAILURE, &first), 2);
+    assert_int_equal(first, 1);
+    assert_false(journal_is_chosen(&letter, 0, NOTIFY_FAILURE));
+    journal_told(&letter, NOTIFY_FAILURE);
+    save(&letter);
+    reopen(&letter);
+    assert_int_equal(letter.recipients[1].progress, PROGRESS_BOUNCED);
+    assert_int_equal(letter.recipients[0].progress, PROGRESS_FAILED);
+    assert_false(letter_is_finished(&letter));
+    assert_int_equal(journal_choose(&letter, NOTIFY_FAILURE, &first), 1);
+    assert_int_equal(first, 0);
+    journal_told(&letter, NOTIFY_FAILURE);
+    assert_true(letter_is_finished(&letter));
+    letter_close(&letter);
+}
+
+static void test_success_is_owed_where_asked(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned notify;
+        const char *sender;
+        enum progress progress;
+        bool owed;
+    } cases[] = {
+        {NOTIFY_SUCCESS, "ops@example.org", PROGRESS_DELIVERED, true},
+        {NOTIFY_SUCCESS, "ops@example.org", PROGRESS_RELAYED, true},
+        {NOTIFY_SUCCESS, "ops@example.org", PROGRESS_PASSED, false},
+        {NOTIFY_SUCCESS, "<>", PROGRESS_DELIVERED, false},
+        {NOTIFY_FAILURE, "ops@example.org", PROGRESS_DELIVERED, false},
+        {0, "ops@example.org", PROGRESS_RELAYED, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct letter letter;
+        size_t first;
+        commit(cases[i].notify, cases[i].sender, &letter);
+        for (size_t k = 0; k < 3; k++)
+            journal_mark(&letter, k, cases[i].progress, "2.0.0", "fine");
+        assert_int_equal(letter_is_finished(&letter), !cases[i].owed);
+        save(&letter);
+        reopen(&letter);
+        assert_int_equal(journal_choose(&letter, NOTIFY_SUCCESS, &first), cases[i].owed ? 3 : 0);
+        letter_close(&letter);
+    }
+}
+
+static void test_delay_is_told_once_and_keeps_nothing(void **state)
+{
+    (void)state;
+    struct letter letter;
+    size_t first;
+    commit(0, "ops@example.org", &letter);
+    journal_late(&letter, 2);
+    save(&letter);
+    reopen(&letter);
+    assert_int_equal(journal_choose(&letter, NOTIFY_DELAY, &first), 1);
+    assert_int_equal(first, 2);
+    journal_told(&letter, NOTIFY_DELAY);
+    save(&letter);
+    reopen(&letter);
+    assert_true(letter.recipients[2].late);
+    assert_int_equal(journal_choose(&letter, NOTIFY_DELAY, &first), 0);
+    assert_int_equal(letter.recipients[2].progress, PROGRESS_PENDING);
+    letter_close(&letter);
+}
+
+static void expand_first(struct letter *letter, size_t children)
+{
+    static const char *const names[] = {"x@example.com", "y@example.com"};
+    size_t first = letter->count;
+    for (size_t i = 0; i < children; i++) {
+        struct address child = parsed(names[i]);
+        journal_add_child(letter, 1, LETTER_TO_REMOTE, &child);
+        address_free(&child);
+    }
+    journal_expanded(letter, 1, first);
+    save(letter);
+}
+
+static void test_request_follows_an_only_child(void **state)
+{
+    (void)state;
+    for (size_t children = 0; children < 3; children++) {
+        struct letter letter;
+        commit(NOTIFY_SUCCESS | NOTIFY_FAILURE, "ops@example.org", &letter);
+        expand_first(&letter, children);
+        for (int round = 0; round < 2; round++) {
+            assert_int_equal(letter_owes(&letter, 1, NOTIFY_SUCCESS), children != 1);
+            for (size_t i = 3; i < letter.count; i++) {
+                assert_int_equal(letter.recipients[i].notify,
+                                 children == 1 ? NOTIFY_SUCCESS | NOTIFY_FAILURE : NOTIFY_FAILURE);
+                assert_string_equal(letter.recipients[i].orcpt, "rfc822;bee@example.net");
+                assert_ptr_equal(letter_original(&letter, i), &letter.recipients[1].address);
+            }
+            reopen(&letter);
+        }
+        letter_close(&letter);
+    }
+    struct letter letter;
+    commit(NOTIFY_SUCCESS, "ops@example.org", &letter);
+    expand_first(&letter, 2);
+    assert_int_equal(letter.recipients[3].notify, NOTIFY_NEVER);
+    letter_close(&letter);
+}
+
+/* Q1: the lines of a report, cut anywhere, are as if not there. */
+static void test_Q1_torn_lines(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"report 1 failure .\n", "late 1 2 .\n",
+                                        "told 1 failure .\n"};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t cut = 0; cut < strlen(lines[i]) - 1; cut++) {
+            struct letter letter;
+            commit(0, "ops@example.org", &letter);
+            journal_mark(&letter, 0, PROGRESS_FAILED, "5.1.1", "no");
+            save(&letter);
+            int fd = openat(queue.journal, letter.id, O_WRONLY | O_APPEND);
+            assert_true(fd >= 0 && file_write(fd, lines[i], cut));
+            close(fd);
+            reopen(&letter);
+            size_t first;
+            assert_true(letter_owes(&letter, 0, NOTIFY_FAILURE));
+            assert_false(journal_is_chosen(&letter, 0, NOTIFY_FAILURE));
+            assert_false(letter_owes(&letter, 2, NOTIFY_DELAY));
+            assert_int_equal(journal_choose(&letter, NOTIFY_FAILURE, &first), 1);
+            letter_close(&letter);
+        }
+}
+
+int main(void)
+{
+#define IN_QUEUE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        IN_QUEUE(test_failures_are_chosen_and_told_once),
+        IN_QUEUE(test_success_is_owed_where_asked),
+        IN_QUEUE(test_delay_is_told_once_and_keeps_nothing),
+        IN_QUEUE(test_request_follows_an_only_child),
+        IN_QUEUE(test_Q1_torn_lines),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
