@@ -41,6 +41,8 @@ static const char *find_fault(const struct smarthost *smarthost)
     bool has_certificate = *smarthost->tls_certificate;
     if (smarthost->hosts.count == 0)
         return "it has no host: add \"host = ...\", or take the section out";
+    if (text_equal(smarthost->name, "smarthost"))
+        return "in the log and the queue this is the name of the default one: take another";
     if (!*smarthost->name && smarthost->senders.count)
         return "senders belong to a section with a name: [smarthost \"name\"]";
     if (has_certificate && !*smarthost->tls_key)

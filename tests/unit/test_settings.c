@@ -329,6 +329,7 @@ static void test_cross_checks(void **state)
     struct settings settings;
     expect_fault("\n[smarthost]\nport = 25\n", 2, "no host");
     expect_fault("[smarthost]\nhost = a\nsenders = x@y\n", 1, "a section with a name");
+    expect_fault("[smarthost \"smarthost\"]\nhost = a\n", 1, "take another");
     expect_fault("[smarthost]\nhost = a\nuser = u\ntls = off\n", 1, "password in clear");
     expect_fault("[smarthost]\nhost = 127.0.0.1, a\nuser = u\ntls = off\n", 1, "in clear");
     expect_fault("[smarthost]\nhost = 127.0.0.1.example\nuser = u\ntls = off\n", 1, "in clear");
