@@ -22,7 +22,7 @@ struct journal {
     bool torn;             /* its last line has no end */
     struct buffer pending; /* lines to be written */
     bool durable;          /* and synced */
-    bool spoilt;           /* it holds a part of what is pending and cannot be cut: no more writing */
+    bool spoilt; /* it holds a part of what is pending and cannot be cut: no more writing */
 };
 
 static const char *const words[] = {[PROGRESS_PENDING] = "deferred",

@@ -52,8 +52,8 @@ struct run {
     uint64_t longest_wait;       /* of [queue] retry, in seconds */
     bool verbose;
     bool gathers; /* in the background: more mail may follow at once, wait a moment for it */
-    bool insist; /* due times and pauses of next hops do not count */
-    bool again;  /* there is something new in the queue: look once more */
+    bool insist;  /* due times and pauses of next hops do not count */
+    bool again;   /* there is something new in the queue: look once more */
 };
 
 /* ---- coordinator.c ---- */
