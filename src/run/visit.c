@@ -190,6 +190,15 @@ static bool queue_for_hops(struct run *run, const struct letter *letter)
 
 /* ---- the visit ---- */
 
+/* A mailbox may have the message now, and nothing on disk says so. */
+static void report_unsaved(struct run *run, const char *id, const struct outcome *saved)
+{
+    if (outcome_good(saved))
+        return;
+    run->trace.unsaved = run->trace.careful = true;
+    log_event(id, "deferred", "reason", saved->reason, NULL);
+}
+
 /* Expansions first: then every child is known and on disk. */
 static bool deliver_here(struct run *run, struct letter *letter)
 {
@@ -211,8 +220,7 @@ static bool deliver_here(struct run *run, struct letter *letter)
         fill_mailbox(run, letter, i, recipient->address.local);
         attempted = true;
     }
-    if (!outcome_good(&saved))
-        log_event(letter->id, "deferred", "reason", saved.reason, NULL);
+    report_unsaved(run, letter->id, &saved);
     return attempted;
 }
 
@@ -237,8 +245,7 @@ void visit(struct run *run, const char *id, enum letter_access access)
         log_event(id, "deferred", "reason", told.reason, NULL);
     bool attempted = deliver_here(run, &letter);
     struct outcome saved = journal_save(&letter);
-    if (!outcome_good(&saved))
-        log_event(id, "deferred", "reason", saved.reason, NULL);
+    report_unsaved(run, id, &saved);
     if (!queue_for_hops(run, &letter))
         settle(run, &letter, attempted);
     letter_close(&letter);

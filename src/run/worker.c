@@ -139,6 +139,8 @@ static void finish_transaction(void *context, struct transaction *transaction)
         outcome = letter_remove(&job->letter);
         if (outcome_good(&outcome))
             log_event(job->letter.id, "removed", NULL);
+        else
+            outcome = journal_save(&job->letter); /* then it stays, but goes nowhere again */
     } else {
         outcome = journal_save(&job->letter);
     }
