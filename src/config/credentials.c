@@ -246,6 +246,7 @@ struct outcome credentials_find(const struct smarthost *smarthost, const char *p
                                 struct buffer *secret)
 {
     size_t limit = secret->limit;
+    memory_wipe_freed(); /* inih has each line in memory of its own */
     reserve(secret);
     struct outcome outcome = *smarthost->password_command
                                  ? run_command(smarthost->password_command, secret)
