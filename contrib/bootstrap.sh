@@ -80,9 +80,10 @@ fi
 # and installed by the tests, in a file system that goes away with them. PACKAGE.needs has the names, but
 # for what would start something on a schedule: nothing is to, there.
 download_servers() {
-    if [ -e build/packages/complete ]; then
+    if [ "$(cat build/packages/complete 2>/dev/null)" = "$server_packages" ]; then
         return
     fi
+    rm -rf build/packages
     update
     mkdir -p build/packages
     for package in $server_packages; do
@@ -99,7 +100,7 @@ download_servers() {
         # shellcheck disable=SC2046
         apt-get download -q $(sort -u ./*.needs)
     )
-    touch build/packages/complete
+    echo "$server_packages" >build/packages/complete
 }
 
 if [ "$target" = check ]; then
