@@ -9,6 +9,7 @@
 /* 2: not even our own return to default signal handlers takes these away. */
 #define OPTIONS                                                                                    \
     "exitcode=99:log_path=" POSTRIDER_REPORTS "/report:"                                           \
+    "max_free_fill_size=65536:"                                                                    \
     "handle_sigill=2:handle_segv=2:handle_sigbus=2:handle_sigfpe=2:"
 
 const char *__asan_default_options(void);

@@ -1,6 +1,7 @@
 /* Allocation that never returns NULL, and the end of the program for what cannot be. */
 #include "base/memory.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,4 +42,11 @@ void memory_wipe(void *data, size_t size)
 {
     if (data)
         explicit_bzero(data, size);
+}
+
+void memory_wipe_freed(void)
+{
+#ifdef M_PERTURB
+    mallopt(M_PERTURB, 0xFF);
+#endif
 }

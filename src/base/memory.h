@@ -17,6 +17,8 @@ void *memory_resize_at(void *old, size_t size, const char *file, int line);
 char *memory_copy_at(const char *data, size_t length, const char *file, int line);
 /* Overwrites secrets in a way that no compiler takes out. */
 void memory_wipe(void *data, size_t size);
+/* From now on whatever is given back is overwritten, for what libraries keep of a secret. */
+void memory_wipe_freed(void);
 
 /* Ends the program for a state that cannot be, with EX_TEMPFAIL, so that mail is tried again. */
 #define impossible(what) impossible_at(what, __FILE__, __LINE__)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,8 +25,10 @@ void process_settle(void)
     do
         fd = open("/dev/null", O_RDWR);
     while (fd >= 0 && fd <= 2);
-    if (fd < 0)
+    if (fd < 0) {
+        dprintf(STDERR_FILENO, "cannot open /dev/null: %s\n", strerror(errno));
         _exit(EX_OSERR);
+    }
     close(fd);
 
     for (int number = 1; number < NSIG; number++)

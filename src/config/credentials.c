@@ -57,6 +57,11 @@ static struct outcome as_later(struct outcome outcome)
 static struct outcome open_secret(const char *path, int *fd)
 {
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (*fd < 0 && errno == EACCES)
+        return outcome_later("4.7.0",
+                             "%s cannot be read: it must belong to the present user (id %lu), in a "
+                             "folder that he may enter",
+                             path, (unsigned long)geteuid());
     if (*fd < 0)
         return outcome_errno(errno, "cannot read %s", path);
     struct stat status;
@@ -241,6 +246,7 @@ struct outcome credentials_find(const struct smarthost *smarthost, const char *p
                                 struct buffer *secret)
 {
     size_t limit = secret->limit;
+    memory_wipe_freed(); /* inih has each line in memory of its own */
     reserve(secret);
     struct outcome outcome = *smarthost->password_command
                                  ? run_command(smarthost->password_command, secret)

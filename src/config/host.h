@@ -5,8 +5,7 @@
 #include <stdbool.h>
 
 struct host {
-    char
-        *name; /* a domain name in A-labels, an IPv4 or (without brackets) an IPv6 address; owned */
+    char *name;    /* a domain name in A-labels, or an address without brackets; owned */
     unsigned port; /* 0: none given */
 };
 

@@ -216,8 +216,9 @@ static int take_value(void *user, const char *section, const char *key, const ch
     return outcome_good(&reading->outcome);
 }
 
-/* inih keeps lines in its stack frame, where this one lies afterwards. */
-static __attribute__((noinline)) void wipe_stack(void)
+/* inih keeps lines in its stack frame, where this one lies afterwards (and not where ASan would put
+ * it). */
+static __attribute__((noinline, no_sanitize("address"))) void wipe_stack(void)
 {
     char space[INIH_STACK];
     memory_wipe(space, sizeof space);

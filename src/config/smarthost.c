@@ -41,6 +41,8 @@ static const char *find_fault(const struct smarthost *smarthost)
     bool has_certificate = *smarthost->tls_certificate;
     if (smarthost->hosts.count == 0)
         return "it has no host: add \"host = ...\", or take the section out";
+    if (text_equal(smarthost->name, "smarthost"))
+        return "in the log and the queue this is the name of the default one: take another";
     if (!*smarthost->name && smarthost->senders.count)
         return "senders belong to a section with a name: [smarthost \"name\"]";
     if (has_certificate && !*smarthost->tls_key)
@@ -52,6 +54,11 @@ static const char *find_fault(const struct smarthost *smarthost)
                "hosts on loopback only";
     if (smarthost->tls == TLS_OFF && (has_certificate || *smarthost->tls_fingerprint))
         return "tls = off, yet tls_certificate or tls_fingerprint is set";
+    if (smarthost->tls == TLS_OPPORTUNISTIC && signs_in(smarthost))
+        return "tls = opportunistic takes any certificate, and would give the password to anybody: "
+               "take tls = starttls or implicit";
+    if (smarthost->tls == TLS_OPPORTUNISTIC && *smarthost->tls_fingerprint)
+        return "tls = opportunistic takes any certificate, yet tls_fingerprint is set";
     if (smarthost->auth == AUTH_EXTERNAL && !has_certificate)
         return "auth = external needs tls_certificate and tls_key";
     if (smarthost->auth != AUTH_AUTO && smarthost->auth != AUTH_OFF &&

@@ -26,8 +26,9 @@ static bool check_local(struct scanner *scanner, const struct buffer *local)
         return scan_fail(scanner, "user name of over 255 bytes");
     if (!text_is_utf8(text, local->length))
         return scan_fail(scanner, "user name that is not valid UTF-8");
+    /* U+0080 to U+009F are control characters, too: a terminal can be steered with them. */
     for (const char *c = text; *c; c++)
-        if (scan_is_control(*c))
+        if (scan_is_control(*c) || ((unsigned char)*c == 0xC2 && (unsigned char)c[1] < 0xA0))
             return scan_fail(scanner, "control character");
     return true;
 }

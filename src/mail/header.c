@@ -111,14 +111,6 @@ void header_insert(struct header *header, size_t index, const char *name, const 
     field_append_line(field, body, strlen(body));
 }
 
-void header_remove(struct header *header, size_t index)
-{
-    struct field *field = header->fields + index;
-    free(field->text);
-    header->count--;
-    memmove(field, field + 1, (header->count - index) * sizeof *field);
-}
-
 void header_remove_all(struct header *header, const char *name)
 {
     size_t kept = 0;

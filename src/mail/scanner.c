@@ -24,7 +24,8 @@ bool scan_is_atext(char c)
     return !scan_is_control(c) && !strchr(" ()<>[]:;@\\,.\"", c);
 }
 
-size_t scan_fold_length(const struct scanner *scanner)
+/* From a line end on: its length when white space or the end of the text follows, else 0. */
+static size_t fold_length(const struct scanner *scanner)
 {
     const char *text = scanner->text + scanner->at;
     size_t length = *text == '\n' ? 1 : text[0] == '\r' && text[1] == '\n' ? 2 : 0;
@@ -54,7 +55,7 @@ static bool scan_plain(struct scanner *scanner)
         scanner->at++;
         return true;
     }
-    size_t fold = scan_fold_length(scanner);
+    size_t fold = fold_length(scanner);
     if (!fold)
         return scan_fail(scanner, "control character");
     scanner->at += fold;

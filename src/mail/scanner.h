@@ -30,8 +30,6 @@ bool scan_space(struct scanner *scanner);
 bool scan_quoted(struct scanner *scanner, struct buffer *plain);
 /* From '[' on: passes the literal, brackets included. */
 bool scan_literal(struct scanner *scanner);
-/* From a line end on: its length when white space or the end of the text follows, else 0. */
-size_t scan_fold_length(const struct scanner *scanner);
 /* A byte of an atom (RFC 5322 atext), or of UTF-8 (RFC 6532 3.2). */
 bool scan_is_atext(char c);
 /* Any control character, tab among them. */

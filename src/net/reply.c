@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mail/foreign.h"
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -123,6 +125,7 @@ const char *reply_line(const struct reply *reply, size_t index, size_t *length)
 
 void reply_format(const struct reply *reply, struct buffer *text)
 {
+    size_t start = text->length;
     buffer_format(text, "%03d", reply->code);
     const char *line;
     size_t length, status = strlen(reply->status);
@@ -139,6 +142,7 @@ void reply_format(const struct reply *reply, struct buffer *text)
             buffer_append(text, line, length);
         }
     }
+    foreign_clean(text->data + start, text->length - start);
 }
 
 static struct outcome make(const struct reply *reply, enum result result, const char *status,

@@ -39,10 +39,10 @@ bool reply_add(struct reply *reply, const char *line, size_t length, bool *last,
  */
 struct outcome reply_read(struct stream *stream, struct reply *reply, const char *host,
                           const char *when);
-/* The text of a line (from 0 on) without its code, NULL when there is none; static space is not
- * used: it points into the reply and ends at an LF, *length tells where. */
+/* The text of a line (from 0 on) without its code, within the reply; NULL when there is none. */
 const char *reply_line(const struct reply *reply, size_t index, size_t *length);
-/* All of it as one line of words: "550 5.1.1 no such user; see our pages", behind the buffer. */
+/* All of it as one line of clean words: "550 5.1.1 no such user; see our pages", behind the
+ * buffer. */
 void reply_format(const struct reply *reply, struct buffer *text);
 /* 2yz DONE, 4yz LATER, 5yz NEVER, all else LATER; "HOST said after WHEN: 550 ...". */
 struct outcome reply_outcome(const struct reply *reply, const char *host, const char *when);

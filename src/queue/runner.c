@@ -206,9 +206,9 @@ struct outcome runner_leave_trace(const struct queue *queue, struct run_trace *t
 
 void runner_clear_traces(const struct queue *queue, struct run_trace *trace, bool resolved)
 {
-    if (trace->id[0])
+    if (trace->id[0] && !trace->unsaved)
         unlinkat(queue->runs, trace->id, 0);
     file_close(&trace->fd);
-    if (trace->careful && resolved)
+    if (trace->careful && resolved && !trace->unsaved)
         look_at_dead_traces(queue, true);
 }

@@ -41,13 +41,15 @@ struct run_trace {
     char id[QUEUE_ID_SIZE]; /* "" until it is needed */
     int fd;
     bool careful; /* a run before this one was cut off: a mailbox may have a message already */
+    bool unsaved; /* so it may after this one: a journal could not be written */
 };
 
 /* Looks for traces of runs that were cut off. */
 void runner_read_traces(const struct queue *queue, struct run_trace *trace);
 /* Leaves ours, on stable storage, before the first delivery into a mailbox. */
 struct outcome runner_leave_trace(const struct queue *queue, struct run_trace *trace);
-/* The run ended well. resolved: it also settled everything that a run before it had left open. */
+/* The run is over. resolved: it also settled everything that a run before it had left open. Its
+ * trace stays if something is unsaved. */
 void runner_clear_traces(const struct queue *queue, struct run_trace *trace, bool resolved);
 
 #endif

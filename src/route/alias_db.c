@@ -167,9 +167,11 @@ struct outcome alias_db_write(const char *path, const struct stat *source,
 struct first_page {
     unsigned char sequence[8];
     uint32_t number, magic, version, page_size;
-    unsigned char kinds[4];
+    unsigned char encryption, type, flags, unused;
     uint32_t free_page, last_page;
 };
+
+enum { HAS_CHECKSUMS = 1 /* in flags */ };
 
 /*
  * libdb is not made for files that somebody else prepared or that were cut: such ones never reach
@@ -189,6 +191,9 @@ static const char *find_fault(int fd)
         return "it is no Berkeley DB hash of this machine";
     if ((uintmax_t)status.st_size != ((uintmax_t)first.last_page + 1) * first.page_size)
         return "it has been cut";
+    /* Without check sums libdb would believe a damaged page, and crash. All of ours have them. */
+    if (!(first.flags & HAS_CHECKSUMS))
+        return "another program has made it";
     return NULL;
 }
 

@@ -1,6 +1,6 @@
 /*
- * AUTH (RFC 4954). The secret goes out inside TLS, or to loopback where the settings say "off";
- * nothing else is ever tried, and never is the work done without signing in.
+ * AUTH (RFC 4954). The secret goes out inside verified TLS, or to loopback where the settings say
+ * "off"; nothing else is ever tried, and never is the work done without signing in.
  */
 #include "run/smtp_greeting.h"
 
@@ -28,7 +28,9 @@ static struct outcome choose(const struct smtp_session *session, const char **me
         return outcome_later("4.7.11", "not signing in to %s: the connection is not encrypted",
                              session->host);
     const char *offered = buffer_text(&session->offer.auth);
-    *mechanism = sasl_choose(offered, hop->auth, session->stream.tls || loopback);
+    /* An opportunistic hop takes any certificate: who listens may be the one who showed it. */
+    bool private = loopback || (session->stream.tls && hop->tls != TLS_OPPORTUNISTIC);
+    *mechanism = sasl_choose(offered, hop->auth, private);
     if (*mechanism)
         return outcome_done();
     if (!*offered)

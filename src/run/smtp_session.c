@@ -11,6 +11,10 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "mail/foreign.h"
+
+/* What is shorter stands in a reply by chance; what is shown of a cut message must be less. */
+enum { SECRET_SHORTEST = 4, SECRET_SHOWN = 16 };
 
 void smtp_trace(const struct smtp_session *session, char direction, const char *line)
 {
@@ -48,16 +52,40 @@ void smtp_put(struct smtp_session *session, const char *format, ...)
 
 void smtp_put_secret(struct smtp_session *session, const char *line, const char *shown)
 {
+    const char *space = strrchr(line, ' ');
+    if (strcmp(line, shown) != 0)
+        buffer_append(&session->told, space ? space + 1 : line,
+                      strlen(space ? space + 1 : line) + 1);
     put_line(session, line, shown);
 }
 
-/* Secrets must not reach a log by way of a server that repeats them. */
+static bool repeats(const struct smtp_session *session, const char *secret, size_t length)
+{
+    const struct buffer *lines = &session->reply.lines;
+    return length >= SECRET_SHORTEST && lines->length &&
+           memmem(lines->data, lines->length, secret, length);
+}
+
+/* Whether a reply shows the password, or the beginning of a message of AUTH, which holds it. */
+static bool shows_secret(const struct smtp_session *session)
+{
+    const struct buffer *secret = session->hop->secret, *told = &session->told;
+    if (session->hop->auth == AUTH_OFF)
+        return false;
+    for (size_t at = 0; at < told->length; at += strlen(told->data + at) + 1)
+        if (repeats(session, told->data + at, strnlen(told->data + at, SECRET_SHOWN)))
+            return true;
+    return secret && repeats(session, secret->data, secret->length);
+}
+
+/*
+ * Secrets must not reach a log by way of a server that repeats them: as they are, or, with what
+ * many a server says to a command that it does not know, in base64.
+ */
 static void hide_secret(struct smtp_session *session)
 {
-    const struct buffer *secret = session->hop->secret;
     struct buffer *lines = &session->reply.lines;
-    if (session->hop->auth != AUTH_OFF && secret && secret->length >= 4 && lines->length &&
-        memmem(lines->data, lines->length, secret->data, secret->length)) {
+    if (shows_secret(session)) {
         buffer_clear(lines);
         buffer_format(lines, "%03d (it repeats the password)\n", session->reply.code);
     }
@@ -69,7 +97,7 @@ static void trace_reply(struct smtp_session *session)
     while (*text && session->hop->trace) {
         size_t length = strcspn(text, "\n");
         char *line = memory_copy(text, length);
-        text_clean(line);
+        foreign_clean(line, length);
         smtp_trace(session, '<', line);
         free(line);
         text += length + (text[length] == '\n');
@@ -157,5 +185,6 @@ void smtp_close(struct smtp_session *session)
     stream_close(stream);
     reply_free(&session->reply);
     buffer_wipe(&session->out);
+    buffer_wipe(&session->told);
     buffer_free(&session->offer.auth);
 }

@@ -47,6 +47,7 @@ struct smtp_session {
     struct reply reply; /* the last one */
     struct smtp_offer offer;
     struct buffer out;        /* put, but not sent */
+    struct buffer told;       /* the secrets that went out, in base64, a NUL behind each */
     size_t unsent;            /* commands in it that get a reply */
     size_t awaited;           /* replies to commands that were sent */
     bool dead;                /* nothing more is to be said in it */

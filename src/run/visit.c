@@ -168,6 +168,15 @@ static bool queue_for_hops(struct run *run, const struct letter *letter)
 
 /* ---- the visit ---- */
 
+/* A mailbox may have the message now, and nothing on disk says so. */
+static void report_unsaved(struct run *run, const char *id, const struct outcome *saved)
+{
+    if (outcome_good(saved))
+        return;
+    run->trace.unsaved = run->trace.careful = true;
+    log_event(id, "deferred", "reason", saved->reason, NULL);
+}
+
 /* Routes that need no next hop to be followed. */
 static bool end_here(struct letter *letter, size_t index, const struct next_hop *next)
 {
@@ -211,8 +220,7 @@ static bool deliver_here(struct run *run, struct letter *letter, const struct lo
         fill_mailbox(run, letter, i, recipient->address.local);
         attempted = true;
     }
-    if (!outcome_good(&saved))
-        log_event(letter->id, "deferred", "reason", saved.reason, NULL);
+    report_unsaved(run, letter->id, &saved);
     return attempted;
 }
 
@@ -261,8 +269,7 @@ void visit(struct run *run, const char *id, enum letter_access access)
     bool attempted = deliver(run, &letter);
     /* A message that is through leaves no journal: its file just goes. */
     struct outcome saved = letter_is_finished(&letter) ? outcome_done() : journal_save(&letter);
-    if (!outcome_good(&saved))
-        log_event(id, "deferred", "reason", saved.reason, NULL);
+    report_unsaved(run, id, &saved);
     if (!queue_for_hops(run, &letter))
         settle(run, &letter, attempted);
     letter_close(&letter);

@@ -278,6 +278,8 @@ static void finish_transaction(void *context, struct transaction *transaction)
         outcome = letter_remove(letter);
         if (outcome_good(&outcome))
             log_event(letter->id, "removed", NULL);
+        else
+            outcome = journal_save(letter); /* then it stays, but goes nowhere again */
     } else {
         outcome = journal_save(letter);
     }

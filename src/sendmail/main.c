@@ -177,7 +177,10 @@ int main(int argc, char *argv[])
         puts("postrider " POSTRIDER_VERSION);
         return end(entry->name, outcome_done());
     }
-    if (entry->has_verbs && argc >= 2 && argv[1][0] != '-')
+    if (entry->has_verbs && argc < 2)
+        return end("postrider",
+                   outcome_refuse(EX_USAGE, "a command is wanted; postrider --help names them"));
+    if (entry->has_verbs && argv[1][0] != '-')
         return end("postrider", run_verb(argc - 1, argv + 1));
     return end(entry->has_verbs ? "sendmail" : entry->name, run_sendmail(argc, argv, entry->mode));
 }

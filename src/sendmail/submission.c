@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "mail/complete.h"
+#include "mail/foreign.h"
 #include "mail/header.h"
 #include "queue/draft.h"
 #include "queue/runner.h"
@@ -265,6 +266,7 @@ static void log_received(const struct submission *submission, const char *id, ui
     if (at < header->count) {
         const char *body = field_body(&header->fields[at]);
         message_id = memory_copy(body, strlen(body));
+        foreign_clean(message_id, strlen(message_id));
     }
     log_event(id, "received", "from", *from ? from : "<>", "to", envelope->count == 1 ? to : NULL,
               "nrcpt", envelope->count == 1 ? NULL : count, "size", bytes, "uid", uid, "user",

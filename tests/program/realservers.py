@@ -214,8 +214,7 @@ def make_certificates(world):
 
 class Postfix(Smarthost):
     log_path = "/var/log/postfix.log"
-    PACKAGES = ("cpio", "libsasl2-modules-db", "libsasl2-2", "libsasl2-modules", "sasl2-bin",
-                "postfix")
+    PACKAGES = ("postfix", "sasl2-bin", "libsasl2-modules")
 
     def __init__(self, world, mechanisms="PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256"):
         super().__init__(world)
@@ -240,7 +239,7 @@ class Exim(Smarthost):
 
     def __init__(self, world):
         super().__init__(world)
-        world.install_packages("exim4-config", "exim4-base", "exim4-daemon-light")
+        world.install_packages("exim4-daemon-light")
         world.write("/srv/password", PASSWORD, 0o640, "root:Debian-exim")
         world.write("/etc/exim4/exim4.conf", EXIM, 0o640, "root:Debian-exim")
         world.run(["exim4", "-bd", "-q30m"], check=0)

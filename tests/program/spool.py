@@ -4,6 +4,7 @@ import email
 import email.policy
 import os
 import pwd
+import shutil
 
 
 class QueuedLetter:
@@ -55,11 +56,20 @@ def spool_files(sandbox):
 def lend_to_nobody(sandbox):
     """
     Options for sandbox.run that make an unprivileged user the caller, to whom the sandbox then
-    belongs: nobody when the tests run as root, else whoever runs them.
+    belongs: nobody when the tests run as root, else whoever runs them. He has copies of the
+    programs there: a folder of root's that they were built in may be closed to him.
     """
     if os.getuid() != 0:
         return {}
     entry = pwd.getpwnam("nobody")
+    programs = sandbox.folder / "programs"
+    programs.mkdir()
+    for path in sandbox.build.iterdir():
+        if path.is_file() and os.access(path, os.X_OK):
+            shutil.copy2(path, programs / path.name, follow_symlinks=False)
+    sandbox.build = programs
+    # The same goes for the folder of the sanitizers' reports.
+    sandbox.variables["ASAN_OPTIONS"] = "log_path=stderr"
     for folder, _, files in os.walk(sandbox.folder):
         os.chown(folder, entry.pw_uid, entry.pw_gid)
         for name in files:

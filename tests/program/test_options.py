@@ -53,6 +53,9 @@ def test_unknown_verb(sandbox):
     result = sandbox.run(["postrider", "fluhs"])
     assert result.returncode == EX_USAGE
     assert result.err == 'postrider: there is no command "fluhs"; postrider --help names them\n'
+    result = sandbox.run(["postrider"])
+    assert result.returncode == EX_USAGE
+    assert result.err == "postrider: a command is wanted; postrider --help names them\n"
     result = sandbox.postrider("flush", "--loudly")
     assert result.returncode == EX_USAGE and "--loudly" in result.err
 

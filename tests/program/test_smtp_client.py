@@ -726,6 +726,28 @@ def test_opportunistic_never_signs_in_in_clear(deliver):
         assert "MAIL" not in server.verbs()
 
 
+def test_opportunistic_shows_no_password_to_an_unknown_server(deliver, certificates):
+    for mechanisms in (["PLAIN"], ["LOGIN"], ["PLAIN", "LOGIN"]):
+        with FakeServer(certificate=certificates.self_signed, mechanisms=mechanisms) as server:
+            report = deliver(server, tls="opportunistic", **SIGN_IN)
+            assert (report.session.result, report.session.status) == ("LATER", "4.7.4")
+            assert "AUTH" not in server.verbs() and "MAIL" not in server.verbs()
+
+
+# --- What a terminal or a log would be steered by ---
+
+
+def test_escapes_of_a_server_reach_nobody(deliver):
+    escapes = b"\x1b]0;x\x07\x1b[2J\xc2\x9b2J\x9b2J\x08\x7f"
+    at = {"connect": b"220 " + escapes + b"\r\n", "RCPT": b"550 5.1.1 no " + escapes + b"\r\n"}
+    with FakeServer(at=at) as server:
+        report = deliver(server)
+    assert report.only.result == "NEVER" and "no " in report.only.reason
+    for text in (report.trace, report.only.reason):
+        assert "\\x9b" not in text
+        assert not [c for c in text.replace("\n", "") if ord(c) < 32 or 127 <= ord(c) < 160], text
+
+
 # --- C9: AUTH ---
 
 
@@ -852,6 +874,30 @@ def test_C9_a_password_that_comes_back_is_hidden(deliver, tls, certificates):
     with FakeServer(certificate=certificates.good, at=at) as server:
         report = deliver(server, **tls, **SIGN_IN)
         assert PASSWORD not in report.session.reason and report.session.status == "4.7.8"
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "XOAUTH2"])
+def test_C9_a_message_that_comes_back_in_base64_is_hidden(deliver, tls, certificates, mechanism):
+    """As from servers that say which line they do not know, whole or cut, at once or later."""
+    sign_in = {**tls, **SIGN_IN, "auth": "auto" if "SCRAM" in mechanism else mechanism.lower()}
+    for cut in (16, None):
+        said = []
+
+        def repeat(session, _):
+            begin = [line.split(" ")[0] for line in session.commands].index("AUTH")
+            said.extend(line.split(" ")[-1] for line in session.commands[begin:]
+                        if line and (" " not in line or line.startswith(f"AUTH {mechanism} ")))
+            return "\n".join(["550-5.5.1 unknown:", *(f"550-5.5.1 {x[:cut]}" for x in said),
+                              "550 5.5.1 end"])
+
+        for point in ("AUTH", "MAIL"):
+            with FakeServer(certificate=certificates.good, mechanisms=[mechanism],
+                            at={point: repeat}) as server:
+                report = deliver(server, **sign_in)
+            reasons = [x.reason for x in (report.session, *report.recipients.values())]
+            for secret in said:
+                assert secret[:16] not in report.trace + "".join(reasons)
+        assert "it repeats the password" in report.only.reason
 
 
 def test_C9_nothing_to_sign_in_with(deliver, tls, certificates):

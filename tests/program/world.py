@@ -155,20 +155,13 @@ class World:
                  **options)
 
     def install_packages(self, *names):
-        """Installs downloaded Debian packages for good, as far as this world goes; starts nothing.
-        """
-        found = []
-        for name in names:
-            here = sorted(PACKAGES.glob(f"{name}_*.deb"))
-            if not here:
-                # The machine had it already when the rest was downloaded.
-                self.run(["dpkg-query", "-s", name], check=0)
-                continue
-            found.append(here[-1])
-        if found:
-            self.run(["dpkg", "--force-depends", "--force-confnew", "--force-unsafe-io",
-                      "--no-triggers", "-i", *found],
-                     env={"DEBIAN_FRONTEND": "noninteractive"}, check=0, timeout=300)
+        """Installs downloaded Debian packages (contrib/bootstrap.sh has their list) and all that they
+        need for good, as far as this world goes; starts nothing."""
+        needed = {package for name in names
+                  for package in (PACKAGES / f"{name}.needs").read_text().split()}
+        found = [sorted(PACKAGES.glob(f"{package}_*.deb"))[-1] for package in sorted(needed)]
+        self.run(["dpkg", "--force-depends", "--force-confnew", "--force-unsafe-io", "-i", *found],
+                 env={"DEBIAN_FRONTEND": "noninteractive"}, check=0, timeout=300)
 
     def make(self, *targets, check=0):
         return self.run(["make", "-C", str(REPOSITORY), *targets], check=check, timeout=300)

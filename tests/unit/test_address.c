@@ -155,6 +155,8 @@ static void test_S1_control_characters(void **state)
     refuse("a\x01@b");
     refuse("a\x7F@b");
     refuse("a@b\x7F");
+    refuse("a\xC2\x9B@b");
+    refuse("\"a\xC2\x80\"@b");
     refuse("\n a@b");
     refuse("Name\r\n <a@b>");
 }

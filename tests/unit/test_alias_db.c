@@ -322,6 +322,37 @@ static void test_Q8_database_of_another_program(void **state)
     expect_targets("joe", "text");
 }
 
+static void put_pair(DB *db, const char *key_text, const char *value_text)
+{
+    DBT key = {.data = (void *)(uintptr_t)key_text, .size = (u_int32_t)strlen(key_text) + 1};
+    DBT value = {.data = (void *)(uintptr_t)value_text, .size = (u_int32_t)strlen(value_text) + 1};
+    assert_int_equal(db->put(db, NULL, &key, &value, 0), 0);
+}
+
+/* libdb can crash over a damaged page that has no check sum, so that no such page may reach it. */
+static void test_Q8_database_without_check_sums(void **state)
+{
+    (void)state;
+    put(text_path, "joe: text\n");
+    struct stat source;
+    assert_int_equal(stat(text_path, &source), 0);
+    char made_from[96];
+    snprintf(made_from, sizeof made_from, "1 %jd.%09ld %jd", (intmax_t)source.st_mtim.tv_sec,
+             source.st_mtim.tv_nsec, (intmax_t)source.st_size);
+    for (unsigned sums = 0; sums < 2; sums++) {
+        unlink(db_path);
+        DB *db;
+        assert_int_equal(db_create(&db, NULL, 0), 0);
+        if (sums)
+            assert_int_equal(db->set_flags(db, DB_CHKSUM), 0);
+        assert_int_equal(db->open(db, NULL, db_path, NULL, DB_HASH, DB_CREATE, 0644), 0);
+        put_pair(db, "joe", "database");
+        put_pair(db, "\001postrider source", made_from);
+        assert_int_equal(db->close(db, 0), 0);
+        expect_targets("joe", sums ? "database" : "text");
+    }
+}
+
 static void test_files_that_others_can_write(void **state)
 {
     (void)state;
@@ -541,6 +572,7 @@ int main(void)
         cmocka_unit_test_setup(test_several_files, start),
         cmocka_unit_test_setup(test_Q8_damaged_database, start),
         cmocka_unit_test_setup(test_Q8_database_of_another_program, start),
+        cmocka_unit_test_setup(test_Q8_database_without_check_sums, start),
         cmocka_unit_test_setup(test_files_that_others_can_write, start),
         cmocka_unit_test_setup(test_lookup_in_a_broken_text, start),
         cmocka_unit_test_setup(test_Q8_build_faults_keep_the_old_database, start),

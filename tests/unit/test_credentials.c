@@ -220,6 +220,10 @@ static void test_owner(void **state)
         struct outcome outcome = find(no_text, no_text, &secret);
         assert_fault(&outcome, &secret, "4.7.0", "belongs to another user (id 12345)");
         assert_int_equal(chown(path, 0, (gid_t)-1), 0);
+        assert_int_equal(seteuid(12345), 0);
+        outcome = find(no_text, no_text, &secret);
+        assert_int_equal(seteuid(0), 0);
+        assert_fault(&outcome, &secret, "4.7.0", "must belong to the present user (id 12345)");
     }
     struct outcome outcome = find(no_text, no_text, &secret);
     assert_secret(&outcome, &secret, "hunter2");

@@ -105,6 +105,15 @@ static void test_one_line_of_words(void **state)
     reply_free(&reply);
 }
 
+/* A terminal, or whoever reads the log with one, cannot be steered from afar. */
+static void test_words_that_steer_a_terminal(void **state)
+{
+    (void)state;
+    struct outcome outcome = meaning("550 a\033[2Jb\302\2332Jc\2332Jd \303\244 \342\202\254 \303");
+    assert_string_equal(outcome.reason, "mx.example said after RCPT: 550 a [2Jb??2Jc?2Jd \303\244 "
+                                        "\342\202\254 ?");
+}
+
 static void test_C4_improper_lines(void **state)
 {
     (void)state;
@@ -242,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_a_bare_code),
         cmocka_unit_test(test_meanings),
         cmocka_unit_test(test_one_line_of_words),
+        cmocka_unit_test(test_words_that_steer_a_terminal),
         cmocka_unit_test(test_C4_improper_lines),
         cmocka_unit_test(test_C4_code_that_changes),
         cmocka_unit_test(test_C4_bounds),

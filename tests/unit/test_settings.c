@@ -145,7 +145,6 @@ static const char everything[] =
     "senders = @st2.example.org, bot@example.com, cron-*@*\n"
     "host = smtp.example.com\n"
     "port = 25\n"
-    "tls = opportunistic\n"
     "password_command = /usr/bin/pass \"show it\"\n"
     "user = x\n"
     "[queue] ; comment\n"
@@ -196,7 +195,7 @@ static void test_everything(void **state)
     assert_non_null(host);
     assert_int_equal(host->port, 25);
     assert_int_equal(host->connections, 4);
-    assert_int_equal(host->tls, TLS_OPPORTUNISTIC);
+    assert_int_equal(host->tls, TLS_STARTTLS);
     assert_string_equal(host->tls_trust, "system");
     assert_null(settings_smarthost(&settings, "a name"));
     settings_free(&settings);
@@ -330,9 +329,17 @@ static void test_cross_checks(void **state)
     struct settings settings;
     expect_fault("\n[smarthost]\nport = 25\n", 2, "no host");
     expect_fault("[smarthost]\nhost = a\nsenders = x@y\n", 1, "a section with a name");
+    expect_fault("[smarthost \"smarthost\"]\nhost = a\n", 1, "take another");
     expect_fault("[smarthost]\nhost = a\nuser = u\ntls = off\n", 1, "password in clear");
     expect_fault("[smarthost]\nhost = 127.0.0.1, a\nuser = u\ntls = off\n", 1, "in clear");
     expect_fault("[smarthost]\nhost = 127.0.0.1.example\nuser = u\ntls = off\n", 1, "in clear");
+    expect_fault("[smarthost]\nhost = a\nuser = u\ntls = opportunistic\n", 1, "any certificate");
+    expect_fault("[smarthost]\nhost = a\ntls = opportunistic\ntls_fingerprint = "
+                 "abababababababababababababababababababababababababababababababab\n",
+                 1, "yet tls_fingerprint");
+    expect_good("[smarthost]\nhost = a\ntls = opportunistic\n", &settings);
+    assert_int_equal(settings.smarthosts[0].tls, TLS_OPPORTUNISTIC);
+    settings_free(&settings);
     expect_fault("[smarthost]\nhost = a\ntls_certificate = c\n", 1, "needs tls_key");
     expect_fault("[smarthost]\nhost = a\ntls_key = c\n", 1, "needs tls_certificate");
     expect_fault("[smarthost]\nhost = a\nauth = plain\n", 1, "auth needs user");

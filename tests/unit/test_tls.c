@@ -34,7 +34,28 @@ static int free_key(void **state)
     return 0;
 }
 
-/* Whether a certificate with these names (DNS, or IP where it looks like one) is for the host. */
+/* GnuTLS itself would cut a name at a NUL: the extension is put together by hand (RFC
+ * 5280 4.2.1.6), for one name alone. */
+static void set_name_with_nul(gnutls_x509_crt_t certificate, const char *text)
+{
+    unsigned char name[64];
+    size_t length = strlen(text);
+    assert_true(length + 4 < sizeof name);
+    name[0] = 0x30; /* SEQUENCE */
+    name[1] = (unsigned char)(length + 2);
+    name[2] = 0x82; /* [2]: dNSName */
+    name[3] = (unsigned char)length;
+    for (size_t i = 0; i < length; i++)
+        name[4 + i] = text[i] == '|' ? '\0' : (unsigned char)text[i];
+    int error = gnutls_x509_crt_set_extension_by_oid(certificate, GNUTLS_X509EXT_OID_SAN, name,
+                                                     (unsigned)length + 4, 0);
+    assert_int_equal(error, 0);
+}
+
+/*
+ * Whether a certificate with these names (DNS, or IP where it looks like one) is for the host; a
+ * '|' in a name stands for a NUL byte.
+ */
 static bool matches(const char *common_name, const char *const *names, const char *host)
 {
     gnutls_x509_crt_t certificate;
@@ -51,6 +72,8 @@ static bool matches(const char *common_name, const char *const *names, const cha
         if (inet_pton(AF_INET, *names, address) == 1)
             gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_IPADDRESS, address, 4,
                                                  GNUTLS_FSAN_APPEND);
+        else if (strchr(*names, '|'))
+            set_name_with_nul(certificate, *names);
         else
             gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_DNSNAME, *names,
                                                  (unsigned)strlen(*names), GNUTLS_FSAN_APPEND);
@@ -101,6 +124,22 @@ static void test_C7_wildcards(void **state)
     assert_false(matches("x", NAMES("*"), "mail.example.org"));
     assert_false(matches("x", NAMES("*.*.org"), "mail.example.org"));
     assert_false(matches("x", NAMES("mail.*.org"), "mail.example.org"));
+}
+
+static void test_C7_nul_in_a_name(void **state)
+{
+    (void)state;
+    assert_false(matches("x", NAMES("mail.example.org|.evil.example"), "mail.example.org"));
+    assert_false(matches("x", NAMES("mail.example.org|"), "mail.example.org"));
+    assert_false(matches("x", NAMES("*.example.org|.evil.example"), "mail.example.org"));
+}
+
+static void test_C7_internationalised_names(void **state)
+{
+    (void)state;
+    assert_true(matches("x", NAMES("xn--mnchen-3ya.example"), "xn--mnchen-3ya.example"));
+    assert_false(matches("x", NAMES("xn--*.example"), "xn--mnchen-3ya.example"));
+    assert_false(matches("x", NAMES("munchen.example"), "xn--mnchen-3ya.example"));
 }
 
 static void test_C7_addresses(void **state)
@@ -214,6 +253,8 @@ int main(void)
         cmocka_unit_test(test_C7_names),
         cmocka_unit_test(test_C7_common_name_counts_for_nothing),
         cmocka_unit_test(test_C7_wildcards),
+        cmocka_unit_test(test_C7_nul_in_a_name),
+        cmocka_unit_test(test_C7_internationalised_names),
         cmocka_unit_test(test_C7_addresses),
         cmocka_unit_test(test_fingerprints),
         cmocka_unit_test(test_C9_choice),
