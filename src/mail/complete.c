@@ -143,26 +143,58 @@ static void qualify_field(struct header *header, size_t index, const char *domai
     addresses_free(&list);
 }
 
+/* What is done to the addresses of a field. */
+struct treatment {
+    const char *name;
+    bool of_sender; /* bare names get the senders' domain, else the recipients' */
+    bool masked;    /* where a reply goes is what the writer chose: Reply-To stays */
+};
+
+/* NULL: nothing. resent: whether the field is one of the present Resent- block. */
+static const struct treatment *find_treatment(const struct field *field, bool resent)
+{
+    static const struct treatment treatments[] = {{"From", true, true},
+                                                  {"Sender", true, true},
+                                                  {"Reply-To", true, false},
+                                                  {"To", false, false},
+                                                  {"Cc", false, false}};
+    size_t before = resent ? strlen("Resent-") : 0;
+    for (size_t i = 0; i < sizeof treatments / sizeof treatments[0]; i++)
+        if (strlen(treatments[i].name) == field->name_length - before &&
+            text_starts(field->text + before, treatments[i].name))
+            return &treatments[i];
+    return NULL;
+}
+
+/* Older blocks are history, written by others elsewhere. */
+static bool is_in_block(const struct header *header, struct block block, size_t index)
+{
+    return index >= block.start && index < block.end && is_resent(header->fields + index);
+}
+
 static void qualify_fields(struct header *header, struct block block,
                            const struct completion *completion)
 {
-    static const struct {
-        const char *name;
-        bool of_sender;
-    } fields[] = {
-        {"From", true}, {"Sender", true}, {"Reply-To", true}, {"To", false}, {"Cc", false}};
     for (size_t i = 0; i < header->count; i++) {
-        /* Older blocks are history, written by others elsewhere. */
-        bool resent = is_resent(header->fields + i) && i >= block.start && i < block.end;
-        const char *text = header->fields[i].text + (resent ? strlen("Resent-") : 0);
-        size_t length = header->fields[i].name_length - (resent ? strlen("Resent-") : 0);
-        for (size_t j = 0; j < sizeof fields / sizeof fields[0]; j++)
-            if (strlen(fields[j].name) == length && text_starts(text, fields[j].name)) {
-                qualify_field(header, i,
-                              fields[j].of_sender ? completion->sender_domain
-                                                  : completion->recipient_domain);
-                break;
-            }
+        const struct treatment *treatment =
+            find_treatment(header->fields + i, is_in_block(header, block, i));
+        if (treatment)
+            qualify_field(header, i,
+                          treatment->of_sender ? completion->sender_domain
+                                               : completion->recipient_domain);
+    }
+}
+
+/* The From of a message that is resent is somebody else's. */
+static void mask_fields(struct header *header, bool resent, struct block block,
+                        const struct completion *completion)
+{
+    for (size_t i = 0; i < header->count && completion->masquerade; i++) {
+        if (resent && !is_in_block(header, block, i))
+            continue;
+        const struct treatment *treatment = find_treatment(header->fields + i, resent);
+        if (treatment && treatment->masked)
+            masquerade_field(completion->masquerade, header, i);
     }
 }
 
@@ -271,8 +303,10 @@ static void add_received(struct header *header, const struct completion *complet
 void complete_header(struct header *header, const struct completion *completion)
 {
     struct block block = find_resent_block(header);
+    bool resent = has_block(header, block);
     qualify_fields(header, block, completion);
     add_missing(header, &block, completion);
+    mask_fields(header, resent, block, completion);
     header_remove_all(header, "Bcc");
     header_remove_all(header, "Resent-Bcc");
     if (completion->warning) {

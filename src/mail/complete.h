@@ -12,6 +12,7 @@
 #include "base/outcome.h"
 #include "mail/envelope.h"
 #include "mail/header.h"
+#include "mail/masquerade.h"
 
 /*
  * Reads the recipients of the To, Cc and Bcc fields, or of the first block of Resent- fields when
@@ -35,12 +36,14 @@ struct completion {
     const char *received_from;
     const char *protocol; /* "local", "ESMTPSA", ... behind "with"; RFC 3848; NULL: none */
     const char *id;       /* queue id for Received and Message-ID */
+    const struct masquerade *masquerade; /* for From and Sender; NULL: none */
     time_t now;
 };
 
 /*
  * Completes the header in place. Never touches fields that a signature may cover beyond what is
- * said above; resent messages get Resent-Date, Resent-Message-ID and Resent-From instead.
+ * said above; resent messages get Resent-Date, Resent-Message-ID and Resent-From instead, and it is
+ * Resent-From and Resent-Sender that are masqueraded.
  */
 void complete_header(struct header *header, const struct completion *completion);
 

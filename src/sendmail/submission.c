@@ -33,7 +33,8 @@ struct submission {
     struct office *office;
     const struct options *options;
     struct caller caller;
-    struct address self; /* who the caller is, as an address */
+    struct address self;   /* who the caller is, as an address */
+    struct address sender; /* as it was said, before it was masqueraded in the envelope */
     struct envelope envelope;
     struct intake intake;
     struct header header;
@@ -150,6 +151,18 @@ static struct outcome read_header(struct submission *submission)
     return outcome_done();
 }
 
+/* What the message says of its sender from here on is what the world may see. */
+static void mask_sender(struct submission *submission, const struct masquerade *masquerade)
+{
+    struct address *sender = &submission->envelope.sender;
+    submission->sender = address_copy(sender);
+    const struct address *other = masquerade_find(masquerade, sender);
+    if (other) {
+        address_free(sender);
+        *sender = address_copy(other);
+    }
+}
+
 /* The recipients in the header, when -t asked for them. */
 static struct outcome take_header_recipients(struct submission *submission)
 {
@@ -168,7 +181,7 @@ static struct outcome take_header_recipients(struct submission *submission)
 /* Text for X-Authentication-Warning, or NULL; the caller frees. */
 static char *make_warning(const struct submission *submission)
 {
-    const struct address *sender = &submission->envelope.sender;
+    const struct address *sender = &submission->sender;
     if (!submission->options->sender || submission->caller.uid == 0 ||
         address_equal(sender, &submission->self))
         return NULL;
@@ -185,15 +198,15 @@ static const char *find_full_name(const struct submission *submission)
 {
     if (submission->options->full_name)
         return submission->options->full_name;
-    bool own = address_equal(&submission->envelope.sender, &submission->self);
-    return own || address_is_null(&submission->envelope.sender) ? submission->caller.full_name
-                                                                : NULL;
+    bool own = address_equal(&submission->sender, &submission->self);
+    return own || address_is_null(&submission->sender) ? submission->caller.full_name : NULL;
 }
 
-static void put_header(struct submission *submission, struct draft *draft)
+static void put_header(struct submission *submission, const struct masquerade *masquerade,
+                       struct draft *draft)
 {
     const struct settings *settings = &submission->office->settings;
-    const struct envelope *envelope = &submission->envelope;
+    const struct address *sender = &submission->sender;
     char *warning = make_warning(submission);
     struct buffer trace = {0};
     if (submission->caller.user)
@@ -206,12 +219,13 @@ static void put_header(struct submission *submission, struct draft *draft)
         .sender_domain = settings->domain,
         .recipient_domain = settings->hostname,
         .full_name = find_full_name(submission),
-        .from = address_is_null(&envelope->sender) ? &submission->self : &envelope->sender,
+        .from = address_is_null(sender) ? &submission->self : sender,
         .warning = warning,
         .received_from = buffer_text(&trace),
         .protocol = "local",
         .id = draft_id(draft),
-        .now = envelope->arrived,
+        .now = submission->envelope.arrived,
+        .masquerade = masquerade,
     };
     complete_header(&submission->header, &completion);
     struct buffer text = {0};
@@ -259,6 +273,7 @@ static void log_received(const struct submission *submission, const char *id, ui
     snprintf(count, sizeof count, "%zu", envelope->count);
     snprintf(uid, sizeof uid, "%lu", (unsigned long)envelope->uid);
     char *from = address_text(&envelope->sender);
+    char *said = address_text(&submission->sender);
     char *to = address_text(&envelope->recipients[0].address);
     const struct header *header = &submission->header;
     size_t at = header_find(header, "Message-ID", 0);
@@ -268,11 +283,13 @@ static void log_received(const struct submission *submission, const char *id, ui
         message_id = memory_copy(body, strlen(body));
         foreign_clean(message_id, strlen(message_id));
     }
-    log_event(id, "received", "from", *from ? from : "<>", "to", envelope->count == 1 ? to : NULL,
+    log_event(id, "received", "from", *from ? from : "<>", "masquerades",
+              strcmp(from, said) == 0 ? NULL : said, "to", envelope->count == 1 ? to : NULL,
               "nrcpt", envelope->count == 1 ? NULL : count, "size", bytes, "uid", uid, "user",
               envelope->user, "message-id", message_id ? text_trim(message_id) : NULL, NULL);
     free(message_id);
     free(from);
+    free(said);
     free(to);
 }
 
@@ -290,9 +307,13 @@ static struct outcome submit(struct submission *submission, char id[QUEUE_ID_SIZ
     if (!outcome_good(&outcome))
         return outcome;
 
+    struct masquerade masquerade;
+    masquerade_read(&submission->office->settings.masquerade, &masquerade);
+    mask_sender(submission, &masquerade);
     struct draft *draft = draft_open(&submission->office->queue, &submission->envelope, NULL,
                                      submission->office->settings.max_message_size);
-    put_header(submission, draft);
+    put_header(submission, &masquerade, draft);
+    masquerade_free(&masquerade);
     put_body(submission, draft);
     outcome = check_input(submission);
     if (!outcome_good(&outcome)) {
@@ -341,6 +362,7 @@ struct outcome submission_run(struct office *office, const struct options *optio
     struct outcome outcome = submit(&submission, id);
 
     address_free(&submission.self);
+    address_free(&submission.sender);
     caller_free(&submission.caller);
     envelope_free(&submission.envelope);
     header_free(&submission.header);
