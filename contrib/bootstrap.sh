@@ -15,7 +15,8 @@ build_packages="gcc libc6-dev make pkg-config libgnutls28-dev libgsasl-dev libdb
 demo_packages="python3 openssl ca-certificates"
 check_packages="libcmocka-dev python3-pytest python3-pytest-xdist python3-cryptography
     mandoc clang clang-format binutils iproute2 util-linux adduser procps strace"
-server_packages="postfix exim4-daemon-light bsd-mailx sasl2-bin libsasl2-modules"
+server_packages="postfix exim4-daemon-light bsd-mailx sasl2-bin libsasl2-modules dovecot-lmtpd
+    dnsmasq-base"
 
 usage() {
     echo "usage: sh contrib/bootstrap.sh build|demo|check" >&2
@@ -89,7 +90,9 @@ download_servers() {
     for package in $server_packages; do
         # Who needs any mail server gets Postfix.
         with=postfix
-        [ "$package" != exim4-daemon-light ] || with=
+        case $package in
+        exim4-daemon-light | dovecot-lmtpd | dnsmasq-base) with= ;;
+        esac
         # shellcheck disable=SC2086
         apt-get install -s -q --reinstall --no-install-recommends $package $with |
             sed -n '/^Inst .*\(systemd\|cron\)/d; s/^Inst \([^ ]*\).*/\1/p' \

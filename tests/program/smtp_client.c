@@ -1,12 +1,16 @@
 /*
  * The SMTP client alone, for tests: smtp_client [name=value...] HOSTS FILE...
  *
+ * domain=NAME goes to the MX hosts of a domain instead of HOSTS, socket=PATH to a socket by LMTP;
+ * dns=PORT asks a name server on 127.0.0.1.
+ *
  * Each FILE is one message: lines "from ADDRESS", "envid TEXT", "ret full|headers", "to ADDRESS
  * [NOTIFY-BITS [ORCPT]]" (with tabs in between), a blank line, the message. On standard output
  * come, separated by tabs, "recipient FILE ADDRESS RESULT STATUS REASON", "message FILE DSN-PASSED"
  * when one is finished, and at the end "session RESULT STATUS REASON", "transactions N" and "memory
  * KILOBYTES". The trace goes to standard error.
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,6 +178,14 @@ static int position(const char *list, const char *word)
     return 0;
 }
 
+static const struct sockaddr_in *name_server(const char *port)
+{
+    static struct sockaddr_in server = {.sin_family = AF_INET};
+    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    server.sin_port = htons((uint16_t)atoi(port));
+    return &server;
+}
+
 static void set(struct smtp_hop *hop, struct buffer *secret, const char *name, const char *value)
 {
     if (strcmp(name, "tls") == 0)
@@ -193,6 +205,16 @@ static void set(struct smtp_hop *hop, struct buffer *secret, const char *name, c
         hop->user = value;
     else if (strcmp(name, "password") == 0)
         buffer_append_text(secret, value);
+    else if (strcmp(name, "hostname") == 0)
+        hop->hostname = value;
+    else if (strcmp(name, "port") == 0)
+        hop->port = (unsigned)atoi(value);
+    else if (strcmp(name, "domain") == 0)
+        hop->domain = value;
+    else if (strcmp(name, "socket") == 0)
+        hop->socket = value;
+    else if (strcmp(name, "dns") == 0)
+        hop->name_server = name_server(value);
     else if (strcmp(name, "percent") == 0)
         hop->timeout_percent = (unsigned)atoi(value);
     else

@@ -6,7 +6,8 @@
 
 Points that can be overridden with `at`: connect (the greeting), handshake (before TLS), EHLO, HELO,
 STARTTLS, AUTH, AUTH-response (a continuation line), MAIL, RCPT, DATA, body (each read of a message),
-message (the reply to the final dot), RSET, NOOP, QUIT, and any other verb. What stands there:
+message (the reply to the final dot), RSET, NOOP, QUIT, and any other verb. With LMTP: LHLO, and
+delivery (the reply for each recipient, after the final dot; what stands behind is his address). What stands there:
 
     None            what the server would do by itself
     "250 ok"        this reply; lines are split at "\\n", each with its own code
@@ -237,7 +238,17 @@ class Session(threading.Thread):
 
     def do_ehlo(self, line):
         self.message = None
+        if self.server.lmtp:
+            self.say("500 5.5.1 this is LMTP")
+            return
         self.greeted = self.answer("EHLO", line, self.capabilities()) or self.greeted
+
+    def do_lhlo(self, line):
+        self.message = None
+        if self.server.lmtp:
+            self.greeted = self.answer("LHLO", line, self.capabilities()) or self.greeted
+        else:
+            self.answer("LHLO", line, "502 5.5.1 no such command")
 
     def do_helo(self, line):
         self.message = None
@@ -344,6 +355,9 @@ class Session(threading.Thread):
         message.data = b"\r\n".join(x[1:] if x.startswith(b".") else x for x in lines)
         self.turns[-1].append(".")
         self.message = None
+        if self.server.lmtp:
+            self.deliveries(message)
+            return
         default = "250 2.0.0 Ok: queued"
         if not message.recipients:
             default = "554 5.5.1 no valid recipients"
@@ -355,6 +369,23 @@ class Session(threading.Thread):
             self.messages.append(message)
             self.server.took(message)
         self.say(said)
+
+    def deliveries(self, message):
+        """RFC 2033: a reply for each recipient; one that fails is taken out of the message."""
+        replies = []
+        for recipient in message.recipients:
+            what = self.server.override("delivery", self, recipient)
+            replies.append(f"250 2.1.5 <{recipient}> delivered" if what is None else what)
+        message.recipients = [
+            recipient for recipient, said in zip(message.recipients, replies)
+            if isinstance(said, str) and said.startswith("2")
+        ]
+        if message.recipients:
+            message.accepted = True
+            self.messages.append(message)
+            self.server.took(message)
+        for said in replies:
+            self.say(said)
 
     def do_rset(self, line):
         self.message = None
@@ -469,7 +500,9 @@ def raise_after_flush(session):
 
 class FakeServer:
     """
-    host, port      where it listens; port 0 becomes a free one, see .port
+    host, port      where it listens; port 0 becomes a free one, see .port; a host with a '/' is the
+                    path of a Unix socket
+    lmtp            speaks LMTP
     certificate     (certificate file, key file): then STARTTLS is offered; None: no TLS
     tls             "starttls", "implicit" or "off"; default by the certificate
     client_ca       a PEM file: clients may show a certificate of it
@@ -487,7 +520,8 @@ class FakeServer:
     def __init__(self, at=None, host="127.0.0.1", port=0, certificate=None, tls=None,
                  client_ca=None, context=None, users=None, mechanisms=MECHANISMS,
                  auth_in_clear=False, auth_needed=False, extensions=EXTENSIONS,
-                 most_recipients=0, eager=False, scram_forged=False, name="fake.example"):
+                 most_recipients=0, eager=False, scram_forged=False, name="fake.example",
+                 lmtp=False):
         self.at = dict(at or {})
         self.tls = tls or ("starttls" if certificate or context else "off")
         self.users = {USER: PASSWORD} if users is None else users
@@ -499,6 +533,7 @@ class FakeServer:
         self.eager = eager
         self.scram_forged = scram_forged
         self.name = name
+        self.lmtp = lmtp
         self.closing = False
         self.connections = []  # Session objects, in the order of connecting
         self.commands = []  # of all of them
@@ -514,14 +549,19 @@ class FakeServer:
             if client_ca:
                 self.context.load_verify_locations(client_ca)
                 self.context.verify_mode = ssl.CERT_OPTIONAL
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.socket(family, socket.SOCK_STREAM)
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind((host, port))
-        self._listener.listen(128)
         self.host = host
-        self.port = self._listener.getsockname()[1]
-        self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        if "/" in host:
+            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._listener.bind(host)
+            self.port, self.address = 0, host
+        else:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._listener = socket.socket(family, socket.SOCK_STREAM)
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listener.bind((host, port))
+            self.port = self._listener.getsockname()[1]
+            self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        self._listener.listen(128)
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -534,7 +574,8 @@ class FakeServer:
             if self.closing:
                 connection.close()
                 return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.port:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.receive_buffer:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.receive_buffer)
