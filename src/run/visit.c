@@ -195,6 +195,12 @@ static bool end_here(struct letter *letter, size_t index, const struct next_hop 
     return true;
 }
 
+/* A message that is through leaves no journal: its file just goes. */
+static struct outcome save(struct letter *letter)
+{
+    return letter_is_finished(letter) ? outcome_done() : journal_save(letter);
+}
+
 /* What is not for a next hop. Expansions first: then every child is known and on disk. */
 static bool deliver_here(struct run *run, struct letter *letter, const struct loop_trace *trace)
 {
@@ -212,7 +218,7 @@ static bool deliver_here(struct run *run, struct letter *letter, const struct lo
             continue;
         attempted = true;
     }
-    struct outcome saved = journal_save(letter);
+    struct outcome saved = save(letter);
     for (size_t i = 0; outcome_good(&saved) && i < letter->count; i++) {
         struct letter_recipient *recipient = &letter->recipients[i];
         if (recipient->progress != PROGRESS_PENDING || recipient->kind != LETTER_TO_MAILBOX)
@@ -267,8 +273,7 @@ void visit(struct run *run, const char *id, enum letter_access access)
     if (!outcome_good(&told))
         log_event(id, "deferred", "reason", told.reason, NULL);
     bool attempted = deliver(run, &letter);
-    /* A message that is through leaves no journal: its file just goes. */
-    struct outcome saved = letter_is_finished(&letter) ? outcome_done() : journal_save(&letter);
+    struct outcome saved = save(&letter);
     report_unsaved(run, id, &saved);
     if (!queue_for_hops(run, &letter))
         settle(run, &letter, attempted);
