@@ -220,10 +220,11 @@ static bool read_moment(const struct ring *ring, unsigned index, const struct li
     return there >= 0;
 }
 
-/* How long ago. A running clock that shows less than then belongs to another boot after all. */
+/* How long ago. A running clock that shows less than then belongs to another boot after all, which
+ * nobody gave a name. */
 static int64_t age_of(const struct moment *moment, const char *boot, const struct limit_clock *now)
 {
-    bool same = strcmp(boot, now->boot) == 0;
+    bool same = strcmp(boot, now->boot) == 0 && now->running >= moment->running;
     int64_t age = same ? now->running - moment->running : now->wall - moment->wall;
     return age > 0 ? age : 0;
 }
