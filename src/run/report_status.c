@@ -85,7 +85,8 @@ static void put_original_recipient(struct buffer *text, const char *orcpt, bool 
     buffer_free(&begin);
 }
 
-/* A host that was named by its address is an address literal (RFC 5321 4.1.3). */
+/* A host that was named by its address is an address literal (RFC 5321 4.1.3); LMTP has a socket.
+ */
 static void put_remote_host(struct buffer *text, const char *host, size_t length)
 {
     char name[256];
@@ -94,6 +95,10 @@ static void put_remote_host(struct buffer *text, const char *host, size_t length
         return;
     snprintf(name, sizeof name, "%.*s", (int)length, host);
     char literal[sizeof name + 8];
+    if (*name == '/') {
+        put_ascii(text, "Remote-MTA: x-unix-socket; ", name);
+        return;
+    }
     if (inet_pton(AF_INET, name, space) == 1)
         snprintf(literal, sizeof literal, "[%s]", name);
     else if (inet_pton(AF_INET6, name, space) == 1)

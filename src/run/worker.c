@@ -240,14 +240,14 @@ static struct job *take_job(struct work *work, const struct transaction *transac
     return job;
 }
 
-/* LMTP is where mail ends; a next hop that knows DSN has taken the duty to report over. */
+/* A next hop that knows DSN has taken the duty to report over; else LMTP is where mail ends. */
 static enum progress progress_of(const struct work *work, const struct job *job, enum result result)
 {
     if (result != DONE)
         return result == NEVER ? PROGRESS_FAILED : PROGRESS_PENDING;
-    if (work->hop->next.way == WAY_LMTP)
-        return PROGRESS_DELIVERED;
-    return job->transaction.dsn_passed ? PROGRESS_PASSED : PROGRESS_RELAYED;
+    if (job->transaction.dsn_passed)
+        return PROGRESS_PASSED;
+    return work->hop->next.way == WAY_LMTP ? PROGRESS_DELIVERED : PROGRESS_RELAYED;
 }
 
 static void note_recipient(struct work *work, struct job *job, size_t i)

@@ -137,7 +137,7 @@ def check_recipient(fields):
     assert action in ACTIONS
     assert re.fullmatch(STATUS[action] + r"\.\d{1,3}\.\d{1,3}", fields["status"]), fields
     if "remote-mta" in fields:
-        check_type(fields["remote-mta"], ("dns",))
+        check_type(fields["remote-mta"], ("dns", "x-unix-socket"))
     if "diagnostic-code" in fields:
         check_type(fields["diagnostic-code"], ("smtp", "x-postrider"))
         if fields["diagnostic-code"].startswith("smtp"):

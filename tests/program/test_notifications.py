@@ -84,6 +84,22 @@ def test_the_duty_is_passed_on_with_DSN(sandbox):
         assert message.recipient_parameters == [{"NOTIFY": "SUCCESS,DELAY"}]
 
 
+@pytest.mark.parametrize("dsn", [False, True])
+def test_delivered_over_LMTP(sandbox, dsn):
+    extensions = EXTENSIONS if dsn else WITHOUT_DSN
+    path = sandbox.folder / "lmtp"
+    with FakeServer(host=str(path), lmtp=True, extensions=extensions) as server:
+        sandbox.configure(extra=f'[route "example.net"]\nvia = lmtp:{path}')
+        send(sandbox, "-N", "success", "you@example.net")
+        assert len(server.messages) == 1 and not sandbox.letters()
+        if dsn:
+            assert not reports_in(sandbox)
+        else:
+            fields = the_report(sandbox).only
+            assert fields["action"] == "delivered"
+            assert fields["remote-mta"] == f"x-unix-socket; {path}"
+
+
 def test_expanded_keeps_the_addresses_of_an_alias(sandbox):
     with FakeServer() as server:
         use(sandbox, server)
