@@ -34,7 +34,10 @@ void mailbox_append(int mailbox, off_t size, const char *id);
 /* Takes the dot-lock away; also before every end(). */
 void mailbox_unlock(void);
 
-/* run ARGUMENTS: becomes the queue's user and starts postrider-run with them. */
+/*
+ * run ARGUMENTS: becomes the queue's user and starts postrider-run with them, and before them with
+ * "--for" and the real user id of our caller.
+ */
 void run(char *const arguments[]) __attribute__((noreturn));
 
 #endif

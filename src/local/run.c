@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -14,7 +15,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { MOST_FILES = 1024, STACK = 8 << 20, MOST_ARGUMENTS = 16 };
+enum { MOST_FILES = 1024, STACK = 8 << 20, MOST_ARGUMENTS = 16, OUR_ARGUMENTS = 3 };
 
 /*
  * What the caller was limited to is lifted. A container may keep even root from lifting a hard
@@ -60,6 +61,14 @@ static void fresh_process(void)
             close(fd);
 }
 
+/* What the runner believes about its caller, no caller may say; the installed settings are fixed.
+ */
+static int is_refused(const char *argument)
+{
+    return argument[0] == '\0' || strncmp(argument, "-C", 2) == 0 ||
+           strncmp(argument, "--for", 5) == 0;
+}
+
 void run(char *const arguments[])
 {
     if (geteuid() != 0)
@@ -69,11 +78,13 @@ void run(char *const arguments[])
     if (!user || user->pw_uid == 0)
         end(EX_OSERR, "there is no user " POSTRIDER_USER);
 
-    char *argv[MOST_ARGUMENTS + 2] = {"postrider-run"};
+    char caller[24];
+    snprintf(caller, sizeof caller, "%lu", (unsigned long)getuid());
+    char *argv[OUR_ARGUMENTS + MOST_ARGUMENTS + 1] = {"postrider-run", "--for", caller};
     for (size_t i = 0; arguments[i]; i++) {
-        if (i == MOST_ARGUMENTS || arguments[i][0] == '\0' || strncmp(arguments[i], "-C", 2) == 0)
+        if (i == MOST_ARGUMENTS || is_refused(arguments[i]))
             end(EX_USAGE, "the installed queue takes no such arguments");
-        argv[i + 1] = arguments[i];
+        argv[OUR_ARGUMENTS + i] = arguments[i];
     }
     static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", NULL};
     fresh_limits();

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,8 +17,7 @@ static int by_id(const void *a, const void *b)
     return strcmp(((const struct list_entry *)a)->id, ((const struct list_entry *)b)->id);
 }
 
-/* queue_is_id has looked at the length. */
-static void add(struct list *list, const char *id)
+void list_add(struct list *list, const char *id)
 {
     if (list->count == list->capacity) {
         list->capacity = list->capacity ? list->capacity * 2 : 256;
@@ -25,7 +25,7 @@ static void add(struct list *list, const char *id)
     }
     struct list_entry *entry = &list->entries[list->count++];
     *entry = (struct list_entry){0};
-    memcpy(entry->id, id, strlen(id) + 1);
+    snprintf(entry->id, sizeof entry->id, "%s", id);
 }
 
 struct outcome list_folder(int folder, struct list *list)
@@ -42,7 +42,7 @@ struct outcome list_folder(int folder, struct list *list)
     errno = 0;
     while ((name = readdir(stream)) != NULL)
         if (queue_is_id(name->d_name))
-            add(list, name->d_name);
+            list_add(list, name->d_name);
         else if (name->d_name[0] == '.' && queue_is_id(name->d_name + 1))
             list->rubbish = true;
     struct outcome outcome = errno ? outcome_errno(errno, "cannot list the queue") : outcome_done();
@@ -83,6 +83,17 @@ struct outcome list_read(const struct queue *queue, struct list *list)
         match_journals(queue, list, &journals);
     list_free(&journals);
     return outcome;
+}
+
+void list_sort(struct list *list)
+{
+    size_t kept = 0;
+    if (list->count)
+        qsort(list->entries, list->count, sizeof *list->entries, by_id);
+    for (size_t i = 0; i < list->count; i++)
+        if (kept == 0 || strcmp(list->entries[kept - 1].id, list->entries[i].id) != 0)
+            list->entries[kept++] = list->entries[i];
+    list->count = kept;
 }
 
 void list_free(struct list *list)

@@ -25,6 +25,10 @@ struct list {
 struct outcome list_read(const struct queue *queue, struct list *list);
 /* The names in one of the queue's folders that are ids; anything else in it is not ours. */
 struct outcome list_folder(int folder, struct list *list);
+/* Adds an id at the end. */
+void list_add(struct list *list, const char *id);
+/* Brings it into the order of ids and takes out what is there twice. */
+void list_sort(struct list *list);
 void list_free(struct list *list);
 
 #endif

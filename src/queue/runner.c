@@ -52,7 +52,8 @@ enum { MOST_ARGUMENTS = 16 };
  * The installed queue is run by its own user, through the helper that may become it; a queue of
  * the caller's own by the caller.
  */
-static void become_runner(const char *config, const char *const arguments[])
+__attribute__((noreturn)) static void become_runner(const char *config,
+                                                    const char *const arguments[])
 {
     char path[4096];
     const char *argv[MOST_ARGUMENTS + 5];
@@ -114,24 +115,60 @@ void runner_wake(const struct queue *queue, const char *config)
         start_in_background(config);
 }
 
-int runner_run(const char *config, const char *const arguments[], bool shared)
+/* input: for its standard input; -1: nothing. */
+static pid_t start(const char *config, const char *const arguments[], bool shared, int input)
 {
     pid_t pid = fork();
-    if (pid < 0) {
+    if (pid < 0)
         log_error("cannot start a queue runner: %s", strerror(errno));
-        return EX_OSERR;
-    }
-    if (pid > 0)
-        return process_wait(pid);
+    if (pid != 0)
+        return pid;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    to_null(0, null);
+    to_null(0, input >= 0 ? input : null);
     if (!shared) {
         to_null(1, null);
         to_null(2, null);
     }
     process_close_from(3);
     become_runner(config, arguments);
-    return EX_OSERR;
+}
+
+pid_t runner_start(const char *config, const char *const arguments[], bool shared)
+{
+    return start(config, arguments, shared, -1);
+}
+
+int runner_run(const char *config, const char *const arguments[], bool shared)
+{
+    pid_t pid = start(config, arguments, shared, -1);
+    return pid < 0 ? EX_OSERR : process_wait(pid);
+}
+
+static void put_ids(int fd, const struct list *ids)
+{
+    struct output output = {.fd = fd};
+    for (size_t i = 0; i < ids->count; i++) {
+        output_text(&output, ids->entries[i].id);
+        output_text(&output, "\n");
+    }
+    /* A runner that does not want them says so by its status. */
+    (void)output_flush(&output);
+    output_free(&output);
+}
+
+int runner_order(const char *config, const char *const arguments[], const struct list *ids)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        log_error("cannot start a queue runner: %s", strerror(errno));
+        return EX_OSERR;
+    }
+    pid_t pid = start(config, arguments, true, ends[0]);
+    file_close(&ends[0]);
+    if (pid > 0)
+        put_ids(ends[1], ids);
+    file_close(&ends[1]);
+    return pid < 0 ? EX_OSERR : process_wait(pid);
 }
 
 /* ---- the runner ---- */

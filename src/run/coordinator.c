@@ -233,13 +233,13 @@ static void look(struct run *run, struct pace *pace)
         pace->gathered_at_last = run->gathers ? now + GATHER_MOST_MS : now;
 }
 
-/* Until no worker is left and no submitter has left a mark. */
-static void run_until_done(struct run *run)
+/* Until no worker is left and, when looking at the folder, no submitter has left a mark. */
+static void run_until_done(struct run *run, bool looks)
 {
     struct pace pace = {0};
     for (;;) {
         int64_t now = clock_ms();
-        bool may_look = now >= pace.next_look;
+        bool may_look = looks && now >= pace.next_look;
         if (may_look && (runner_take_mark(&run->queue) || run->again))
             look(run, &pace);
         now = clock_ms();
@@ -247,19 +247,25 @@ static void run_until_done(struct run *run)
             for (size_t i = 0; i < run->hop_count; i++)
                 start_workers(run, run->hops[i]);
         reap_workers(run);
-        if (!run->worker_count && !is_waiting(run) && !run->again)
+        if (!run->worker_count && !is_waiting(run) && !(looks && run->again))
             return;
         wait_for_news(LOOK_EVERY_MS);
     }
 }
 
-struct outcome run_queue(struct run *run)
+/* The end of a worker is waited for, not handled. */
+static void become_coordinator(struct run *run)
 {
     sigset_t child;
     run->coordinator = getpid();
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, NULL);
+}
+
+struct outcome run_queue(struct run *run)
+{
+    become_coordinator(run);
     do {
         int lock;
         struct outcome outcome = runner_lock(&run->queue, &lock);
@@ -267,7 +273,7 @@ struct outcome run_queue(struct run *run)
             return outcome;
         runner_read_traces(&run->queue, &run->trace);
         run->again = true;
-        run_until_done(run);
+        run_until_done(run, true);
         runner_clear_traces(&run->queue, &run->trace, run->busy_mailboxes.count == 0);
         runner_unlock(&lock);
         /* A submitter who saw the lock held just now relies on this look. */
@@ -275,23 +281,32 @@ struct outcome run_queue(struct run *run)
     return outcome_done();
 }
 
-struct outcome run_letter(struct run *run, const char *id)
+/* What another process has goes onto the list, if there is one; else it is waited for. */
+static void visit_these(struct run *run, const struct list *ids, struct list *busy)
 {
+    for (size_t i = 0; i < ids->count; i++) {
+        const char *id = ids->entries[i].id;
+        if (visit(run, id, busy ? LETTER_WORK : LETTER_WAIT) == LETTER_BUSY && busy)
+            list_add(busy, id);
+    }
+    run_until_done(run, false);
+}
+
+void run_letters(struct run *run, const struct list *ids)
+{
+    struct list busy = {0};
+    become_coordinator(run);
     run->insist = true;
     runner_read_traces(&run->queue, &run->trace);
-    visit(run, id, LETTER_WAIT);
-    for (size_t i = 0; i < run->hop_count; i++) {
-        struct hop *hop = run->hops[i];
-        if (hop->waiting.count == 0)
-            continue;
-        struct list letters = hop->waiting;
-        hop->waiting = (struct list){0};
-        hop->workers++;
-        struct worker worker = {.hop = hop, .letters = letters, .began = clock_now()};
-        int status = work(run, hop, &letters);
-        end_worker(run, worker, status);
+    visit_these(run, ids, &busy);
+    visit_these(run, &busy, NULL);
+    list_free(&busy);
+    while (run->reports.count) {
+        struct list reports = run->reports;
+        run->reports = (struct list){0};
+        visit_these(run, &reports, NULL);
+        list_free(&reports);
     }
     letter_sync(&run->queue);
     runner_clear_traces(&run->queue, &run->trace, false);
-    return outcome_done();
 }

@@ -1,6 +1,7 @@
 /*
- * postrider-run: one run of the queue, or of one message of it. Run by the queue's own user for
- * the installed queue, by its owner for a queue of one's own (-C).
+ * postrider-run: one run of the queue, or of some of its messages, or what people want done with
+ * these (control.c). Run by the queue's own user for the installed queue, by its owner for a queue
+ * of one's own (-C).
  */
 #include <errno.h>
 #include <pwd.h>
@@ -14,9 +15,13 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
+#include "run/control.h"
 #include "run/run.h"
 
-static const char usage[] = "usage: postrider-run [-C FILE] [--verbose] [--background | --id ID]\n";
+static const char usage[] = "usage: postrider-run [-C FILE] [--verbose] [--background | --id ID]\n"
+                            "       postrider-run [-C FILE] [--verbose] --retry | --hold | "
+                            "--release | --delete | --bounce\n"
+                            "           with ids of messages on standard input, one a line\n";
 
 /* ---- who has a mailbox ---- */
 
@@ -106,6 +111,7 @@ static struct outcome set_up(struct run *run)
 static void tear_down(struct run *run)
 {
     hops_free(run);
+    list_free(&run->reports);
     free(run->workers);
     texts_free(&run->busy_mailboxes);
     aliases_close(run->aliases);
@@ -114,9 +120,18 @@ static void tear_down(struct run *run)
     log_close();
 }
 
-static bool read_arguments(int argc, char **argv, struct run *run, const char **id)
+/* What is to be done. */
+struct task {
+    const char *id; /* NULL: the whole queue */
+    bool ordered;   /* something with the messages on standard input */
+    enum control_action action;
+    uid_t caller;
+};
+
+static bool read_arguments(int argc, char **argv, struct run *run, struct task *task)
 {
     for (int i = 1; i < argc; i++) {
+        uint64_t uid;
         if (strcmp(argv[i], "--verbose") == 0)
             run->verbose = true;
         else if (strcmp(argv[i], "--background") == 0)
@@ -124,11 +139,35 @@ static bool read_arguments(int argc, char **argv, struct run *run, const char **
         else if (strcmp(argv[i], "-C") == 0 && i + 1 < argc)
             run->config = argv[++i];
         else if (strcmp(argv[i], "--id") == 0 && i + 1 < argc && queue_is_id(argv[i + 1]))
-            *id = argv[++i];
+            task->id = argv[++i];
+        else if (strcmp(argv[i], "--for") == 0 && i + 1 < argc &&
+                 text_to_number(argv[i + 1], 0, UINT32_MAX - 1, &uid))
+            task->caller = (uid_t)uid, i++;
+        else if (control_find(argv[i], &task->action))
+            task->ordered = true;
         else
             return false;
     }
     return true;
+}
+
+/* Whoever starts this program himself has nothing but his own rights. */
+static int perform(struct run *run, const struct task *task)
+{
+    struct outcome outcome = set_up(run);
+    if (outcome_good(&outcome) && task->ordered)
+        return control_run(run, task->action, task->caller);
+    if (outcome_good(&outcome) && task->id)
+        return control_run_letter(run, task->id, task->caller);
+    if (outcome_good(&outcome) && run->verbose && !control_is_master(task->caller))
+        outcome = outcome_refuse(EX_NOPERM, "only root may watch this queue being run");
+    if (outcome_good(&outcome))
+        outcome = run_queue(run);
+    if (!outcome_good(&outcome)) {
+        log_error("%s", outcome.reason);
+        fprintf(stderr, "postrider-run: %s\n", outcome.reason);
+    }
+    return outcome.exit_status;
 }
 
 int main(int argc, char **argv)
@@ -137,18 +176,14 @@ int main(int argc, char **argv)
     umask(027);
     log_open("postrider-run");
     struct run run = {.trace = {.fd = -1}};
-    const char *id = NULL;
-    if (!read_arguments(argc, argv, &run, &id)) {
+    struct task task = {.caller = getuid()};
+    if (!read_arguments(argc, argv, &run, &task)) {
         fputs(usage, stderr);
         return EX_USAGE;
     }
-    struct outcome outcome = set_up(&run);
-    if (outcome_good(&outcome))
-        outcome = id ? run_letter(&run, id) : run_queue(&run);
-    if (!outcome_good(&outcome)) {
-        log_error("%s", outcome.reason);
-        fprintf(stderr, "postrider-run: %s\n", outcome.reason);
-    }
+    int status = perform(&run, &task);
+    if (fflush(stdout) != 0 && status == EX_OK)
+        status = EX_IOERR;
     tear_down(&run);
-    return outcome.exit_status;
+    return status;
 }

@@ -149,7 +149,10 @@ static struct outcome report_kind(struct run *run, struct letter *letter, enum n
     if (outcome_good(&outcome) && count_recipients(&report)) {
         make_id(letter->id, kind, first, report.id);
         outcome = make(&report);
-        run->again = run->again || outcome_good(&outcome);
+        if (outcome_good(&outcome)) {
+            run->again = true;
+            list_add(&run->reports, report.id);
+        }
     }
     if (!outcome_good(&outcome))
         return outcome;

@@ -55,22 +55,30 @@ struct run {
     uint64_t longest_wait;       /* of all retry schedules, in seconds */
     pid_t coordinator;           /* the process whose children the workers are; 0: there are none */
     bool verbose;
-    bool gathers; /* in the background: more mail may follow at once, wait a moment for it */
-    bool insist;  /* due times and pauses of next hops do not count */
-    bool again;   /* there is something new in the queue: look once more */
+    bool gathers;        /* in the background: more mail may follow at once, wait a moment for it */
+    bool insist;         /* due times and pauses of next hops do not count */
+    bool again;          /* there is something new in the queue: look once more */
+    struct list reports; /* ids of what was told to senders in this run */
 };
 
 /* ---- coordinator.c ---- */
 
 /* Everything that is due, until nothing is left; at once done when another runner is at work. */
 struct outcome run_queue(struct run *run);
-/* One message, now. */
-struct outcome run_letter(struct run *run, const char *id);
+/*
+ * These messages, now, whatever due times and pauses of next hops say, and while another runner is
+ * at work: whose a message is at a moment, its lock decides. And what their senders are told.
+ */
+void run_letters(struct run *run, const struct list *ids);
 
 /* ---- visit.c ---- */
 
-/* Opens a message and does all that needs no next hop. hops: which it waits for is added to. */
-void visit(struct run *run, const char *id, enum letter_access access);
+/*
+ * Opens a message, unless it is held, and does all that needs no next hop. hops: which it waits for
+ * is added to. OPENED: it was visited, or is held.
+ */
+enum letter_found visit(struct run *run, const char *id, enum letter_access access);
+
 /* ---- hops.c ---- */
 
 /* Which way a recipient goes. A child's mailbox is local. */

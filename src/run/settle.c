@@ -188,12 +188,26 @@ static void set_next_time(const struct run *run, struct letter *letter, bool att
         log_error("%s", outcome.reason);
 }
 
+/* Held while it was on its way: what is left of it stays as it is. */
+static void keep(struct letter *letter)
+{
+    struct outcome outcome = journal_save(letter);
+    if (outcome_good(&outcome))
+        outcome = journal_set_due(letter, LETTER_HELD_UNTIL);
+    if (!outcome_good(&outcome))
+        log_error("%s", outcome.reason);
+}
+
 void settle(struct run *run, struct letter *letter, bool attempted)
 {
-    struct wait wait = note_waits(run, letter);
-    if (attempted)
-        give_up(run, letter);
-    mark_late(run, letter);
+    bool kept = letter->held;
+    struct wait wait = {0};
+    if (!kept) {
+        wait = note_waits(run, letter);
+        if (attempted)
+            give_up(run, letter);
+        mark_late(run, letter);
+    }
     struct outcome outcome = report_all(run, letter);
     if (outcome_good(&outcome) && letter_is_finished(letter)) {
         outcome = letter_remove(letter);
@@ -202,6 +216,10 @@ void settle(struct run *run, struct letter *letter, bool attempted)
     }
     if (!outcome_good(&outcome))
         log_error("%s", outcome.reason);
-    if (!outcome_good(&outcome) || !letter_is_finished(letter))
+    if (outcome_good(&outcome) && letter_is_finished(letter))
+        return;
+    if (kept)
+        keep(letter);
+    else
         set_next_time(run, letter, attempted, &wait);
 }

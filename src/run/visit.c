@@ -253,7 +253,7 @@ static bool deliver(struct run *run, struct letter *letter)
     return attempted;
 }
 
-void visit(struct run *run, const char *id, enum letter_access access)
+enum letter_found visit(struct run *run, const char *id, enum letter_access access)
 {
     struct letter letter;
     struct outcome problem;
@@ -261,12 +261,12 @@ void visit(struct run *run, const char *id, enum letter_access access)
     if (found != LETTER_OPENED) {
         if (found == LETTER_BROKEN && problem.result == LATER)
             log_event(id, "deferred", "reason", problem.reason, NULL);
-        return;
+        return found;
     }
-    if (letter.held && access != LETTER_WAIT) {
+    if (letter.held) {
         journal_set_due(&letter, LETTER_HELD_UNTIL);
         letter_close(&letter);
-        return;
+        return found;
     }
     /* Senders that a crash left untold come first, so that the report gets the same id again. */
     struct outcome told = report_all(run, &letter);
@@ -278,4 +278,5 @@ void visit(struct run *run, const char *id, enum letter_access access)
     if (!queue_for_hops(run, &letter))
         settle(run, &letter, attempted);
     letter_close(&letter);
+    return found;
 }

@@ -71,6 +71,12 @@ static struct parcel *open_parcel(struct work *work, const char *id)
         free(parcel);
         return NULL;
     }
+    /* Since it was put on the list. */
+    if (parcel->letter.held) {
+        letter_close(&parcel->letter);
+        free(parcel);
+        return NULL;
+    }
     parcel->taken = memory_get(parcel->letter.count * sizeof *parcel->taken);
     return parcel;
 }
