@@ -89,8 +89,8 @@ static const struct {
     const char *status; /* the class apart */
     const char *words;
 } advices[] = {
-    {".1.1", "There is no such recipient. Look for a mistake in the address; the rest of your "
-             "message, below, can be sent again."},
+    {".1.1", "There is no such recipient. Look for a mistake in the address, and send the message "
+             "again."},
     {".1.2", "The recipient's domain does not exist or takes no mail. Look for a mistake behind "
              "the @ of the address."},
     {".1.10", "The recipient's domain says that it takes no mail at all."},
