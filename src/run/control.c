@@ -1,0 +1,306 @@
+/*
+ * Everything here goes by the lock of a message: who finds it with a worker waits, and then does
+ * what is left to do. Nothing is said while a lock is held, for standard output may be a pipe
+ * whose reader has stopped.
+ */
+#include "run/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "queue/journal.h"
+
+enum {
+    PATIENCE = 60,      /* seconds in which the ids have to come */
+    MOST_IDS = 4000000, /* more are no list of messages of a queue */
+    LINE_LONGEST = 64
+};
+
+struct control {
+    struct run *run;
+    uid_t caller;
+    char name[64]; /* of the caller, for the log */
+    int status;    /* of the first thing that was not done */
+};
+
+/* ---- what, and by whom ---- */
+
+static struct outcome hold(struct control *control, struct letter *letter, const char **done);
+static struct outcome release(struct control *control, struct letter *letter, const char **done);
+static struct outcome take_out(struct control *control, struct letter *letter, const char **done);
+static struct outcome give_up(struct control *control, struct letter *letter, const char **done);
+
+/* act: with a locked message; *done is what to say. NULL: all of them together, see retry. */
+static const struct {
+    const char *option;
+    enum control_action action;
+    struct outcome (*act)(struct control *control, struct letter *letter, const char **done);
+} actions[] = {
+    {"--retry", CONTROL_RETRY, NULL},        {"--hold", CONTROL_HOLD, hold},
+    {"--release", CONTROL_RELEASE, release}, {"--delete", CONTROL_DELETE, take_out},
+    {"--bounce", CONTROL_BOUNCE, give_up},
+};
+
+bool control_find(const char *option, enum control_action *action)
+{
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
+        if (strcmp(option, actions[i].option) == 0) {
+            *action = actions[i].action;
+            return true;
+        }
+    return false;
+}
+
+bool control_is_master(uid_t caller)
+{
+    return caller == 0 || caller == getuid();
+}
+
+static void find_name(struct control *control)
+{
+    const struct passwd *user = getpwuid(control->caller);
+    if (user && user->pw_name[0])
+        snprintf(control->name, sizeof control->name, "%s", user->pw_name);
+    else
+        snprintf(control->name, sizeof control->name, "uid-%lu", (unsigned long)control->caller);
+}
+
+/* ---- words ---- */
+
+static void refuse(struct control *control, int status, const char *id, const char *why)
+{
+    if (control->status == EX_OK)
+        control->status = status;
+    fflush(stdout); /* in the order of events */
+    fprintf(stderr, "postrider: %s: %s\n", id, why);
+}
+
+static void say(const char *id, const char *what)
+{
+    printf("%s: %s\n", id, what);
+}
+
+static void refuse_unopened(struct control *control, const char *id, enum letter_found found,
+                            const struct outcome *problem)
+{
+    if (found == LETTER_GONE)
+        refuse(control, EX_NOINPUT, id, "there is no such message in the queue");
+    else
+        refuse(control, EX_TEMPFAIL, id, problem->reason);
+}
+
+/* The kernel says whose file it is. */
+static bool may(struct control *control, const char *id)
+{
+    struct stat info;
+    if (fstatat(control->run->queue.spool, id, &info, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno == ENOENT)
+            refuse(control, EX_NOINPUT, id, "there is no such message in the queue");
+        else
+            refuse(control, EX_TEMPFAIL, id, strerror(errno));
+        return false;
+    }
+    if (control_is_master(control->caller) || info.st_uid == control->caller)
+        return true;
+    refuse(control, EX_NOPERM, id, "only root may do that: it is not a message of yours");
+    return false;
+}
+
+/* ---- which ---- */
+
+/* Before any lock is taken: who sends them may be slow. */
+static void read_ids(struct control *control, struct list *ids)
+{
+    struct input input = {.fd = STDIN_FILENO};
+    struct buffer line = {.limit = LINE_LONGEST};
+    alarm(PATIENCE);
+    while (ids->count < MOST_IDS && input_line(&input, &line)) {
+        if (!line.failed && line.data[line.length - 1] == '\n')
+            line.data[--line.length] = '\0';
+        if (line.failed || strlen(line.data) != line.length || !queue_is_id(line.data))
+            refuse(control, EX_DATAERR, "standard input", "a line of it is no id of a message");
+        else
+            list_add(ids, line.data);
+        buffer_clear(&line);
+    }
+    alarm(0);
+    if (input.error)
+        refuse(control, EX_IOERR, "standard input", strerror(input.error));
+    buffer_free(&line);
+    input_free(&input);
+    list_sort(ids);
+}
+
+/* Leaves those that the caller may command. */
+static void choose(struct control *control, struct list *ids)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < ids->count; i++)
+        if (may(control, ids->entries[i].id))
+            ids->entries[kept++] = ids->entries[i];
+    ids->count = kept;
+}
+
+/* ---- one message ---- */
+
+static struct outcome hold(struct control *control, struct letter *letter, const char **done)
+{
+    *done = "held";
+    if (letter->held) {
+        *done = "was held already";
+        return outcome_done();
+    }
+    journal_hold(letter, true);
+    struct outcome outcome = journal_save(letter);
+    if (outcome_good(&outcome)) {
+        log_event(letter->id, "held", "by", control->name, NULL);
+        outcome = journal_set_due(letter, LETTER_HELD_UNTIL);
+    }
+    return outcome;
+}
+
+static struct outcome release(struct control *control, struct letter *letter, const char **done)
+{
+    *done = letter->held ? "released" : "was not held, and is due now";
+    journal_hold(letter, false);
+    struct outcome outcome = journal_save(letter);
+    if (outcome_good(&outcome)) {
+        log_event(letter->id, "released", "by", control->name, NULL);
+        outcome = journal_set_due(letter, clock_now());
+    }
+    control->run->again = true;
+    return outcome;
+}
+
+static struct outcome take_out(struct control *control, struct letter *letter, const char **done)
+{
+    *done = "deleted";
+    struct outcome outcome = letter_remove(letter);
+    if (outcome_good(&outcome))
+        log_event(letter->id, "removed", "by", control->name, NULL);
+    return outcome;
+}
+
+/* The failures are on disk before the report is made, as with any other. */
+static struct outcome give_up(struct control *control, struct letter *letter, const char **done)
+{
+    *done = "given up";
+    if (letter->held)
+        journal_hold(letter, false);
+    for (size_t i = 0; i < letter->count; i++)
+        if (letter->recipients[i].progress == PROGRESS_PENDING)
+            journal_mark(letter, i, PROGRESS_FAILED, "5.0.0", "given up by the administrator");
+    struct outcome outcome = journal_save(letter);
+    if (!outcome_good(&outcome))
+        return outcome;
+    log_event(letter->id, "requested", "action", "bounce", "by", control->name, NULL);
+    settle(control->run, letter, false);
+    return outcome;
+}
+
+static void act(struct control *control, enum control_action action, const char *id)
+{
+    struct letter letter;
+    struct outcome problem;
+    const char *done = "";
+    enum letter_found found =
+        letter_open(&control->run->queue, id, LETTER_WAIT, false, &letter, &problem);
+    if (found != LETTER_OPENED) {
+        refuse_unopened(control, id, found, &problem);
+        return;
+    }
+    struct outcome outcome = actions[action].act(control, &letter, &done);
+    letter_close(&letter);
+    if (outcome_good(&outcome))
+        say(id, done);
+    else
+        refuse(control, EX_TEMPFAIL, id, outcome.reason);
+}
+
+/* ---- a retry, of all together ---- */
+
+static const char *find_reason(const struct letter *letter)
+{
+    for (size_t i = 0; i < letter->count; i++)
+        if (letter->recipients[i].progress == PROGRESS_PENDING && letter->recipients[i].reason)
+            return letter->recipients[i].reason;
+    return "not tried";
+}
+
+static void tell(struct control *control, const char *id)
+{
+    struct letter letter;
+    struct outcome problem;
+    enum letter_found found =
+        letter_open(&control->run->queue, id, LETTER_LOOK, false, &letter, &problem);
+    if (found == LETTER_GONE) {
+        say(id, "has left the queue");
+        return;
+    }
+    if (found != LETTER_OPENED) {
+        refuse(control, EX_TEMPFAIL, id, problem.reason);
+        return;
+    }
+    if (letter.held)
+        refuse(control, EX_TEMPFAIL, id, "it is held: release it first");
+    else
+        printf("%s: still queued: %s\n", id, find_reason(&letter));
+    letter_close(&letter);
+}
+
+static void retry(struct control *control, const struct list *ids)
+{
+    for (size_t i = 0; i < ids->count; i++)
+        log_event(ids->entries[i].id, "requested", "action", "retry", "by", control->name, NULL);
+    run_letters(control->run, ids);
+    for (size_t i = 0; i < ids->count; i++)
+        tell(control, ids->entries[i].id);
+}
+
+/* ---- the whole ---- */
+
+int control_run(struct run *run, enum control_action action, uid_t caller)
+{
+    struct control control = {.run = run, .caller = caller};
+    struct list ids = {0};
+    find_name(&control);
+    read_ids(&control, &ids);
+    choose(&control, &ids);
+    if (action == CONTROL_RETRY)
+        retry(&control, &ids);
+    else
+        for (size_t i = 0; i < ids.count; i++)
+            act(&control, action, ids.entries[i].id);
+    list_free(&ids);
+    struct outcome outcome = letter_sync(&run->queue);
+    if (!outcome_good(&outcome))
+        refuse(&control, EX_TEMPFAIL, "the queue", outcome.reason);
+    /* What was released, and reports, are on their way at once. */
+    if (run->again && action != CONTROL_RETRY)
+        runner_wake(&run->queue, run->config);
+    return control.status;
+}
+
+int control_run_letter(struct run *run, const char *id, uid_t caller)
+{
+    struct control control = {.run = run, .caller = caller};
+    struct list ids = {0};
+    if (may(&control, id)) {
+        list_add(&ids, id);
+        run_letters(run, &ids);
+    }
+    list_free(&ids);
+    return control.status;
+}
