@@ -43,16 +43,29 @@ static void append_all(struct list *to, const struct list *from)
     to->count += from->count;
 }
 
+static void sort(struct list *list)
+{
+    if (list->count)
+        qsort(list->entries, list->count, sizeof *list->entries, by_id);
+}
+
+/* Every message that is with a worker, by id. */
+static struct list list_with_workers(const struct run *run)
+{
+    struct list busy = {0};
+    for (size_t i = 0; i < run->worker_count; i++)
+        append_all(&busy, &run->workers[i].letters);
+    sort(&busy);
+    return busy;
+}
+
 /* Every message that waits for a worker or is with one, by id. */
 static struct list list_taken(const struct run *run)
 {
-    struct list taken = {0};
+    struct list taken = list_with_workers(run);
     for (size_t i = 0; i < run->hop_count; i++)
         append_all(&taken, &run->hops[i]->waiting);
-    for (size_t i = 0; i < run->worker_count; i++)
-        append_all(&taken, &run->workers[i].letters);
-    if (taken.count)
-        qsort(taken.entries, taken.count, sizeof *taken.entries, by_id);
+    sort(&taken);
     return taken;
 }
 
@@ -87,6 +100,26 @@ static void start_worker(struct run *run, struct hop *hop, struct list letters)
     hop->started = clock_ms();
 }
 
+/*
+ * Takes those waiting messages out that no worker has: one that goes to several next hops goes to
+ * one after the other, as its lock would have it anyway.
+ */
+static struct list take_free(const struct run *run, struct hop *hop)
+{
+    struct list busy = list_with_workers(run), taken = {0};
+    struct list *waiting = &hop->waiting;
+    taken.entries = memory_get((waiting->count + 1) * sizeof *taken.entries);
+    size_t kept = 0;
+    for (size_t i = 0; i < waiting->count; i++)
+        if (is_in(&busy, waiting->entries[i].id))
+            waiting->entries[kept++] = waiting->entries[i];
+        else
+            taken.entries[taken.count++] = waiting->entries[i];
+    waiting->count = kept;
+    list_free(&busy);
+    return taken;
+}
+
 /* Takes every step-th waiting message, beginning with the first-th. */
 static struct list share(const struct list *waiting, size_t first, size_t step)
 {
@@ -109,11 +142,10 @@ static void start_workers(struct run *run, struct hop *hop)
     if (hop->waiting.count == 0 || free_connections == 0 || wanted <= present)
         return;
     size_t count = wanted - present < free_connections ? wanted - present : free_connections;
-    struct list waiting = hop->waiting;
-    hop->waiting = (struct list){0};
-    for (size_t i = 0; i < count; i++)
-        start_worker(run, hop, share(&waiting, i, count));
-    list_free(&waiting);
+    struct list ready = take_free(run, hop);
+    for (size_t i = 0; i < count && i < ready.count; i++)
+        start_worker(run, hop, share(&ready, i, count));
+    list_free(&ready);
 }
 
 /* When the next hop's rate was used up, some messages were not offered: that is no try. */
