@@ -41,7 +41,9 @@ void hop_read(const struct queue *queue, const char *name, struct hop_state *sta
         text[length] = '\0';
         int at = 0;
         if (sscanf(text, "%u %11s %n", &state->failures, state->status, &at) == 2 && at > 0) {
-            state->until = info.st_mtime;
+            /* A time farther ahead was set by a clock that has been put back since. */
+            if (info.st_mtime <= clock_now() + HOP_LONGEST_PAUSE)
+                state->until = info.st_mtime;
             snprintf(state->reason, sizeof state->reason, "%s", text + at);
         }
     }
@@ -59,6 +61,8 @@ void hop_failed(const struct queue *queue, const char *name, const struct outcom
     struct buffer text = {0};
     buffer_format(&text, "%u %s %s", before.failures + 1, why->status, why->reason);
     struct timespec times[2];
+    if (wait > HOP_LONGEST_PAUSE)
+        wait = HOP_LONGEST_PAUSE;
     times[0] = times[1] = (struct timespec){.tv_sec = clock_now() + (time_t)wait};
     if (fd < 0 || !file_write(fd, text.data, text.length) || futimens(fd, times) < 0)
         log_error("cannot note that %s is down", name);

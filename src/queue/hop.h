@@ -11,6 +11,8 @@
 #include "base/outcome.h"
 #include "queue/queue.h"
 
+enum { HOP_LONGEST_PAUSE = 3600 /* seconds */ };
+
 struct hop_state {
     time_t until; /* not to be tried before; 0: it is not known to be down */
     unsigned failures;
@@ -20,7 +22,7 @@ struct hop_state {
 
 /* What is known of a next hop; all zero when nothing is. */
 void hop_read(const struct queue *queue, const char *name, struct hop_state *state);
-/* It could not be used: it is down until wait seconds from now. */
+/* It could not be used: it is down for wait seconds from now, HOP_LONGEST_PAUSE at the most. */
 void hop_failed(const struct queue *queue, const char *name, const struct outcome *why,
                 uint64_t wait);
 /* It works. */

@@ -47,6 +47,12 @@ void journal_hold(struct letter *letter, bool held);
  * final states, holds. DONE when there was nothing to write.
  */
 struct outcome journal_save(struct letter *letter);
+/*
+ * Sets room on the disk aside for what may become of every recipient; makes the journal if need be.
+ * For before what cannot be undone: that a next hop has it. Where the file system sets nothing
+ * aside, it is DONE all the same.
+ */
+struct outcome journal_reserve(struct letter *letter);
 /* When the message is due next; makes the journal if need be. */
 struct outcome journal_set_due(struct letter *letter, time_t due);
 

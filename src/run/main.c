@@ -142,7 +142,7 @@ int main(int argc, char **argv)
     process_settle();
     umask(027);
     log_open("postrider-run");
-    struct run run = {.trace = {.fd = -1}};
+    struct run run = {.lock = -1, .trace = {.fd = -1}};
     const char *id = NULL;
     if (!read_arguments(argc, argv, &run, &id)) {
         fputs(usage, stderr);

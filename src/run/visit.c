@@ -230,11 +230,13 @@ void visit(struct run *run, const char *id, enum letter_access access)
     struct outcome problem;
     enum letter_found found = letter_open(&run->queue, id, access, true, &letter, &problem);
     if (found != LETTER_OPENED) {
+        run->unseen |= found == LETTER_BUSY || found == LETTER_BROKEN;
         if (found == LETTER_BROKEN && problem.result == LATER)
             log_event(id, "deferred", "reason", problem.reason, NULL);
         return;
     }
     if (letter.held && access != LETTER_WAIT) {
+        run->unseen = true;
         journal_set_due(&letter, LETTER_HELD_UNTIL);
         letter_close(&letter);
         return;

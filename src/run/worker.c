@@ -64,6 +64,20 @@ static void free_job(struct job *job)
     free(job);
 }
 
+/*
+ * What becomes of one recipient of several has to be noted while the message stays, on a full disk
+ * too: else the next hop would get it again with each run. With one recipient its file just goes.
+ */
+static bool can_note(struct letter *letter)
+{
+    if (letter->count == 1)
+        return true;
+    struct outcome outcome = journal_reserve(letter);
+    if (!outcome_good(&outcome))
+        log_event(letter->id, "deferred", "reason", outcome.reason, NULL);
+    return outcome_good(&outcome);
+}
+
 static struct transaction *next_transaction(void *context)
 {
     struct work *work = context;
@@ -86,7 +100,7 @@ static struct transaction *next_transaction(void *context)
                                                 .eight_bit = letter->eight_bit,
                                                 .not_8bit = letter->not_8bit};
         collect_recipients(work, job);
-        if (job->transaction.count == 0) {
+        if (job->transaction.count == 0 || !can_note(letter)) {
             free_job(job);
             continue;
         }
