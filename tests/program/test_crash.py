@@ -258,16 +258,17 @@ def test_ten_thousand_recipients(sandbox):
 # $1 is the queue, $2 the settings, $3 where the programs are, $4 who gets mail here.
 FULL_DISK = """
 mount -t tmpfs -o size=256k none "$1" || exit 99
-sendmail() { "$3/sendmail" -C "$2" -i "$@"; }
 subject() { printf 'Subject: m%s\\n\\none line of text\\n' "$1"; }
 run() { find "$1/journal" "$1/hops" -type f -exec touch -d 2001-01-01 {} +; "$3/sendmail" -C "$2" -q; }
 subject 1 | "$3/sendmail" -C "$2" -i -odq one@example.net later@example.net || exit 98
 subject 2 | "$3/sendmail" -C "$2" -i -odq "$4" later@example.net || exit 97
-subject 3 | "$3/sendmail" -C "$2" -i -odq "$4" || exit 96
 dd if=/dev/zero of="$1/fill" bs=4096 2>/dev/null
 run "$@"; run "$@"; run "$@"
 ls "$1/spool" > "$5"
 rm "$1/fill"
+run "$@"; run "$@"
+subject 3 | "$3/sendmail" -C "$2" -i -odq "$4" || exit 96
+dd if=/dev/zero of="$1/fill" bs=4096 2>/dev/null
 run "$@"; run "$@"
 ls "$1/spool" > "$6"
 """
@@ -286,7 +287,7 @@ def test_S10_runner_with_a_full_disk_delivers_nothing_twice(sandbox):
                      sandbox.queue, sandbox.config, sandbox.build, sandbox.user, full, after],
                     check=EX_OK)
         assert sorted(subjects(sandbox.mailbox_bytes())) == [2, 3]
-        assert len(full.read_text().split()) >= 2
+        assert len(full.read_text().split()) == 2
         assert len(after.read_text().split()) == 2, "what only later@ still waits for"
         accepted = [message for message in server.messages if "one@example.net" in message.recipients]
         assert len(accepted) == 1
