@@ -1,7 +1,7 @@
 /*
  * journal/<id>: what happened to a message since it was written, one line an event, appended. Its
- * file time is when the message is due next. A message that goes through at the first try never
- * has one. Lines, each ending in " ." so that a torn one is known:
+ * file time is when the message is due next. A message of one recipient that goes through at the
+ * first try never has one. Lines, each ending in " ." so that a torn one is known:
  *
  *   add PARENT mailbox|remote <address>       a child of that recipient
  *   expanded TIME INDEX FIRST .               its children are complete, from index FIRST on

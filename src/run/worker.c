@@ -151,10 +151,13 @@ static void finish_transaction(void *context, struct transaction *transaction)
     struct outcome outcome;
     if (letter_is_finished(&job->letter)) {
         outcome = letter_remove(&job->letter);
-        if (outcome_good(&outcome))
-            log_event(job->letter.id, "removed", NULL);
-        else
+        if (!outcome_good(&outcome)) {
             outcome = journal_save(&job->letter); /* then it stays, but goes nowhere again */
+        } else {
+            log_event(job->letter.id, "removed", NULL);
+            /* At once, not for all of the list: a power cut brings one message back, not many. */
+            outcome = letter_sync(&work->run->queue);
+        }
     } else {
         outcome = journal_save(&job->letter);
     }
@@ -219,7 +222,6 @@ int work(struct run *run, struct hop *hop, const struct list *letters)
     if (outcome_good(&outcome))
         outcome = deliver(&work, &smtp);
     buffer_wipe(&secret);
-    letter_sync(&run->queue);
     if (outcome_good(&outcome)) {
         hop_works(&run->queue, hop->name);
         return EX_OK;
