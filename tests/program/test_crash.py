@@ -13,6 +13,7 @@ import time
 import pytest
 from sandbox import EX_OK, EX_TEMPFAIL, wait_until
 from smtpfake import FakeServer
+from test_installed import Machine
 
 MESSAGE = b"Subject: m%d\n\none line of text\n"
 FOREIGN = b"From other Thu Jan  1 00:00:00 2026\nSubject: foreign\n\nkept\n\n"
@@ -291,3 +292,26 @@ def test_S10_runner_with_a_full_disk_delivers_nothing_twice(sandbox):
         assert len(after.read_text().split()) == 2, "what only later@ still waits for"
         accepted = [message for message in server.messages if "one@example.net" in message.recipients]
         assert len(accepted) == 1
+
+
+# --- installed -----------------------------------------------------------------------------------
+
+
+@pytest.mark.installed
+def test_Q1_installed_helper_that_died_before_it_gave_the_mailbox_away():
+    """Root's empty file is nobody's mailbox yet; one with something in it is root's."""
+    machine = Machine()
+    try:
+        machine.configure("host = 127.0.0.1:1")
+        machine.world.shell("install -m 600 -o root -g mail /dev/null /var/mail/ada")
+        machine.world.shell("install -m 600 -o root -g mail /etc/hosts /var/mail/ben")
+        machine.sendmail("ada", "ben", stdin="Subject: m1\n\nx\n", check=EX_OK)
+        machine.wait_for_mail("ada", "m1")
+        machine.wait_quiet()
+        assert machine.world.run(["stat", "-c", "%U:%G %a", "/var/mail/ada"]).out == "ada:mail 660\n"
+        assert "Permission denied" in machine.log() and len(machine.queued()) == 1
+        # The report that a delivery in the foreground makes goes by itself here, too.
+        machine.sendmail("-odi", "-f", "ada", "nosuch", stdin="Subject: m2\n\nx\n", check=EX_OK)
+        machine.wait_for_mail("ada", "Undelivered mail returned to sender")
+    finally:
+        machine.world.close()
