@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,24 +50,57 @@ static void check_folder(const char *path, const struct stat *folder)
         end(EX_CANTCREAT, "%s must be of group mail to be a folder for mailboxes", path);
 }
 
-/* Makes the mailbox when there is none; true when it did. */
-static int make_mailbox(int folder, const char *name, uid_t uid, gid_t gid, mode_t mode)
+/* One that a helper of ours made and did not live to give to its user; -1 if it is no such. */
+static int open_half_made(int folder, const char *name)
+{
+    struct stat info;
+    if (geteuid() != 0)
+        return -1;
+    int fd = openat(folder, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == 0 &&
+        info.st_size == 0 && info.st_nlink == 1 && (info.st_mode & 07777) == 0600)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* Makes the mailbox when there is none. */
+static void make_mailbox(int folder, const char *name, uid_t uid, gid_t gid, mode_t mode)
 {
     int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        if (errno != EEXIST)
-            end(EX_CANTCREAT, "cannot make the mailbox: %s", strerror(errno));
-        return 0;
-    }
+    if (fd < 0 && errno != EEXIST)
+        end(EX_CANTCREAT, "cannot make the mailbox: %s", strerror(errno));
+    if (fd < 0)
+        fd = open_half_made(folder, name);
+    if (fd < 0)
+        return;
     if (fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0)
         end(EX_CANTCREAT, "cannot make the mailbox: %s", strerror(errno));
     close(fd);
-    return 1;
+}
+
+/* A message in a mailbox whose name is lost with the power is lost. */
+static void sync_name(int folder, const char *path, int mailbox)
+{
+    struct stat info;
+    if (fstat(mailbox, &info) < 0 || (info.st_size == 0 && fsync(folder) < 0))
+        end(EX_IOERR, "cannot sync the folder %s: %s", path, strerror(errno));
+}
+
+/* What has been begun gets finished: who ends us from a terminal or at a shutdown ends the queue
+ * run, too, and our input with it. */
+static void ignore_signals(void)
+{
+    static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        signal(numbers[i], SIG_IGN);
 }
 
 void deliver(const char *name, const char *path, const char *size_text, const char *id)
 {
     off_t size = read_size(size_text);
+    ignore_signals();
     uid_t caller = getuid();
     int privileged = geteuid() == 0 && caller != 0;
     const struct passwd *queue_user = privileged ? getpwnam(POSTRIDER_USER) : NULL;
@@ -84,18 +118,16 @@ void deliver(const char *name, const char *path, const char *size_text, const ch
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0 || fstat(folder, &info) < 0)
         end(EX_CANTCREAT, "cannot open the folder %s: %s", path, strerror(errno));
-    int made;
     if (privileged) {
         check_folder(path, &info);
-        made = make_mailbox(folder, name, uid, info.st_gid, 0660);
+        make_mailbox(folder, name, uid, info.st_gid, 0660);
         become(uid, info.st_gid);
     } else {
-        made = make_mailbox(folder, name, uid, getgid(), 0600);
+        make_mailbox(folder, name, uid, getgid(), 0600);
     }
     int mailbox = mailbox_open(folder, name);
+    sync_name(folder, path, mailbox);
     mailbox_append(mailbox, size, id);
-    if (made && fsync(folder) < 0)
-        end(EX_IOERR, "cannot sync the folder %s: %s", path, strerror(errno));
     mailbox_unlock();
     _exit(EX_OK);
 }

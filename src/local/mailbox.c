@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE = 30 /* seconds for a lock */, STALE = 300 /* seconds */, BLOCK = 65536 };
+enum { BLOCK = 65536 };
+/* In seconds. */
+enum {
+    PATIENCE = 30,   /* for a lock */
+    STALE = 300,     /* a dot-lock of this age whose holder is gone is no lock */
+    ABANDONED = 3600 /* nor is one of this age at all: the holder's number may be another's now */
+};
 
 static int lock_folder = -1;
 static char lock_name[300];
@@ -27,6 +34,14 @@ void mailbox_unlock(void)
     if (lock_folder >= 0)
         unlinkat(lock_folder, lock_name, 0);
     lock_folder = -1;
+}
+
+/* Of a clock that nobody sets: one that is put back must not make a wait longer. */
+static time_t seconds(void)
+{
+    struct timespec now = {0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
 }
 
 static void wait_a_little(void)
@@ -40,15 +55,18 @@ static void remove_stale(int folder)
 {
     struct stat info;
     char text[32] = "";
-    if (fstatat(folder, lock_name, &info, AT_SYMLINK_NOFOLLOW) < 0 ||
-        time(NULL) - info.st_mtime < STALE)
+    if (fstatat(folder, lock_name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+        return;
+    /* One from the future was made before the clock was put back. */
+    time_t age = time(NULL) - info.st_mtime;
+    if (age < STALE && age > -STALE)
         return;
     int fd = openat(folder, lock_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
     if (fd >= 0)
         close(fd);
     long holder = length > 0 ? strtol(text, NULL, 10) : 0;
-    if (holder <= 0 || (kill((pid_t)holder, 0) < 0 && errno == ESRCH))
+    if (age >= ABANDONED || holder <= 0 || (kill((pid_t)holder, 0) < 0 && errno == ESRCH))
         unlinkat(folder, lock_name, 0);
 }
 
@@ -71,7 +89,7 @@ static void take_dot_lock(int folder, const char *name, time_t limit)
         if (errno != EEXIST)
             end(EX_CANTCREAT, "cannot lock the mailbox: %s", strerror(errno));
         remove_stale(folder);
-        if (time(NULL) > limit)
+        if (seconds() > limit)
             end(EX_TEMPFAIL, "another program holds the mailbox's dot-lock");
         wait_a_little();
     }
@@ -79,7 +97,7 @@ static void take_dot_lock(int folder, const char *name, time_t limit)
 
 int mailbox_open(int folder, const char *name)
 {
-    time_t limit = time(NULL) + PATIENCE;
+    time_t limit = seconds() + PATIENCE;
     take_dot_lock(folder, name, limit);
     int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 && errno == ELOOP)
@@ -98,7 +116,7 @@ int mailbox_open(int folder, const char *name)
     while (fcntl(fd, F_OFD_SETLK, &wish) < 0) {
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)
             end(EX_TEMPFAIL, "cannot lock the mailbox: %s", strerror(errno));
-        if (time(NULL) > limit)
+        if (seconds() > limit)
             end(EX_TEMPFAIL, "another program has locked the mailbox");
         wait_a_little();
     }
@@ -121,10 +139,10 @@ static int starts_at(int fd, off_t at, const char *text)
 }
 
 /*
- * Finds where the message with this id begins: its "X-Postrider-Id: ID" line stands right behind
- * its "From " line, where no sender can put one. -1: it is not there.
+ * Finds where the message with this id begins, and the one behind it: its "X-Postrider-Id: ID" line
+ * stands right behind its "From " line, where no sender can put one. -1: it is not there.
  */
-static off_t find_message(int fd, const char *id)
+static off_t find_message(int fd, const char *id, off_t *next)
 {
     char wanted[64];
     int copy = dup(fd);
@@ -136,10 +154,13 @@ static off_t find_message(int fd, const char *id)
     size_t capacity = 0;
     ssize_t length;
     off_t at = 0, from = -1, found = -1;
-    while (found < 0 && (length = getline(&line, &capacity, stream)) > 0) {
-        if (from >= 0 && strcmp(line, wanted) == 0)
+    *next = -1;
+    while (*next < 0 && (length = getline(&line, &capacity, stream)) > 0) {
+        if (found < 0 && from >= 0 && strcmp(line, wanted) == 0)
             found = from;
         from = strncmp(line, "From ", 5) == 0 ? at : -1;
+        if (found >= 0)
+            *next = from;
         at += length;
     }
     if (ferror(stream))
@@ -149,18 +170,32 @@ static off_t find_message(int fd, const char *id)
     return found;
 }
 
-/* After a run that was cut off: true when all of the message is there; a cut one is taken away. */
+/*
+ * After a run that was cut off: true when all of the message is there; a cut one is taken away,
+ * unless another program has put its own message behind it.
+ */
 static int is_there(int fd, const char *id, off_t size)
 {
-    off_t at = find_message(fd, id);
+    off_t next;
+    off_t at = find_message(fd, id, &next);
     if (at < 0)
         return 0;
-    off_t length = length_of(fd);
-    if (at + size == length || starts_at(fd, at + size, "From "))
+    off_t stop = next < 0 ? length_of(fd) : next;
+    if (stop - at >= size)
         return 1;
-    if (at + size > length && ftruncate(fd, at) < 0)
+    if (next < 0 && ftruncate(fd, at) < 0)
         end(EX_IOERR, "cannot cut the mailbox: %s", strerror(errno));
     return 0;
+}
+
+/*
+ * Nobody reads our standard error any more: the runner is dead, and another one may have asked for
+ * the same message while we waited for the lock. From here on it would find it.
+ */
+static int is_caller_gone(void)
+{
+    struct pollfd words = {.fd = 2};
+    return poll(&words, 1, 0) > 0 && (words.revents & POLLERR);
 }
 
 static int write_all(int fd, const char *data, size_t length)
@@ -206,6 +241,8 @@ static int copy_input(int fd, off_t size)
 
 void mailbox_append(int fd, off_t size, const char *id)
 {
+    if (is_caller_gone())
+        end(EX_TEMPFAIL, "the program that asked for this is gone");
     if (id && is_there(fd, id, size))
         return;
     off_t before = length_of(fd);

@@ -51,7 +51,7 @@ static int open_with_dot(struct draft *draft)
     int fd = openat(draft->queue->spool, draft->dot_name,
                     O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, DRAFT_MODE);
     if (fd >= 0)
-        flock(fd, LOCK_EX | LOCK_NB);
+        (void)flock(fd, LOCK_EX); /* a runner that asks for it has it for a moment only */
     return fd;
 }
 

@@ -15,7 +15,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { LINE_LIMIT = 8192, JOURNAL_MODE = 0640 };
+enum { LINE_LIMIT = 8192, USUAL_LINE = 256, JOURNAL_MODE = 0640 };
 
 struct journal {
     int fd;                /* -1 until it is needed */
@@ -268,7 +268,7 @@ void journal_add_child(struct letter *letter, size_t parent, enum letter_kind ki
         const struct letter_recipient *other = &letter->recipients[i];
         bool same_kind =
             other->kind == kind || (kind == LETTER_TO_REMOTE && other->kind == LETTER_TO_ROUTE);
-        if (same_kind && other->progress != PROGRESS_EXPANDED &&
+        if (i != parent && same_kind && other->progress != PROGRESS_EXPANDED &&
             address_equal(&other->address, address))
             return;
     }
@@ -380,14 +380,19 @@ static struct outcome open_for_writing(struct letter *letter)
         return outcome_done();
     int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
     journal->fd = openat(letter->queue->journal, letter->id, flags);
-    if (journal->fd >= 0)
-        return outcome_done();
-    if (errno == ENOENT)
+    if (journal->fd < 0 && errno == ENOENT)
         journal->fd =
             openat(letter->queue->journal, letter->id, flags | O_CREAT | O_EXCL, JOURNAL_MODE);
-    if (journal->fd < 0)
+    struct stat info = {0};
+    if (journal->fd < 0 || fstat(journal->fd, &info) < 0)
         return outcome_errno(errno, "cannot write the journal of %s", letter->id);
-    return file_sync_folder(letter->queue->journal, "the journal folder");
+    /* An empty one may be what somebody made and did not live to sync. */
+    struct outcome outcome = outcome_done();
+    if (info.st_size == 0)
+        outcome = file_sync_folder(letter->queue->journal, "the journal folder");
+    if (!outcome_good(&outcome))
+        file_close(&journal->fd);
+    return outcome;
 }
 
 /*
@@ -433,6 +438,20 @@ struct outcome journal_save(struct letter *letter)
     }
     buffer_free(&text);
     return outcome;
+}
+
+struct outcome journal_reserve(struct letter *letter)
+{
+    struct outcome outcome = open_for_writing(letter);
+    if (!outcome_good(&outcome))
+        return outcome;
+    struct stat info;
+    int fd = letter->journal->fd;
+    off_t room = (off_t)letter->count * USUAL_LINE;
+    if (fstat(fd, &info) == 0 && (fallocate(fd, FALLOC_FL_KEEP_SIZE, info.st_size, room) == 0 ||
+                                  errno == EOPNOTSUPP || errno == ENOSYS))
+        return outcome_done();
+    return outcome_errno(errno, "no room for the journal of %s", letter->id);
 }
 
 struct outcome journal_set_due(struct letter *letter, time_t due)

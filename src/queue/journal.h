@@ -1,7 +1,7 @@
 /*
  * journal/<id>: what happened to a message since it was written, one line an event, appended. Its
- * file time is when the message is due next. A message that goes through at the first try never
- * has one. Lines, each ending in " ." so that a torn one is known:
+ * file time is when the message is due next. A message of one recipient that goes through at the
+ * first try never has one. Lines, each ending in " ." so that a torn one is known:
  *
  *   add PARENT mailbox|remote <address>       a child of that recipient
  *   expanded TIME INDEX FIRST .               its children are complete, from index FIRST on
@@ -68,6 +68,12 @@ void journal_hold(struct letter *letter, bool held);
  * final states, holds. DONE when there was nothing to write.
  */
 struct outcome journal_save(struct letter *letter);
+/*
+ * Sets room on the disk aside for what may become of every recipient; makes the journal if need be.
+ * For before what cannot be undone: that a next hop has it. Where the file system sets nothing
+ * aside, it is DONE all the same.
+ */
+struct outcome journal_reserve(struct letter *letter);
 /* When the message is due next; makes the journal if need be. */
 struct outcome journal_set_due(struct letter *letter, time_t due);
 

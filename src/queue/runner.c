@@ -1,7 +1,7 @@
 /*
  * How one runner at a time comes about. A submitter commits, leaves its mark, and then looks at
- * the lock; a runner takes the mark away before each look at the folder, and looks for it once
- * more after it let the lock go. So one of the two always sees the other.
+ * the lock; a runner takes the mark away before each look at the folder, while it has the lock, and
+ * looks for it once more after it let that go. So one of the two always sees the other.
  */
 #include "queue/runner.h"
 
@@ -198,6 +198,11 @@ bool runner_take_mark(const struct queue *queue)
     return unlinkat(queue->spool, mark, 0) == 0;
 }
 
+bool runner_has_mark(const struct queue *queue)
+{
+    return faccessat(queue->spool, mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* ---- traces ---- */
 
 /* Whether there is a trace of a run that is over: nobody holds its lock. */
@@ -232,13 +237,19 @@ struct outcome runner_leave_trace(const struct queue *queue, struct run_trace *t
     queue_new_id(trace->id);
     trace->fd = openat(queue->runs, trace->id, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     struct stat info = {0};
+    struct outcome outcome;
     if (trace->fd < 0 || flock(trace->fd, LOCK_EX) < 0 || fstat(trace->fd, &info) < 0 ||
-        info.st_nlink == 0) {
-        struct outcome outcome = outcome_errno(errno, "cannot note that a queue run has begun");
+        info.st_nlink == 0)
+        outcome = outcome_errno(errno, "cannot note that a queue run has begun");
+    else
+        outcome = file_sync_folder(queue->runs, "the folder of queue runs");
+    if (!outcome_good(&outcome)) {
+        if (trace->fd >= 0)
+            unlinkat(queue->runs, trace->id, 0);
+        file_close(&trace->fd);
         trace->id[0] = '\0';
-        return outcome;
     }
-    return file_sync_folder(queue->runs, "the folder of queue runs");
+    return outcome;
 }
 
 void runner_clear_traces(const struct queue *queue, struct run_trace *trace, bool resolved)

@@ -41,13 +41,15 @@ void runner_unlock(int *fd);
 /* Takes the submitters' mark away; whether there was one. Everything committed before it was left
  * is in the folder then. */
 bool runner_take_mark(const struct queue *queue);
+/* Whether there is one. Only who holds the lock may take it: it may be meant for the holder. */
+bool runner_has_mark(const struct queue *queue);
 
 /* A run that puts mail into mailboxes leaves its trace until it ended well. */
 struct run_trace {
     char id[QUEUE_ID_SIZE]; /* "" until it is needed */
     int fd;
     bool careful; /* a run before this one was cut off: a mailbox may have a message already */
-    bool unsaved; /* so it may after this one: a journal could not be written */
+    bool unsaved; /* so it may after this one: an unwritten journal, a killed helper */
 };
 
 /* Looks for traces of runs that were cut off. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
@@ -86,6 +87,9 @@ static void start_worker(struct run *run, struct hop *hop, struct list letters)
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
+        /* Should the coordinator die, its locks go with it and not with the last of its workers. */
+        runner_unlock(&run->lock);
+        file_close(&run->trace.fd);
         _exit(work(run, hop, &letters));
     }
     if (pid < 0) {
@@ -219,14 +223,21 @@ static void visit_due(struct run *run)
 {
     struct list all;
     struct outcome outcome = list_read(&run->queue, &all);
-    if (!outcome_good(&outcome))
+    if (!outcome_good(&outcome)) {
         log_error("%s", outcome.reason);
+        run->unseen = true;
+    }
     if (all.rubbish)
         letter_sweep(&run->queue);
     struct list taken = list_taken(run);
-    for (size_t i = 0; i < all.count; i++)
-        if (!is_in(&taken, all.entries[i].id) && (run->insist || is_due(run, &all.entries[i])))
+    for (size_t i = 0; i < all.count; i++) {
+        if (is_in(&taken, all.entries[i].id))
+            continue;
+        if (run->insist || is_due(run, &all.entries[i]))
             visit(run, all.entries[i].id, LETTER_WORK);
+        else
+            run->unseen = true;
+    }
     list_free(&taken);
     list_free(&all);
     letter_sync(&run->queue);
@@ -298,18 +309,26 @@ static void become_coordinator(struct run *run)
 struct outcome run_queue(struct run *run)
 {
     become_coordinator(run);
+    bool first = true;
     do {
-        int lock;
-        struct outcome outcome = runner_lock(&run->queue, &lock);
-        if (!outcome_good(&outcome) || lock < 0)
+        struct outcome outcome = runner_lock(&run->queue, &run->lock);
+        if (!outcome_good(&outcome) || run->lock < 0)
             return outcome;
+        /* Whoever had the lock meanwhile has seen to it; or it does not go away. */
+        if (!first && !runner_take_mark(&run->queue)) {
+            runner_unlock(&run->lock);
+            break;
+        }
+        first = false;
         runner_read_traces(&run->queue, &run->trace);
+        run->unseen = false;
         run->again = true;
         run_until_done(run, true);
-        runner_clear_traces(&run->queue, &run->trace, run->busy_mailboxes.count == 0);
-        runner_unlock(&lock);
+        bool resolved = run->busy_mailboxes.count == 0 && !run->unseen;
+        runner_clear_traces(&run->queue, &run->trace, resolved);
+        runner_unlock(&run->lock);
         /* A submitter who saw the lock held just now relies on this look. */
-    } while (runner_take_mark(&run->queue));
+    } while (runner_has_mark(&run->queue));
     return outcome_done();
 }
 

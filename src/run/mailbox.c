@@ -196,8 +196,9 @@ static struct outcome outcome_of(int status, struct buffer *words)
     return outcome_later("4.2.0", "%s", text);
 }
 
-static struct outcome run_helper(const struct letter *letter, const char *user, const char *folder,
-                                 const struct address *recipient, const char *size, const char *id)
+static struct outcome run_helper(struct run *run, const struct letter *letter, const char *user,
+                                 const char *folder, const struct address *recipient,
+                                 const char *size, const char *id)
 {
     int text[2] = {-1, -1}, words[2] = {-1, -1};
     if (pipe2(text, O_CLOEXEC) < 0)
@@ -223,7 +224,11 @@ static struct outcome run_helper(const struct letter *letter, const char *user, 
         file_close(&text[1]);
         struct buffer said = {.limit = MOST_WORDS};
         read_words(words[0], &said);
-        outcome = outcome_of(process_wait(pid), &said);
+        int status = process_wait(pid);
+        outcome = outcome_of(status, &said);
+        /* Killed, or unable to cut off what it wrote: the mailbox may have the message. */
+        if (status >= 128 || status == EX_IOERR)
+            run->trace.unsaved = run->trace.careful = true;
         if (!whole && outcome_good(&outcome) && write_error != EPIPE)
             outcome = outcome_errno(write_error, "cannot read the message");
         buffer_free(&said);
@@ -247,6 +252,6 @@ struct outcome mailbox_deliver(struct run *run, const struct letter *letter, con
     output_free(&counter);
     if (!counted)
         return outcome_errno(error, "cannot read message %s", letter->id);
-    return run_helper(letter, user, run->settings.mailbox_directory, recipient, size,
+    return run_helper(run, letter, user, run->settings.mailbox_directory, recipient, size,
                       run->trace.careful ? letter->id : NULL);
 }

@@ -175,7 +175,7 @@ int main(int argc, char **argv)
     process_settle();
     umask(027);
     log_open("postrider-run");
-    struct run run = {.trace = {.fd = -1}};
+    struct run run = {.lock = -1, .trace = {.fd = -1}};
     struct task task = {.caller = getuid()};
     if (!read_arguments(argc, argv, &run, &task)) {
         fputs(usage, stderr);

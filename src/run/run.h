@@ -46,6 +46,7 @@ struct run {
     struct expander expander;
     struct aliases *aliases;
     struct outcome aliases_problem; /* not DONE: mail for local names waits */
+    int lock;                       /* of the one runner; -1 */
     struct run_trace trace;
     struct hop **hops; /* those that were needed so far */
     size_t hop_count;
@@ -57,6 +58,7 @@ struct run {
     bool verbose;
     bool gathers;        /* in the background: more mail may follow at once, wait a moment for it */
     bool insist;         /* due times and pauses of next hops do not count */
+    bool unseen;         /* a message was not visited: what a dead run left may be about it */
     bool again;          /* there is something new in the queue: look once more */
     struct list reports; /* ids of what was told to senders in this run */
 };

@@ -259,11 +259,13 @@ enum letter_found visit(struct run *run, const char *id, enum letter_access acce
     struct outcome problem;
     enum letter_found found = letter_open(&run->queue, id, access, true, &letter, &problem);
     if (found != LETTER_OPENED) {
+        run->unseen |= found == LETTER_BUSY || found == LETTER_BROKEN;
         if (found == LETTER_BROKEN && problem.result == LATER)
             log_event(id, "deferred", "reason", problem.reason, NULL);
         return found;
     }
     if (letter.held) {
+        run->unseen = true;
         journal_set_due(&letter, LETTER_HELD_UNTIL);
         letter_close(&letter);
         return found;

@@ -62,6 +62,20 @@ struct work {
 
 /* ---- from the queue ---- */
 
+/*
+ * What becomes of one recipient of several has to be noted while the message stays, on a full disk
+ * too: else the next hop would get it again with each run. With one recipient its file just goes.
+ */
+static bool can_note(struct letter *letter)
+{
+    if (letter->count == 1)
+        return true;
+    struct outcome outcome = journal_reserve(letter);
+    if (!outcome_good(&outcome))
+        log_event(letter->id, "deferred", "reason", outcome.reason, NULL);
+    return outcome_good(&outcome);
+}
+
 static struct parcel *open_parcel(struct work *work, const char *id)
 {
     struct parcel *parcel = memory_get(sizeof *parcel);
@@ -71,8 +85,8 @@ static struct parcel *open_parcel(struct work *work, const char *id)
         free(parcel);
         return NULL;
     }
-    /* Since it was put on the list. */
-    if (parcel->letter.held) {
+    /* Held since it was put on the list. */
+    if (parcel->letter.held || !can_note(&parcel->letter)) {
         letter_close(&parcel->letter);
         free(parcel);
         return NULL;
@@ -282,10 +296,13 @@ static void finish_transaction(void *context, struct transaction *transaction)
     struct outcome outcome;
     if (letter_is_finished(letter)) {
         outcome = letter_remove(letter);
-        if (outcome_good(&outcome))
-            log_event(letter->id, "removed", NULL);
-        else
+        if (!outcome_good(&outcome)) {
             outcome = journal_save(letter); /* then it stays, but goes nowhere again */
+        } else {
+            log_event(letter->id, "removed", NULL);
+            /* At once, not for all of the list: a power cut brings one message back, not many. */
+            outcome = letter_sync(&work->run->queue);
+        }
     } else {
         outcome = journal_save(letter);
     }
@@ -444,7 +461,6 @@ int work(struct run *run, struct hop *hop, const struct list *letters)
         outcome = use_seat(&work);
     leave_parcel(&work);
     file_close(&seat);
-    letter_sync(&run->queue);
     if (outcome_good(&outcome)) {
         hop_works(&run->queue, hop->name);
         if (work.full)

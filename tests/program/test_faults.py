@@ -8,7 +8,9 @@ import re
 import subprocess
 
 import pytest
+from sandbox import EX_IOERR, EX_OSERR, EX_TEMPFAIL
 from smtpfake import FakeServer
+from spool import spool_files
 
 # One run of them all: sanitizers want ptrace for themselves.
 pytestmark = pytest.mark.installed
@@ -141,5 +143,65 @@ def test_S5_faults_of_the_runner(make_sandbox):
                 drain(sandbox, fault)
         check(sandbox, server, promised, {})
         assert not list((sandbox.queue / "corrupt").iterdir())
+        sandbox.flush(check=0)
+        assert not list((sandbox.queue / "runs").iterdir())
         # A disk that says no after the smarthost said yes: sent again, the lesser evil.
         assert len(server.messages) < len(promised) * 1.5
+
+
+def calls(traced, names, *argv, **options):
+    """The lines of strace for these calls, in their order."""
+    strace = ["/usr/bin/strace", "-f", "-qq", "-o", traced.summary, "-e", f"trace={names}"]
+    assert traced.sandbox.run([*strace, *argv], **options).returncode == 0
+    return traced.summary.read_text().splitlines()
+
+
+def test_Q1_what_was_delivered_is_gone_for_good_one_by_one(make_sandbox):
+    """Its removal is synced before the next message goes: a power cut brings one back, not many."""
+    with FakeServer() as server:
+        sandbox = make_sandbox(**settings(server))
+        for number in range(3):
+            sandbox.sendmail("-odq", "-i", "you@example.net", stdin=MESSAGE % number, check=0)
+        letters = sandbox.letters()
+        lines = calls(Traced(sandbox), "unlinkat,fsync", sandbox.build / "postrider-run", "-C",
+                      sandbox.config)
+        steps = [f"{name or 'fsync'}" for line in lines
+                 for name in re.findall(r'unlinkat\(\d+, "(\w{15})", 0\) += 0|fsync\(\d+\) += 0', line)]
+        assert len(server.messages) == 3
+        for letter in letters:
+            assert steps[steps.index(letter) + 1] == "fsync"
+
+
+def test_file_system_without_files_that_have_no_name(make_sandbox):
+    """Submission goes on with a hidden name, and each fault after that leaves nothing behind."""
+    sandbox = make_sandbox()
+    traced = Traced(sandbox)
+    argv = [sandbox.build / "sendmail", "-C", sandbox.config, "-odq", "-i", sandbox.user]
+    opened = [line for line in calls(traced, "openat", *argv, stdin=MESSAGE % 0)
+              if "openat(" in line]
+    (turn,) = [at for at, line in enumerate(opened, 1) if "O_TMPFILE" in line]
+    without = f"openat:error=EOPNOTSUPP:when={turn}"
+    assert traced.run(*argv, inject=without, stdin=MESSAGE % 1).returncode == 0
+    count, promised, refused = 2, {0: "none", 1: without}, {}
+    more = [f"openat:error=ENOSPC:when={turn + 1}"]
+    more += [f"{name}:when={at}" for name in ("write:error=ENOSPC", "fsync:error=EIO",
+             "linkat:error=EIO", "flock:error=ENOLCK", "unlinkat:error=EIO",
+             "linkat:signal=KILL", "fsync:signal=KILL", "unlinkat:signal=KILL")
+             for at in (1, 2)]
+    for fault in more:
+        strace = ["/usr/bin/strace", "-f", "-qq", "-o", traced.summary, "-e", f"inject={without}",
+                  "-e", f"inject={fault}"]
+        done = sandbox.run([*strace, *argv], stdin=MESSAGE % count)
+        (promised if done.returncode == 0 else refused)[count] = fault
+        if done.returncode and "KILL" not in fault:
+            assert done.returncode in (EX_TEMPFAIL, EX_IOERR, EX_OSERR), f"{fault}: {done}"
+        count += 1
+    # What was killed left its draft; the next run but one takes it away.
+    for path in (sandbox.queue / "spool").glob(".*"):
+        subprocess.run(["touch", "-d", "2001-01-01", path], check=True)
+    drain(sandbox)
+    here = subjects(sandbox.mailbox_bytes())
+    assert set(promised) <= set(here) and len(set(here)) == len(here)
+    assert not [number for number in refused if number in here and "KILL" not in refused[number]]
+    assert not [name for name in spool_files(sandbox)]
+    assert len(refused) > 4 and len(promised) > 4

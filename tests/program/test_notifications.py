@@ -55,7 +55,7 @@ def test_success_unasked_makes_no_report_and_no_journal(sandbox):
         sandbox.sendmail("-odq", sandbox.user, stdin=MESSAGE, check=EX_OK)
         journals = sandbox.queue / "journal"
         before = journals.stat().st_mtime_ns
-        for recipients in ([sandbox.user], ["me"], ["you@example.net", "b@example.com"]):
+        for recipients in ([sandbox.user], ["me"], ["you@example.net"]):
             send(sandbox, *recipients)
         assert not reports_in(sandbox) and not sandbox.letters()
         assert journals.stat().st_mtime_ns == before, "there was a journal"

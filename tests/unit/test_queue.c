@@ -5,11 +5,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,6 +28,18 @@
 
 static char folder[] = "/tmp/postrider-queue-XXXXXX";
 static struct queue queue;
+
+/* Ours comes before the C library's: a disk that does not even let a file be cut. */
+static bool cannot_cut;
+
+int ftruncate(int fd, off_t length)
+{
+    if (cannot_cut) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_ftruncate, fd, length);
+}
 
 static int set_up(void **state)
 {
@@ -282,6 +299,73 @@ static void test_Q1_cut_expansion(void **state)
     address_free(&child);
 }
 
+static off_t journal_size(const char *id)
+{
+    struct stat info;
+    return fstatat(queue.journal, id, &info, 0) == 0 ? info.st_size : -1;
+}
+
+/* A disk that is full within a write: so many bytes of a file, and no more. */
+static void limit_files(rlim_t size)
+{
+    struct rlimit limit = {.rlim_cur = size, .rlim_max = RLIM_INFINITY};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* What was written in part is cut off again, and stands there once in the end. */
+static void test_Q1_journal_on_a_full_disk(void **state)
+{
+    (void)state;
+    for (int spoilt = 0; spoilt < 2; spoilt++) {
+        char id[QUEUE_ID_SIZE];
+        struct letter letter;
+        struct address child = parsed("jane");
+        commit("\n", id);
+        append_to_journal(id, "tried 1 .\n");
+        off_t before = journal_size(id);
+        assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
+        journal_add_child(&letter, 1, LETTER_TO_MAILBOX, &child);
+        journal_expanded(&letter, 1, 2);
+        signal(SIGXFSZ, SIG_IGN);
+        limit_files((rlim_t)before + 30); /* the child, and a piece of its parent's line */
+        cannot_cut = spoilt;
+        struct outcome outcome = journal_save(&letter);
+        limit_files(RLIM_INFINITY);
+        cannot_cut = false;
+        assert_int_equal(outcome.result, LATER);
+        assert_int_equal(journal_size(id), spoilt ? before + 30 : before);
+
+        /* There is room again: what could not be cut is not written behind itself. */
+        outcome = journal_save(&letter);
+        assert_int_equal(outcome.result, spoilt ? LATER : DONE);
+        letter_close(&letter);
+        assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
+        assert_int_equal(letter.count, 3);
+        assert_int_equal(letter.recipients[1].progress,
+                         spoilt ? PROGRESS_PENDING : PROGRESS_EXPANDED);
+        assert_int_equal(letter.recipients[2].progress,
+                         spoilt ? PROGRESS_EXPANDED : PROGRESS_PENDING);
+        letter_close(&letter);
+        address_free(&child);
+    }
+}
+
+/* A failure of an alias's own name is a child like any other, not the parent once more. */
+static void test_child_named_as_its_parent(void **state)
+{
+    (void)state;
+    char id[QUEUE_ID_SIZE];
+    struct letter letter;
+    struct address child = parsed("joe");
+    commit("\n", id);
+    assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
+    journal_add_child(&letter, 1, LETTER_TO_REMOTE, &child);
+    journal_add_child(&letter, 1, LETTER_TO_REMOTE, &child);
+    assert_int_equal(letter.count, 3);
+    letter_close(&letter);
+    address_free(&child);
+}
+
 static void damage(const char *id, off_t at, const char *bytes)
 {
     int fd = openat(queue.spool, id, O_WRONLY);
@@ -362,6 +446,36 @@ static void test_sweep(void **state)
     list_free(&list);
 }
 
+static bool in_spool(const char *name)
+{
+    return faccessat(queue.spool, name, F_OK, 0) == 0;
+}
+
+/* Drafts where files without a name cannot be: a writer that lives keeps his for as long. */
+static void test_sweep_drafts(void **state)
+{
+    (void)state;
+    char name[QUEUE_ID_SIZE + 1] = ".";
+    queue_new_id(name + 1);
+    int fd = openat(queue.spool, name, O_RDWR | O_CREAT, 0640);
+    assert_true(fd >= 0 && flock(fd, LOCK_EX) == 0);
+    struct list list;
+    struct outcome outcome = list_read(&queue, &list);
+    assert_true(outcome_good(&outcome) && list.rubbish && list.count == 0);
+    list_free(&list);
+    const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    assert_int_equal(futimens(fd, old), 0);
+    letter_sweep(&queue);
+    assert_true(in_spool(name)); /* locked */
+    close(fd);
+    assert_int_equal(utimensat(queue.spool, name, NULL, 0), 0);
+    letter_sweep(&queue);
+    assert_true(in_spool(name)); /* young: not locked yet */
+    assert_int_equal(utimensat(queue.spool, name, old, 0), 0);
+    letter_sweep(&queue);
+    assert_false(in_spool(name));
+}
+
 static void test_hops(void **state)
 {
     (void)state;
@@ -376,6 +490,17 @@ static void test_hops(void **state)
     assert_string_equal(hop.status, "4.4.1");
     assert_string_equal(hop.reason, "connection refused: really");
     assert_in_range(hop.until, clock_now() + 58, clock_now() + 61);
+    /* Q4: the clock is put back by a year: nothing waits for a year. */
+    const time_t year = 31536000;
+    const struct timespec ahead[2] = {{.tv_sec = clock_now() + year},
+                                      {.tv_sec = clock_now() + year}};
+    int fd = openat(queue.hops, "hop-mail_.._x", O_WRONLY | O_TRUNC | O_CLOEXEC);
+    assert_true(fd >= 0);
+    dprintf(fd, "2 4.4.1 %lld down", (long long)(clock_now() + year - 60));
+    close(fd);
+    assert_int_equal(utimensat(queue.hops, "hop-mail_.._x", ahead, 0), 0);
+    hop_read(&queue, "mail/../x", &hop);
+    assert_int_equal(hop.until, 0);
     hop_works(&queue, "mail/../x");
     hop_read(&queue, "mail/../x", &hop);
     assert_int_equal(hop.failures, 0);
@@ -394,6 +519,11 @@ static void test_runner_lock_and_traces(void **state)
     outcome = runner_lock(&queue, &second);
     assert_true(outcome_good(&outcome) && second >= 0);
     runner_unlock(&second);
+
+    runner_wake(&queue, "/nonexistent"); /* starts nothing, but leaves its mark */
+    assert_true(runner_has_mark(&queue) && runner_has_mark(&queue));
+    assert_true(runner_take_mark(&queue));
+    assert_false(runner_has_mark(&queue) || runner_take_mark(&queue));
 
     struct run_trace trace, later;
     runner_read_traces(&queue, &trace);
@@ -422,9 +552,12 @@ int main(void)
         IN_QUEUE(test_journal),
         IN_QUEUE(test_Q1_torn_journal),
         IN_QUEUE(test_Q1_cut_expansion),
+        IN_QUEUE(test_Q1_journal_on_a_full_disk),
+        IN_QUEUE(test_child_named_as_its_parent),
         IN_QUEUE(test_Q3_damaged_files),
         IN_QUEUE(test_Q3_foreign_things),
         IN_QUEUE(test_sweep),
+        IN_QUEUE(test_sweep_drafts),
         IN_QUEUE(test_hops),
         IN_QUEUE(test_runner_lock_and_traces),
     };

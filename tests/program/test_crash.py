@@ -1,0 +1,317 @@
+"""
+Q1: one death or one fault at a time, each at the moment at which it could lose a message or deliver
+it twice. test_kill.py does the same at random.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+from sandbox import EX_OK, EX_TEMPFAIL, wait_until
+from smtpfake import FakeServer
+from test_installed import Machine
+
+MESSAGE = b"Subject: m%d\n\none line of text\n"
+FOREIGN = b"From other Thu Jan  1 00:00:00 2026\nSubject: foreign\n\nkept\n\n"
+
+
+def subjects(data):
+    return [int(number) for number in re.findall(rb"^Subject: m(\d+)\r?$", data, re.MULTILINE)]
+
+
+def use(sandbox, server, **more):
+    sandbox.configure(smarthost=f"host = {server.address}\ntls = off\nauth = off", **more)
+
+
+def make_due(sandbox, name=None):
+    for path in (sandbox.queue / "journal").iterdir():
+        if name in (None, path.name):
+            os.utime(path, (1, 1))
+
+
+# --- the helper, killed within a run -------------------------------------------------------------
+
+
+@pytest.fixture
+def helper(sandbox):
+    """helper(SCRIPT) stands in for the helper, "$REAL" is the true one; helper() is it again."""
+    folder = sandbox.folder / "build"
+    folder.mkdir()
+    for name in ("postrider", "postrider-run"):
+        shutil.copy(sandbox.build / name, folder)
+    (folder / "sendmail").symlink_to("postrider")
+    real = sandbox.build / "postrider-mailbox"
+    sandbox.build = folder
+
+    def replace(script='exec "$REAL" "$@"'):
+        path = folder / "postrider-mailbox"
+        path.write_text(f"#!/bin/sh\nREAL={real}\n{script}\n")
+        path.chmod(0o755)
+
+    replace()
+    return replace
+
+
+# It has done its work, and cannot say so any more.
+KILLED_AFTER = '"$REAL" "$@"; kill -9 $$'
+# It has written a piece, and another program then its own message.
+KILLED_WITHIN = """head -c 150 >> "$3/$2"; kill -9 $$"""
+
+
+@pytest.mark.parametrize("script", [KILLED_AFTER, KILLED_WITHIN], ids=["after", "within"])
+def test_Q1_helper_killed(sandbox, helper, script):
+    helper(script)
+    sandbox.sendmail("-odq", "-i", sandbox.user, stdin=MESSAGE % 1, check=EX_OK)
+    sandbox.flush(check=EX_OK)
+    assert len(sandbox.letters()) == 1 and sandbox.mailbox_bytes()
+    helper()
+    make_due(sandbox)
+    sandbox.flush(check=EX_OK)
+    assert not sandbox.letters()
+    assert subjects(sandbox.mailbox_bytes()) == [1]
+    assert sandbox.mailbox_bytes().count(b"From ") == 1
+    assert not os.listdir(sandbox.queue / "runs")
+
+
+def test_Q1_another_message_behind_a_piece_is_kept(sandbox, helper):
+    helper(KILLED_WITHIN)
+    sandbox.sendmail("-odq", "-i", sandbox.user, stdin=MESSAGE % 1, check=EX_OK)
+    sandbox.flush(check=EX_OK)
+    with open(sandbox.mail / sandbox.user, "ab") as file:
+        file.write(b"\n\n" + FOREIGN)
+    helper()
+    make_due(sandbox)
+    sandbox.flush(check=EX_OK)
+    assert FOREIGN in sandbox.mailbox_bytes()
+    assert subjects(sandbox.mailbox_bytes())[-1] == 1 and not sandbox.letters()
+
+
+def test_Q1_a_message_that_is_not_due_is_remembered(sandbox, helper):
+    """A run that does not come to it settles nothing about it."""
+    helper(KILLED_AFTER)
+    sandbox.sendmail("-odq", "-i", sandbox.user, stdin=MESSAGE % 1, check=EX_OK)
+    sandbox.flush(check=EX_OK)
+    (first,) = sandbox.letters()
+    helper()
+    sandbox.sendmail("-odq", "-i", sandbox.user, stdin=MESSAGE % 2, check=EX_OK)
+    sandbox.flush(check=EX_OK)
+    assert sandbox.letters() == [first]
+    make_due(sandbox)
+    sandbox.flush(check=EX_OK)
+    assert subjects(sandbox.mailbox_bytes()) == [1, 2] and not sandbox.letters()
+    assert not os.listdir(sandbox.queue / "runs")
+
+
+# --- the helper by itself ------------------------------------------------------------------------
+
+
+ENTRY = b"From a Thu Jan  1 00:00:00 2026\nX-Postrider-Id: 0123456789abcde\nSubject: m1\n\ntext\n\n"
+
+
+def start_helper(sandbox, *more, stderr=subprocess.PIPE):
+    return sandbox.start(
+        ["postrider-mailbox", "deliver", sandbox.user, sandbox.mail, str(len(ENTRY)), *more],
+        stdin=subprocess.PIPE, stderr=stderr)
+
+
+def test_Q1_helper_whose_runner_died_while_it_waited(sandbox):
+    """Another runner may have delivered the message before it gets its lock."""
+    lock = sandbox.mail / f"{sandbox.user}.lock"
+    lock.write_text(f"{os.getpid()}\n")
+    process = start_helper(sandbox)
+    process.stdin.write(ENTRY)
+    process.stdin.close()
+    process.stderr.close()
+    time.sleep(0.3)
+    lock.unlink()
+    assert process.wait(20) == EX_TEMPFAIL
+    assert sandbox.mailbox_bytes() == b"" and not lock.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_helper_ends_what_it_began(sandbox, number):
+    lock = sandbox.mail / f"{sandbox.user}.lock"
+    process = start_helper(sandbox)
+    process.stdin.write(ENTRY[:20])
+    process.stdin.flush()
+    wait_until(lock.exists)
+    process.send_signal(number)
+    time.sleep(0.05)
+    process.stdin.write(ENTRY[20:])
+    process.stdin.close()
+    assert process.wait(20) == EX_OK
+    assert sandbox.mailbox_bytes() == ENTRY and not lock.exists()
+
+
+@pytest.mark.parametrize("behind", [b"", FOREIGN, b"\n" + FOREIGN], ids=["end", "next", "gap"])
+def test_Q1_message_that_is_there_already(sandbox, behind):
+    (sandbox.mail / sandbox.user).write_bytes(FOREIGN + ENTRY + behind)
+    process = start_helper(sandbox, "0123456789abcde")
+    process.communicate(ENTRY, timeout=20)
+    assert process.returncode == EX_OK
+    assert sandbox.mailbox_bytes() == FOREIGN + ENTRY + behind
+
+
+def dead_process():
+    process = subprocess.Popen(["/bin/true"])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize("age, alive", [(400, False), (-86400 * 365, False), (4000, True)],
+                         ids=["stale", "clock put back", "number of another"])
+def test_Q4_dot_lock_that_is_none(sandbox, age, alive):
+    lock = sandbox.mail / f"{sandbox.user}.lock"
+    lock.write_text(f"{os.getpid() if alive else dead_process()}\n")
+    os.utime(lock, (time.time() - age, time.time() - age))
+    process = start_helper(sandbox)
+    process.communicate(ENTRY, timeout=20)
+    assert process.returncode == EX_OK and sandbox.mailbox_bytes() == ENTRY
+
+
+# --- the runner ----------------------------------------------------------------------------------
+
+
+def test_Q1_coordinator_killed_workers_alive(sandbox):
+    """The queue is no worker's: a new run begins while an old worker still has its message."""
+    held = []
+
+    def hold(_session, _line):
+        held.append(1)
+        wait_until(lambda: len(held) > 1)
+
+    with FakeServer(at={"message": hold}) as server:
+        use(sandbox, server)
+        sandbox.sendmail("-odq", "-i", "you@example.net", stdin=MESSAGE % 1, check=EX_OK)
+        coordinator = sandbox.start(["postrider-run", "-C", sandbox.config])
+        wait_until(lambda: held)
+        coordinator.kill()
+        coordinator.wait()
+        sandbox.sendmail("-odq", "-i", sandbox.user, stdin=MESSAGE % 2, check=EX_OK)
+        sandbox.flush(check=EX_OK)
+        assert subjects(sandbox.mailbox_bytes()) == [2]
+        assert len(sandbox.letters()) == 1 and len(held) == 1
+        held.append(1)
+        sandbox.wait_empty()
+        assert len(server.messages) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_runner_ends_at_once_and_loses_nothing(sandbox, number):
+    def hold(_session, _line):
+        time.sleep(0.5)
+
+    with FakeServer(at={"message": hold}) as server:
+        use(sandbox, server)
+        for one in range(3):
+            sandbox.sendmail("-odq", "-i", "you@example.net", sandbox.user, stdin=MESSAGE % one,
+                             check=EX_OK)
+        coordinator = sandbox.start(["postrider-run", "-C", sandbox.config])
+        wait_until(lambda: server.connections)
+        coordinator.send_signal(number)
+        assert coordinator.wait(2) == -number
+        sandbox.wait_quiet()
+
+        def drained():
+            make_due(sandbox)
+            sandbox.flush(check=EX_OK)
+            sandbox.wait_quiet()
+            return not sandbox.letters()
+
+        wait_until(drained)
+        assert sorted(subjects(sandbox.mailbox_bytes())) == [0, 1, 2]
+        sent = sum((subjects(message.data) for message in server.messages), [])
+        assert sorted(sent) == [0, 1, 2]
+
+
+def test_report_of_a_delivery_in_the_foreground_goes_too(sandbox):
+    sandbox.sendmail("-odi", "-f", sandbox.user, "nosuch", stdin=MESSAGE % 1, check=EX_OK)
+    sandbox.wait_empty()
+    (report,) = sandbox.mailbox()
+    assert "nosuch@here.example" in str(report)
+
+
+def test_alias_of_a_missing_user_to_himself_and_another(sandbox):
+    sandbox.aliases(f"nosuch: nosuch@here.example, {sandbox.user}\n")
+    sandbox.sendmail("-odq", "-f", sandbox.user, "nosuch", stdin=MESSAGE % 1, check=EX_OK)
+    sandbox.flush(check=EX_OK)
+    assert not sandbox.letters()
+    assert len(sandbox.mailbox()) == 2, "the message and the report"
+
+
+def test_ten_thousand_recipients(sandbox):
+    names = ", ".join(f"u{number}@example.net" for number in range(10000))
+    with FakeServer() as server:
+        use(sandbox, server)
+        sandbox.sendmail("-odq", "-t", "-i", stdin=f"To: {names}\n\nx\n".encode(), check=EX_OK)
+        sandbox.flush(check=EX_OK)
+        assert not sandbox.letters()
+        assert sum(len(message.recipients) for message in server.messages) == 10000
+
+
+# --- a full disk ---------------------------------------------------------------------------------
+
+
+# $1 is the queue, $2 the settings, $3 where the programs are, $4 who gets mail here.
+FULL_DISK = """
+mount -t tmpfs -o size=256k none "$1" || exit 99
+subject() { printf 'Subject: m%s\\n\\none line of text\\n' "$1"; }
+run() { find "$1/journal" "$1/hops" -type f -exec touch -d 2001-01-01 {} +; "$3/sendmail" -C "$2" -q; }
+subject 1 | "$3/sendmail" -C "$2" -i -odq one@example.net later@example.net || exit 98
+subject 2 | "$3/sendmail" -C "$2" -i -odq "$4" later@example.net || exit 97
+dd if=/dev/zero of="$1/fill" bs=4096 2>/dev/null
+run "$@"; run "$@"; run "$@"
+ls "$1/spool" > "$5"
+rm "$1/fill"
+run "$@"; run "$@"
+subject 3 | "$3/sendmail" -C "$2" -i -odq "$4" || exit 96
+dd if=/dev/zero of="$1/fill" bs=4096 2>/dev/null
+run "$@"; run "$@"
+ls "$1/spool" > "$6"
+"""
+
+
+def test_S10_runner_with_a_full_disk_delivers_nothing_twice(sandbox):
+    def one_only(_session, line):
+        return "450 4.2.0 later" if b"later@" in line.encode("latin-1") else None
+
+    with FakeServer(at={"RCPT": one_only}) as server:
+        use(sandbox, server, queue="retry = 1s")
+        sandbox.queue.mkdir()
+        name_space = ["--mount"] if os.getuid() == 0 else ["--map-root-user", "--mount"]
+        full, after = sandbox.folder / "full", sandbox.folder / "after"
+        sandbox.run(["/usr/bin/unshare", *name_space, "/bin/sh", "-c", FULL_DISK, "sh",
+                     sandbox.queue, sandbox.config, sandbox.build, sandbox.user, full, after],
+                    check=EX_OK)
+        assert sorted(subjects(sandbox.mailbox_bytes())) == [2, 3]
+        assert len(full.read_text().split()) == 2
+        assert len(after.read_text().split()) == 2, "what only later@ still waits for"
+        accepted = [message for message in server.messages if "one@example.net" in message.recipients]
+        assert len(accepted) == 1
+
+
+# --- installed -----------------------------------------------------------------------------------
+
+
+@pytest.mark.installed
+def test_Q1_installed_helper_that_died_before_it_gave_the_mailbox_away():
+    """Root's empty file is nobody's mailbox yet; one with something in it is root's."""
+    machine = Machine()
+    try:
+        machine.configure("host = 127.0.0.1:1")
+        machine.world.shell("install -m 600 -o root -g mail /dev/null /var/mail/ada")
+        machine.world.shell("install -m 600 -o root -g mail /etc/hosts /var/mail/ben")
+        machine.sendmail("ada", "ben", stdin="Subject: m1\n\nx\n", check=EX_OK)
+        machine.wait_for_mail("ada", "m1")
+        machine.wait_quiet()
+        assert machine.world.run(["stat", "-c", "%U:%G %a", "/var/mail/ada"]).out == "ada:mail 660\n"
+        assert "Permission denied" in machine.log() and len(machine.queued()) == 1
+        # The report that a delivery in the foreground makes goes by itself here, too.
+        machine.sendmail("-odi", "-f", "ada", "nosuch", stdin="Subject: m2\n\nx\n", check=EX_OK)
+        machine.wait_for_mail("ada", "Undelivered mail returned to sender")
+    finally:
+        machine.world.close()
