@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 enum { LINE_LIMIT = 4096 };
@@ -20,9 +22,8 @@ enum { LINE_LIMIT = 4096 };
 static struct {
     const char *program;
     int file;
-    bool to_stderr;
     bool syslog_open;
-} state = {"postrider", -1, false, false};
+} state = {"postrider", -1, false};
 
 void log_open(const char *program)
 {
@@ -40,11 +41,6 @@ struct outcome log_to_file(const char *path)
         close(state.file);
     state.file = fd;
     return outcome_done();
-}
-
-void log_to_stderr(bool on)
-{
-    state.to_stderr = on;
 }
 
 void log_close(void)
@@ -75,22 +71,23 @@ static void write_line(int priority, const char *line)
         (void)file_write(state.file, entry.data, entry.length);
         buffer_free(&entry);
     }
-    if (state.to_stderr)
-        fprintf(stderr, "%s: %s\n", state.program, line);
 }
 
 static void append_value(struct buffer *line, const char *value)
 {
-    bool quote = !*value || strpbrk(value, " \t\"\\");
+    char *clean = memory_copy(value, strlen(value));
+    text_tame(clean, strlen(clean));
+    bool quote = !*clean || strpbrk(clean, " \"\\");
     if (quote)
         buffer_append_byte(line, '"');
-    for (; *value; value++) {
-        if (*value == '"' || *value == '\\')
+    for (const char *c = clean; *c; c++) {
+        if (*c == '"' || *c == '\\')
             buffer_append_byte(line, '\\');
-        buffer_append_byte(line, (unsigned char)*value < ' ' || *value == 127 ? ' ' : *value);
+        buffer_append_byte(line, *c);
     }
     if (quote)
         buffer_append_byte(line, '"');
+    free(clean);
 }
 
 void log_event(const char *id, const char *event, ...)
@@ -116,7 +113,7 @@ static void write_words(int priority, const char *format, va_list arguments)
 {
     char line[1024];
     vsnprintf(line, sizeof line, format, arguments);
-    text_clean(line);
+    text_tame(line, strlen(line));
     write_line(priority, line);
 }
 

@@ -14,8 +14,6 @@
 void log_open(const char *program);
 /* Lines go to this file as well; made 0640 when it is not there. NULL or "": no file. */
 struct outcome log_to_file(const char *path);
-/* Lines go to standard error as well. */
-void log_to_stderr(bool on);
 void log_close(void);
 
 /*

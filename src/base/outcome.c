@@ -14,7 +14,7 @@ static void fill(struct outcome *outcome, enum result result, int exit_status, c
     *outcome = (struct outcome){.result = result, .exit_status = exit_status};
     snprintf(outcome->status, sizeof outcome->status, "%s", status);
     vsnprintf(outcome->reason, sizeof outcome->reason, format, arguments);
-    text_clean(outcome->reason);
+    text_tame(outcome->reason, strlen(outcome->reason));
 }
 
 struct outcome outcome_done(void)

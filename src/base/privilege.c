@@ -2,7 +2,6 @@
 #include "base/privilege.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -14,15 +13,6 @@ struct outcome privilege_drop_group(void)
     gid_t real, effective, saved;
     if (getresgid(&real, &effective, &saved) < 0 || effective != gid || saved != gid)
         return outcome_errno(EPERM, "the group privilege does not go away");
-    return outcome_done();
-}
-
-struct outcome privilege_become(uid_t uid, gid_t gid)
-{
-    if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
-        return outcome_errno(errno, "cannot become user %ld", (long)uid);
-    if (uid != 0 && (setuid(0) == 0 || seteuid(0) == 0))
-        return outcome_errno(EPERM, "root's rights do not go away");
     return outcome_done();
 }
 

@@ -9,8 +9,6 @@
 
 /* Drops what a set-group-ID bit gave: all group ids are the real one from here on. */
 struct outcome privilege_drop_group(void);
-/* Root becomes this user with this one group, and can never come back. */
-struct outcome privilege_become(uid_t uid, gid_t gid);
 /* Whether the program got a group that its caller does not have. */
 bool privilege_has_group(void);
 /* Whether no_new_privs keeps set-ID bits from working. */

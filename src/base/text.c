@@ -9,6 +9,8 @@
 
 #include "base/memory.h"
 
+enum { CHARACTER_LONGEST = 4 /* bytes of UTF-8, RFC 3629 */ };
+
 void texts_add(struct texts *list, const char *text)
 {
     if (list->count == list->capacity) {
@@ -36,6 +38,31 @@ void texts_split(struct texts *list, const char *text)
             texts_add(list, trimmed);
         free(item);
         text += length + (text[length] == ',');
+    }
+}
+
+/* Bytes of the character that begins here; 0: it is no UTF-8. */
+static size_t character_length(const char *text, size_t length)
+{
+    for (size_t size = 1; size <= length && size <= CHARACTER_LONGEST; size++)
+        if (text_is_utf8(text, size))
+            return size;
+    return 0;
+}
+
+void text_tame(char *text, size_t length)
+{
+    while (length) {
+        size_t size = character_length(text, length);
+        bool steers = size == 2 && (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] < 0xA0;
+        if (size == 1 && ((unsigned char)*text < ' ' || *text == 127))
+            *text = ' ';
+        if (size == 0)
+            size = 1, *text = '?';
+        if (steers)
+            memset(text, '?', size);
+        text += size;
+        length -= size;
     }
 }
 

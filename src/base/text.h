@@ -21,6 +21,12 @@ void texts_split(struct texts *list, const char *text);
 
 /* Replaces every control character (line ends among them) by a space, in place. */
 void text_clean(char *text);
+/*
+ * Makes words that a stranger chose fit for a log and a terminal, in place: control characters
+ * become spaces; what is no UTF-8, and the control characters from U+0080 to U+009F, with which a
+ * terminal can be steered like with ESC, become '?'.
+ */
+void text_tame(char *text, size_t length);
 /* Lower case for A to Z, in place. */
 void text_lower(char *text);
 /* Cuts white space off both ends, in place, and returns where the rest begins. */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mail/foreign.h"
+#include "base/text.h"
 
 static bool is_digit(char c)
 {
@@ -142,7 +142,7 @@ void reply_format(const struct reply *reply, struct buffer *text)
             buffer_append(text, line, length);
         }
     }
-    foreign_clean(text->data + start, text->length - start);
+    text_tame(text->data + start, text->length - start);
 }
 
 static struct outcome make(const struct reply *reply, enum result result, const char *status,

@@ -6,7 +6,6 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "mail/foreign.h"
 #include "net/tls.h"
 
 /* "RCPTMAX=100 MAILMAX=5" (RFC 9422 section 4). */
@@ -66,7 +65,7 @@ void smtp_offer_parse(const struct reply *reply, struct smtp_offer *offer)
     size_t length;
     for (size_t i = 1; (text = reply_line(reply, i, &length)); i++) {
         char *line = memory_copy(text, length);
-        foreign_clean(line, length);
+        text_tame(line, length);
         parse_keyword(text_trim(line), offer);
         free(line);
     }

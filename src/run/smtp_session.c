@@ -11,7 +11,6 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "mail/foreign.h"
 
 /* What is shorter stands in a reply by chance; what is shown of a cut message must be less. */
 enum { SECRET_SHORTEST = 4, SECRET_SHOWN = 16 };
@@ -97,7 +96,7 @@ static void trace_reply(struct smtp_session *session)
     while (*text && session->hop->trace) {
         size_t length = strcspn(text, "\n");
         char *line = memory_copy(text, length);
-        foreign_clean(line, length);
+        text_tame(line, length);
         smtp_trace(session, '<', line);
         free(line);
         text += length + (text[length] == '\n');

@@ -42,7 +42,7 @@ static void format_time(time_t when, char *space, size_t size)
 static void print_address(const struct address *address, const char *when_null)
 {
     char *text = address_text(address);
-    text_clean(text);
+    text_tame(text, strlen(text));
     puts(*text ? text : when_null);
     free(text);
 }

@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "mail/complete.h"
-#include "mail/foreign.h"
+#include "base/text.h"
 #include "mail/header.h"
 #include "queue/draft.h"
 #include "queue/runner.h"
@@ -281,7 +281,7 @@ static void log_received(const struct submission *submission, const char *id, ui
     if (at < header->count) {
         const char *body = field_body(&header->fields[at]);
         message_id = memory_copy(body, strlen(body));
-        foreign_clean(message_id, strlen(message_id));
+        text_tame(message_id, strlen(message_id));
     }
     log_event(id, "received", "from", *from ? from : "<>", "masquerades",
               strcmp(from, said) == 0 ? NULL : said, "to", envelope->count == 1 ? to : NULL,

@@ -90,8 +90,7 @@ static void set_up(const char *text)
     assert_true(outcome_good(&outcome));
     texts_free(&files);
     texts_split(&settings.local_domains, "*.local.example, virtual.example");
-    expander = (struct expander){
-        .settings = &settings, .aliases = aliases, .find_user = find_user};
+    expander = (struct expander){.settings = &settings, .aliases = aliases, .find_user = find_user};
 }
 
 static void tear_down(void)
