@@ -31,7 +31,7 @@ void hop_read(const struct queue *queue, const char *name, struct hop_state *sta
     *state = (struct hop_state){0};
     char path[NAME_SPACE];
     file_name(name, path);
-    int fd = openat(queue->hops, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(queue->hops, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return;
     struct stat info;
@@ -57,7 +57,8 @@ void hop_failed(const struct queue *queue, const char *name, const struct outcom
     hop_read(queue, name, &before);
     char path[NAME_SPACE];
     file_name(name, path);
-    int fd = openat(queue->hops, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+    int fd = openat(queue->hops, path,
+                    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
     struct buffer text = {0};
     buffer_format(&text, "%u %s %s", before.failures + 1, why->status, why->reason);
     struct timespec times[2];
