@@ -30,7 +30,7 @@ void hop_read(const struct queue *queue, const char *name, struct hop_state *sta
     *state = (struct hop_state){0};
     char path[HOP_FILE_NAME];
     hop_file_name("hop", name, path);
-    int fd = openat(queue->hops, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(queue->hops, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return;
     struct stat info;
@@ -54,7 +54,8 @@ static void write_state(const struct queue *queue, const char *name, unsigned fa
 {
     char path[HOP_FILE_NAME];
     hop_file_name("hop", name, path);
-    int fd = openat(queue->hops, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+    int fd = openat(queue->hops, path,
+                    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
     struct buffer text = {0};
     time_t now = clock_now();
     buffer_format(&text, "%u %s %lld %s", failures, why->status, (long long)now, why->reason);

@@ -224,7 +224,8 @@ struct outcome journal_read(struct letter *letter)
 {
     letter->journal = memory_get(sizeof *letter->journal);
     *letter->journal = (struct journal){.fd = -1};
-    int fd = openat(letter->queue->journal, letter->id, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd =
+        openat(letter->queue->journal, letter->id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? outcome_done() : outcome_errno(errno, "cannot read the journal");
     struct input input = {.fd = fd};
@@ -378,7 +379,7 @@ static struct outcome open_for_writing(struct letter *letter)
     struct journal *journal = letter->journal;
     if (journal->fd >= 0)
         return outcome_done();
-    int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
+    int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
     journal->fd = openat(letter->queue->journal, letter->id, flags);
     if (journal->fd < 0 && errno == ENOENT)
         journal->fd =

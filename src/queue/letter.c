@@ -107,7 +107,7 @@ static void set_aside(const struct queue *queue, const char *id, const char *why
         log_error("cannot set %s aside into corrupt (%s): %s", id, why, strerror(errno));
 }
 
-/* A name that opens as nothing we could have written: a folder, a link, a device. */
+/* A name that cannot be opened: gone, or nothing that we could have written. */
 static enum letter_found open_failed(const struct queue *queue, const char *id,
                                      enum letter_access access, struct outcome *problem)
 {
@@ -117,8 +117,8 @@ static enum letter_found open_failed(const struct queue *queue, const char *id,
         return LETTER_GONE;
     }
     *problem = outcome_errno(error, "cannot open message %s", id);
-    if (error == ELOOP && access != LETTER_LOOK)
-        set_aside(queue, id, "it is a link");
+    if ((error == ELOOP || error == ENXIO) && access != LETTER_LOOK)
+        set_aside(queue, id, error == ELOOP ? "it is a link" : "it is a socket");
     return LETTER_BROKEN;
 }
 

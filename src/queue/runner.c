@@ -213,7 +213,7 @@ static bool look_at_dead_traces(const struct queue *queue, bool remove)
     struct outcome outcome = list_folder(queue->runs, &traces);
     for (size_t i = 0; outcome_good(&outcome) && i < traces.count; i++) {
         const char *id = traces.entries[i].id;
-        int fd = openat(queue->runs, id, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        int fd = openat(queue->runs, id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
             any = true;
             if (remove)

@@ -424,6 +424,29 @@ static void test_Q3_foreign_things(void **state)
     queue_new_id(id);
     assert_int_equal(mkfifoat(queue.spool, id, 0600), 0);
     assert_set_aside(id);
+    queue_new_id(id);
+    assert_int_equal(mknodat(queue.spool, id, S_IFSOCK | 0600, 0), 0);
+    assert_set_aside(id);
+
+    /* Beside a message: nobody waits for the other end of a FIFO. */
+    struct letter letter;
+    struct hop_state hop;
+    struct run_trace trace;
+    alarm(20);
+    commit("\n", id);
+    assert_int_equal(mkfifoat(queue.journal, id, 0600), 0);
+    assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
+    journal_tried(&letter);
+    struct outcome outcome = journal_save(&letter);
+    assert_int_equal(outcome.result, LATER);
+    letter_close(&letter);
+    assert_int_equal(mkfifoat(queue.hops, "hop-x", 0600), 0);
+    hop_read(&queue, "x", &hop);
+    assert_int_equal(hop.until, 0);
+    assert_int_equal(mkfifoat(queue.runs, id, 0600), 0);
+    runner_read_traces(&queue, &trace);
+    assert_true(trace.careful);
+    alarm(0);
 }
 
 static void test_sweep(void **state)
