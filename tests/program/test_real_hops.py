@@ -386,7 +386,7 @@ def dovecot(the_machine):
 @pytest.fixture
 def lmtp(dovecot):
     dovecot.use('[route "mail.example"]\nvia = lmtp:/run/dovecot/lmtp\n')
-    dovecot.world.shell("rm -f /srv/inbox/*")
+    dovecot.world.shell("rm -rf /srv/inbox/*")
     return dovecot
 
 
