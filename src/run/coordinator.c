@@ -152,12 +152,20 @@ static void start_workers(struct run *run, struct hop *hop)
     list_free(&ready);
 }
 
-/* When the next hop's rate was used up, some messages were not offered: that is no try. */
-static bool was_attempted(const struct letter *letter, const struct worker *worker)
+/*
+ * When the next hop's rate was used up, some messages were not offered: that is no try. What is
+ * said of a recipient since then tells, unless it is what an earlier pause, in the same second,
+ * left.
+ */
+static bool was_attempted(const struct letter *letter, const struct worker *worker,
+                          const struct hop_state *before)
 {
     bool heard = !hop_is_pausing(&worker->hop->state);
-    for (size_t i = 0; i < letter->count && !heard; i++)
-        heard = letter->recipients[i].when >= worker->began;
+    for (size_t i = 0; i < letter->count && !heard; i++) {
+        const struct letter_recipient *recipient = &letter->recipients[i];
+        heard = recipient->when >= worker->began &&
+                !(recipient->reason && strcmp(recipient->reason, before->reason) == 0);
+    }
     return heard;
 }
 
@@ -167,6 +175,7 @@ static void end_worker(struct run *run, struct worker worker, int status)
     worker.hop->workers--;
     if (status != EX_OK && status != EX_TEMPFAIL)
         log_error("the delivery process for %s ended with status %d", worker.hop->name, status);
+    struct hop_state before = worker.hop->state;
     hop_read(&run->queue, worker.hop->name, &worker.hop->state);
     struct list taken = list_taken(run);
     for (size_t i = 0; i < worker.letters.count; i++) {
@@ -178,7 +187,7 @@ static void end_worker(struct run *run, struct worker worker, int status)
         if (letter_open(&run->queue, worker.letters.entries[i].id, LETTER_WORK, false, &letter,
                         &problem) != LETTER_OPENED)
             continue;
-        settle(run, &letter, was_attempted(&letter, &worker));
+        settle(run, &letter, was_attempted(&letter, &worker, &before));
         letter_close(&letter);
     }
     list_free(&taken);

@@ -1,4 +1,6 @@
-"""connections and rate of a next hop: over queue runs, sendmail -odi and -M at once, and kills."""
+"""connections and rate of a next hop: over queue runs, sendmail -odi and runs of one message (as -M
+starts them) at once, and kills.
+"""
 
 import os
 import re
@@ -37,7 +39,7 @@ class Counter:
 
 
 @pytest.mark.parametrize("most", [1, 2])
-def test_connections_over_runner_odi_and_M_together(sandbox, most):
+def test_connections_over_runner_odi_and_single_runs_together(sandbox, most):
     counter = Counter()
     at = {"connect": counter.greet, "QUIT": counter.quit}
     with FakeServer(at=at) as server:
@@ -46,12 +48,12 @@ def test_connections_over_runner_odi_and_M_together(sandbox, most):
             sandbox.sendmail("-odq", "you@example.net", stdin=MESSAGE, check=EX_OK)
         waiting = sandbox.letters()
         started = [sandbox.start(["sendmail", "-C", sandbox.config, "-q"])]
-        started += [sandbox.start(["sendmail", "-C", sandbox.config, "-M", letter])
+        started += [sandbox.start(["postrider-run", "-C", sandbox.config, "--id", letter])
                     for letter in waiting[:4]]
         for i in range(4):
             sandbox.sendmail("-odi", f"direct{i}@example.net", stdin=MESSAGE, check=EX_OK)
         for program in started:
-            program.wait(60)
+            assert program.wait(60) == EX_OK
         sandbox.flush()
         sandbox.wait_empty()
         assert len(server.messages) == 24
@@ -91,7 +93,8 @@ def test_rate_is_used_up_and_the_rest_waits(sandbox):
         # Neither a run nor insisting gets more through, and no connection is made for it.
         connections = len(server.connections)
         sandbox.flush()
-        sandbox.sendmail("-M", sandbox.letters()[0])
+        sandbox.run(["postrider-run", "-C", sandbox.config, "--id", sandbox.letters()[0]],
+                    check=EX_OK)
         sandbox.sendmail("-odi", "another@example.net", stdin=MESSAGE, check=EX_OK)
         assert len(server.messages) == 3 and len(sandbox.letters()) == 3
         assert len(server.connections) == connections
@@ -131,7 +134,7 @@ def test_rate_counts_what_failed_and_not_what_never_left(sandbox):
         use(sandbox, server, "rate = 2/h\nconnections = 1", queue="retry = 1s")
         sandbox.sendmail("-odq", "a@example.net", stdin=MESSAGE, check=EX_OK)
         for _ in range(3):
-            sandbox.sendmail("-q")
+            sandbox.flush(check=EX_OK)
             time.sleep(1.2)
         assert len(server.messages) == 1
         sandbox.sendmail("-odi", "b@example.net", stdin=MESSAGE, check=EX_OK)
@@ -148,7 +151,7 @@ def test_rate_holds_for_all_processes_and_through_kills(sandbox):
             sandbox.sendmail("-odq", f"you{i}@example.net", stdin=MESSAGE, check=EX_OK)
         for pause in (0.02, 0.05, 0.03, 0.08, 0.01, 0.1):
             started = [sandbox.start(["sendmail", "-C", sandbox.config, "-q"])]
-            started += [sandbox.start(["sendmail", "-C", sandbox.config, "-M", letter])
+            started += [sandbox.start(["postrider-run", "-C", sandbox.config, "--id", letter])
                         for letter in sandbox.letters()[:2]]
             time.sleep(pause)
             for process in sandbox.runners():
