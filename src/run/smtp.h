@@ -48,6 +48,7 @@ struct smtp_recipient {
     unsigned notify;
     const char *orcpt;      /* NULL: none */
     struct outcome outcome; /* filled in before finish is called; LATER to begin with */
+    bool settled;           /* filled in: that is its outcome, whatever comes of the others */
 };
 
 /* One message for some of its recipients. The message has LF line ends in a file. */
@@ -72,6 +73,9 @@ struct smtp_source {
     /* The next one, or NULL when there is nothing (more) for this hop. Called with at most one
      * transaction unfinished. */
     struct transaction *(*next)(void *context);
+    /* The transaction goes on with other recipients in another round: a good moment to write down
+     * what is settled. */
+    void (*progress)(void *context, struct transaction *transaction);
     /* Each recipient's outcome is set; called once for every transaction that next gave. */
     void (*finish)(void *context, struct transaction *transaction);
 };

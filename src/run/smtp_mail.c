@@ -30,6 +30,7 @@ void smtp_mail_settle(struct smtp_mail *mail, size_t index, const struct outcome
         mail->waiting--;
     mail->states[index] = STATE_SETTLED;
     mail->transaction->recipients[index].outcome = *outcome;
+    mail->transaction->recipients[index].settled = true;
 }
 
 void smtp_mail_accept(struct smtp_mail *mail, size_t index)

@@ -360,8 +360,10 @@ static struct outcome hold_rounds(struct work *work, struct smtp_mail **left)
         if (!mail->waiting) {
             smtp_mail_finish(mail, work->source);
             ++*work->finished;
-        } else if (mail != work->then.mail) {
-            *left = mail;
+        } else {
+            work->source->progress(work->source->context, mail->transaction);
+            if (mail != work->then.mail)
+                *left = mail;
         }
         end(&work->now);
         work->now = work->then;

@@ -42,6 +42,7 @@ struct job {
     struct parcel *parcel;
     struct transaction transaction;
     size_t *indexes;      /* of the transaction's recipients in the letter */
+    bool *noted;          /* of these: what became of it is written down */
     struct buffer prefix; /* of the transaction */
     struct job *next;
 };
@@ -121,6 +122,7 @@ static void collect_recipients(struct work *work, struct job *job)
     struct transaction *transaction = &job->transaction;
     transaction->recipients = memory_get(letter->count * sizeof *transaction->recipients);
     job->indexes = memory_get(letter->count * sizeof *job->indexes);
+    job->noted = memory_get(letter->count * sizeof *job->noted);
     for (size_t i = 0; i < letter->count; i++) {
         struct letter_recipient *recipient = &letter->recipients[i];
         if (recipient->progress != PROGRESS_PENDING || parcel->taken[i] ||
@@ -148,6 +150,7 @@ static void free_job(const struct work *work, struct job *job)
     close_parcel(work, job->parcel);
     free(job->transaction.recipients);
     free(job->indexes);
+    free(job->noted);
     buffer_free(&job->prefix);
     free(job);
 }
@@ -275,6 +278,9 @@ static void note_recipient(struct work *work, struct job *job, size_t i)
     const struct smtp_recipient *recipient = &job->transaction.recipients[i];
     const struct outcome *outcome = &recipient->outcome;
     struct letter *letter = &job->parcel->letter;
+    if (job->noted[i])
+        return;
+    job->noted[i] = true;
     journal_mark(letter, job->indexes[i], progress_of(work, job, outcome->result), outcome->status,
                  outcome->reason);
     if (outcome->result == NEVER) /* report.c logs that */
@@ -283,6 +289,31 @@ static void note_recipient(struct work *work, struct job *job, size_t i)
     log_event(letter->id, outcome->result == DONE ? "delivered" : "deferred", "to", to, "via",
               work->hop->name, "status", outcome->status, "reply", outcome->reason, NULL);
     free(to);
+}
+
+/* Going on would send what cannot be remembered as sent. */
+static void stop_unless(struct work *work, const struct outcome *outcome)
+{
+    if (outcome_good(outcome))
+        return;
+    log_error("%s", outcome->reason);
+    work->failed = true;
+}
+
+/* So many recipients that the next hop takes them in parts: each part is remembered at once. */
+static void note_progress(void *context, struct transaction *transaction)
+{
+    struct work *work = context;
+    struct job *job = work->jobs;
+    while (job && &job->transaction != transaction)
+        job = job->next;
+    if (!job)
+        impossible("a transaction that was not handed out");
+    for (size_t i = 0; i < transaction->count; i++)
+        if (transaction->recipients[i].settled)
+            note_recipient(work, job, i);
+    struct outcome outcome = journal_save(&job->parcel->letter);
+    stop_unless(work, &outcome);
 }
 
 /* A message that is through entirely leaves no journal: its file just goes. */
@@ -306,11 +337,7 @@ static void finish_transaction(void *context, struct transaction *transaction)
     } else {
         outcome = journal_save(letter);
     }
-    if (!outcome_good(&outcome)) {
-        /* Going on would send what cannot be remembered as sent. */
-        log_error("%s", outcome.reason);
-        work->failed = true;
-    }
+    stop_unless(work, &outcome);
     free_job(work, job);
 }
 
@@ -380,8 +407,10 @@ static void refuse_all(struct work *work, const struct outcome *outcome)
 /* As many sessions as it takes, while each gets something done. */
 static struct outcome deliver(struct work *work, const struct smtp_hop *smtp)
 {
-    struct smtp_source source = {
-        .context = work, .next = next_transaction, .finish = finish_transaction};
+    struct smtp_source source = {.context = work,
+                                 .next = next_transaction,
+                                 .progress = note_progress,
+                                 .finish = finish_transaction};
     struct outcome outcome = outcome_done();
     unsigned broken = 0;
     while (broken < BROKEN_SESSIONS && !work->failed) {

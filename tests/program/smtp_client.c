@@ -137,6 +137,17 @@ static struct transaction *next(void *context)
     return &queue->messages[queue->given++].transaction;
 }
 
+/* Nothing is to be settled twice, and nothing is told early. */
+static void progress(void *context, struct transaction *transaction)
+{
+    (void)context;
+    bool any = false;
+    for (size_t i = 0; i < transaction->count; i++)
+        any = any || !transaction->recipients[i].settled;
+    if (!any)
+        die("progress of what is finished");
+}
+
 static void finish(void *context, struct transaction *transaction)
 {
     struct queue *queue = context;
@@ -282,7 +293,7 @@ int main(int argc, char **argv)
     queue.messages = memory_get((queue.count + 1) * sizeof *queue.messages);
     for (size_t i = 0; i < queue.count; i++)
         load(&queue.messages[i], argv[first + (int)i]);
-    struct smtp_source source = {&queue, next, finish};
+    struct smtp_source source = {&queue, next, progress, finish};
     size_t transactions = 0;
     struct outcome outcome = smtp_deliver(&hop, &source, &transactions);
     if (queue.unfinished)

@@ -8,11 +8,12 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
 from sandbox import EX_OK, EX_TEMPFAIL, wait_until
-from smtpfake import FakeServer
+from smtpfake import HANG, FakeServer
 from test_installed import Machine
 
 MESSAGE = b"Subject: m%d\n\none line of text\n"
@@ -315,3 +316,31 @@ def test_Q1_installed_helper_that_died_before_it_gave_the_mailbox_away():
         machine.wait_for_mail("ada", "Undelivered mail returned to sender")
     finally:
         machine.world.close()
+
+
+def test_Q1_fifty_recipients_and_a_death_in_the_middle(sandbox):
+    """The next hop takes ten at a time; everything dies after twenty: those are never tried again."""
+    third = threading.Event()
+
+    def hang_at_the_third(session, _line):
+        if len(session.server.messages) < 2:
+            return None
+        third.set()
+        return HANG
+
+    with FakeServer(most_recipients=10, at={"message": hang_at_the_third}) as server:
+        use(sandbox, server, queue="retry = 1s")
+        everybody = {f"u{number}@far.example" for number in range(50)}
+        sandbox.sendmail("-i", *sorted(everybody), stdin=MESSAGE % 1, check=EX_OK)
+        assert third.wait(30)
+        for process in sandbox.runners():
+            os.kill(process, signal.SIGKILL)
+        sandbox.wait_quiet()
+        taken = {one for message in server.messages for one in message.recipients}
+        assert len(taken) == 20
+        server.at.clear()
+        make_due(sandbox)
+        sandbox.flush()
+        sandbox.wait_empty(60)
+        later = [one for message in server.messages[2:] for one in message.recipients]
+        assert sorted(later) == sorted(everybody - taken)
