@@ -61,6 +61,14 @@ static const char *note_wait(struct run *run, struct letter *letter, size_t inde
     return hop->state.reason;
 }
 
+/* Visits while a next hop is left alone, of which there may be many, have no news. */
+static bool is_known(const struct letter_recipient *recipient, const struct next_hop *next,
+                     const char *status, const char *reason)
+{
+    return next->peer && recipient->reason && strcmp(recipient->status, status) == 0 &&
+           strcmp(recipient->reason, reason) == 0;
+}
+
 /* Recipients that no attempt was made for have the reason of that. */
 static struct wait note_waits(struct run *run, struct letter *letter)
 {
@@ -77,7 +85,7 @@ static struct wait note_waits(struct run *run, struct letter *letter)
         wait.held = wait.held && next.way == WAY_HOLD;
         const char *status;
         const char *reason = note_wait(run, letter, i, &next, &wait, &status);
-        if (!reason)
+        if (!reason || is_known(recipient, &next, status, reason))
             continue;
         char *to = address_text(&recipient->address);
         log_event(letter->id, next.way == WAY_HOLD ? "held" : "deferred", "to", to, "status",

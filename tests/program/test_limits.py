@@ -101,6 +101,12 @@ def test_rate_is_used_up_and_the_rest_waits(sandbox):
         assert all("tried" not in (sandbox.queue / "journal" / letter).read_text()
                    for letter in sandbox.letters())
         assert not sandbox.log_lines("bounced") and not sandbox.mailbox()
+        # Nor does a look write the same once more.
+        before = [(sandbox.queue / "journal" / letter).read_bytes() for letter in sandbox.letters()]
+        for _ in range(3):
+            sandbox.flush()
+        assert before == [(sandbox.queue / "journal" / letter).read_bytes()
+                          for letter in sandbox.letters()]
 
 
 def test_rate_outlives_the_lifetime_of_a_message(sandbox):

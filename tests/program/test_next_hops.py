@@ -332,6 +332,15 @@ def test_lmtp_a_thousand_recipients_and_messages_behind(lmtp, eager):
     assert len(report.server.messages) == 21 and len(report.server.connections) == 1
 
 
+def test_lmtp_replies_are_counted(lmtp):
+    """More commands than one window behind a message with many replies."""
+    many = "".join(f"to user{i}@a\n" for i in range(600))
+    report = lmtp(*[(many, BODY)] * 3, eager=True, limit=120)
+    assert set(report.results) == {"DONE"} and len(report.results) == 1800
+    assert report.session.result == "DONE" and len(report.server.connections) == 1
+    assert report.server.verbs()[-1] == "QUIT"
+
+
 def test_lmtp_in_small_rounds(lmtp):
     lines = "".join(f"to user{i}@a\n" for i in range(25))
     report = lmtp((lines, BODY), most_recipients=10)
