@@ -1,10 +1,13 @@
 /*
  * hops/hop-<name>: "FAILURES STATUS SINCE REASON", with the file time as the end of the pause, and
  * SINCE the time at which it began. It only saves attempts: when it cannot be read or written, mail
- * is tried all the same.
+ * is tried all the same. When the hop works again, the file becomes hops/last-<name>, for people;
+ * the file time of hops/ok-<name> is when it worked. Of MX hosts, which are many, neither is kept.
  */
 #include "queue/hop.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,11 +28,14 @@ void hop_file_name(const char *kind, const char *name, char path[HOP_FILE_NAME])
             *c = '_';
 }
 
-void hop_read(const struct queue *queue, const char *name, struct hop_state *state)
+/* *since: when it began; 0: there is no such file. */
+static void read_state(const struct queue *queue, const char *kind, const char *name,
+                       struct hop_state *state, long long *since)
 {
     *state = (struct hop_state){0};
+    *since = 0;
     char path[HOP_FILE_NAME];
-    hop_file_name("hop", name, path);
+    hop_file_name(kind, name, path);
     int fd = openat(queue->hops, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return;
@@ -39,14 +45,66 @@ void hop_read(const struct queue *queue, const char *name, struct hop_state *sta
     if (length > 0 && fstat(fd, &info) == 0) {
         text[length] = '\0';
         int at = 0;
-        long long since;
-        if (sscanf(text, "%u %11s %lld %n", &state->failures, state->status, &since, &at) == 3 &&
+        if (sscanf(text, "%u %11s %lld %n", &state->failures, state->status, since, &at) == 3 &&
             at > 0) {
-            state->until = since <= clock_now() ? info.st_mtime : 0;
+            state->until = *since <= clock_now() ? info.st_mtime : 0;
             snprintf(state->reason, sizeof state->reason, "%s", text + at);
         }
     }
     file_close(&fd);
+}
+
+void hop_read(const struct queue *queue, const char *name, struct hop_state *state)
+{
+    long long since;
+    read_state(queue, "hop", name, state, &since);
+}
+
+void hop_read_history(const struct queue *queue, const char *name, struct hop_history *history)
+{
+    struct hop_state last;
+    struct stat info;
+    char path[HOP_FILE_NAME];
+    long long since, last_since;
+    *history = (struct hop_history){0};
+    read_state(queue, "hop", name, &history->state, &since);
+    read_state(queue, "last", name, &last, &last_since);
+    bool down = history->state.failures > 0;
+    const struct hop_state *failure = down ? &history->state : &last;
+    history->failed = down ? since : last_since;
+    snprintf(history->status, sizeof history->status, "%s", failure->status);
+    snprintf(history->reason, sizeof history->reason, "%s", failure->reason);
+    hop_file_name("ok", name, path);
+    if (fstatat(queue->hops, path, &info, AT_SYMLINK_NOFOLLOW) == 0)
+        history->worked = info.st_mtime;
+}
+
+static void add_name(const char *file, struct texts *names)
+{
+    static const char *const kinds[] = {"hop-", "last-", "ok-"};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        size_t length = strlen(kinds[i]);
+        if (strncmp(file, kinds[i], length) != 0)
+            continue;
+        for (size_t k = 0; k < names->count; k++)
+            if (strcmp(names->items[k], file + length) == 0)
+                return;
+        texts_add(names, file + length);
+    }
+}
+
+void hop_list(const struct queue *queue, struct texts *names)
+{
+    int fd = openat(queue->hops, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!stream) {
+        file_close(&fd);
+        return;
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(stream)) != NULL)
+        add_name(entry->d_name, names);
+    closedir(stream);
 }
 
 static void write_state(const struct queue *queue, const char *name, unsigned failures,
@@ -86,13 +144,30 @@ bool hop_is_pausing(const struct hop_state *state)
     return state->failures == 0 && state->until > clock_now();
 }
 
+static void note_success(const struct queue *queue, const char *name)
+{
+    char path[HOP_FILE_NAME];
+    hop_file_name("ok", name, path);
+    int fd = openat(queue->hops, path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+    if (fd < 0 || futimens(fd, NULL) < 0)
+        log_error("cannot note that %s works", name);
+    file_close(&fd);
+}
+
 void hop_works(const struct queue *queue, const char *name)
 {
+    bool one_of_many = strncmp(name, "mx ", 3) == 0;
+    if (!one_of_many)
+        note_success(queue, name);
     struct hop_state state;
     hop_read(queue, name, &state);
     if (hop_is_pausing(&state))
         return;
-    char path[HOP_FILE_NAME];
+    char path[HOP_FILE_NAME], last[HOP_FILE_NAME];
     hop_file_name("hop", name, path);
-    unlinkat(queue->hops, path, 0);
+    hop_file_name("last", name, last);
+    if (one_of_many || state.failures == 0)
+        unlinkat(queue->hops, path, 0);
+    else if (renameat(queue->hops, path, queue->hops, last) < 0 && errno != ENOENT)
+        log_error("cannot note that %s works again: %s", name, strerror(errno));
 }

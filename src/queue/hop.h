@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/outcome.h"
+#include "base/text.h"
 #include "queue/queue.h"
 
 enum { HOP_FILE_NAME = 200 }; /* bytes, with the NUL */
@@ -31,8 +32,20 @@ void hop_failed(const struct queue *queue, const char *name, const struct outcom
 /* It has had all that it may have for now: it pauses for so long. That is no failure of it. */
 void hop_pause(const struct queue *queue, const char *name, const struct outcome *why,
                uint64_t wait);
-/* It works. A pause goes on. */
+/* It works, which is noted; once a session is enough. A pause goes on. */
 void hop_works(const struct queue *queue, const char *name);
+/* What people want to know of it; times in seconds since 1970, 0: never, or long ago. */
+struct hop_history {
+    time_t worked; /* the last time */
+    time_t failed; /* likewise; it has worked since unless .state.failures says otherwise */
+    struct hop_state state;
+    char status[12]; /* of the last failure */
+    char reason[512];
+};
+
+void hop_read_history(const struct queue *queue, const char *name, struct hop_history *history);
+/* Adds the names of all next hops that something is known of, in the form of their files. */
+void hop_list(const struct queue *queue, struct texts *names);
 /* Whether it pauses, and is not down. */
 bool hop_is_pausing(const struct hop_state *state);
 /* The name of a file about this next hop in hops/, "KIND-NAME" made fit for a path. */

@@ -9,8 +9,11 @@
 
 /*
  * Runs the queue in the foreground. verbose shows every dialogue, and is for those alone whose
- * queue it is (EX_NOPERM). Not good: the runner's exit status. Opens the office's queue.
+ * queue it is (EX_NOPERM); bar shows how far the run is on a terminal. Not good: the runner's exit
+ * status. Opens the office's queue.
  */
-struct outcome flush_run(struct office *office, bool verbose);
+struct outcome flush_run(struct office *office, bool verbose, bool bar);
+/* postrider flush; argv begins with the verb. */
+struct outcome flush_verb(int argc, char *const argv[]);
 
 #endif

@@ -1,36 +1,26 @@
 /*
  * mailq: a row for each message, then its recipients that are still pending, each behind the
- * reason of its last deferral. Only looks, and takes no lock. Whose a message is, the owner of its
- * file says; a stranger's is not even opened.
+ * reason of its last deferral. Only looks, and takes no lock.
  */
 #include "sendmail/mailq.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "queue/letter.h"
-#include "queue/list.h"
 
 enum { ADDRESS_COLUMN = 48 /* where sender and recipients stand */ };
 
-struct totals {
+struct listed {
+    bool verbose;
     uint64_t bytes;
     size_t count;
 };
-
-static bool is_own(const struct queue *queue, const char *id)
-{
-    struct stat info;
-    return fstatat(queue->spool, id, &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_uid == getuid();
-}
 
 static void format_time(time_t when, char *space, size_t size)
 {
@@ -95,44 +85,32 @@ static void print_letter(const struct letter *letter, time_t due, bool verbose)
     putchar('\n');
 }
 
-static void print_message(const struct queue *queue, const struct list_entry *entry, bool verbose,
-                          struct totals *totals)
+static void take(void *context, const struct selected *selected)
 {
-    struct letter letter;
-    struct outcome problem;
-    enum letter_found found = letter_open(queue, entry->id, LETTER_LOOK, false, &letter, &problem);
-    if (found == LETTER_GONE)
-        return;
-    if (totals->count++ == 0)
+    struct listed *listed = context;
+    if (listed->count++ == 0)
         printf("%-18s%8s %-19s  %s\n", "-Queue ID-------", "--Size--", "---Arrival Time----",
                "-Sender/Recipient-------");
-    if (found == LETTER_OPENED) {
-        print_letter(&letter, entry->due, verbose);
-        totals->bytes += letter.size;
-        letter_close(&letter);
+    if (selected->letter) {
+        print_letter(selected->letter, selected->entry->due, listed->verbose);
+        listed->bytes += selected->letter->size;
     } else {
-        printf("%s  (it cannot be read: %s)\n\n", entry->id, problem.reason);
+        printf("%s  (it cannot be read: %s)\n\n", selected->entry->id, selected->problem);
     }
 }
 
-struct outcome mailq_run(struct office *office, bool verbose)
+struct outcome mailq_run(struct office *office, const struct selection *selection, bool verbose)
 {
+    struct listed listed = {.verbose = verbose};
     struct outcome outcome = office_open_queue(office);
-    struct list list = {0};
     if (outcome_good(&outcome))
-        outcome = list_read(&office->queue, &list);
+        outcome = selection_walk(office, selection, true, take, &listed);
     if (!outcome_good(&outcome))
         return outcome;
-    bool all = office_is_master(office);
-    struct totals totals = {0};
-    for (size_t i = 0; i < list.count; i++)
-        if (all || is_own(&office->queue, list.entries[i].id))
-            print_message(&office->queue, &list.entries[i], verbose, &totals);
-    if (totals.count == 0)
+    if (listed.count == 0)
         puts("Mail queue is empty");
     else
-        printf("-- %" PRIu64 " Kbytes in %zu Request%s.\n", (totals.bytes + 1023) / 1024,
-               totals.count, totals.count == 1 ? "" : "s");
-    list_free(&list);
+        printf("-- %" PRIu64 " Kbytes in %zu Request%s.\n", (listed.bytes + 1023) / 1024,
+               listed.count, listed.count == 1 ? "" : "s");
     return outcome;
 }

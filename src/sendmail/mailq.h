@@ -6,11 +6,12 @@
 
 #include "base/outcome.h"
 #include "sendmail/office.h"
+#include "sendmail/selection.h"
 
 /*
- * Prints the queue on standard output: everything for whoever runs it, else the caller's own
- * messages. verbose: tries and the next one as well. Opens the office's queue.
+ * Prints the selected messages on standard output, as far as they are the caller's business.
+ * verbose: tries and the next one as well. Opens the office's queue.
  */
-struct outcome mailq_run(struct office *office, bool verbose);
+struct outcome mailq_run(struct office *office, const struct selection *selection, bool verbose);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/process.h"
@@ -16,6 +17,10 @@
 #include "sendmail/newaliases.h"
 #include "sendmail/office.h"
 #include "sendmail/options.h"
+#include "sendmail/order.h"
+#include "sendmail/queue_verb.h"
+#include "sendmail/selection.h"
+#include "sendmail/status.h"
 #include "sendmail/submission.h"
 
 #ifndef POSTRIDER_VERSION
@@ -24,12 +29,11 @@
 
 static void print_failure(const char *name, const struct outcome *outcome)
 {
-    fprintf(stderr, "%s: %s\n", name, outcome->reason);
+    if (*outcome->reason) /* else all was said before */
+        fprintf(stderr, "%s: %s\n", name, outcome->reason);
 }
 
 /* ---- verbs ---- */
-
-static struct outcome verb_flush(int argc, char *const argv[]);
 
 /* argv of a verb begins with the verb. */
 static const struct verb {
@@ -38,52 +42,67 @@ static const struct verb {
     const char *summary;
     struct outcome (*run)(int argc, char *const argv[]);
 } verbs[] = {
-    {"flush", "[-C FILE] [--verbose]", "run the queue once, as sendmail -q does", verb_flush},
+    {"queue", "[list] [ID... | --domain D | --sender S | --all] [--json]", "what waits and why",
+     queue_verb},
+    {"queue", "show ID...", "a message with its envelope and the state of each recipient",
+     queue_verb},
+    {"queue", "log ID... [--json]", "what happened to a message, from the log", queue_verb},
+    {"queue", "retry|hold|release ID... | --domain D | --sender S | --all",
+     "try now; keep until released; let go", queue_verb},
+    {"queue", "delete|bounce ID... | --domain D | --sender S | --all [--yes]",
+     "take out without a word; give up, and tell the sender", queue_verb},
+    {"flush", "[--verbose]", "run the queue once, as sendmail -q does", flush_verb},
+    {"status", "[--json | --prometheus]", "the queue by age and domain, and how the next hops are",
+     status_verb},
+    {"trace", "ID|ADDRESS... [--json]",
+     "what happened to a message, or to those from and to an address", trace_verb},
 };
+
+static void print_verb(const struct verb *verb)
+{
+    printf("  postrider %s %s\n      %s\n", verb->name, verb->arguments, verb->summary);
+}
 
 static void print_usage(void)
 {
     puts("usage: postrider COMMAND, or as sendmail: sendmail [OPTION]... [ADDRESS]...");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        printf("  postrider %s %s\n      %s\n", verbs[i].name, verbs[i].arguments,
-               verbs[i].summary);
-    puts("  postrider --help | --version\n"
-         "  sendmail [-i] [-t] [-f SENDER] [-F NAME] [-C FILE] [-v] [--] [ADDRESS]...\n"
-         "      put the message on standard input into the queue and send it\n"
-         "  mailq [-v]\n      list the queue\n"
-         "  newaliases\n      make the databases of the alias files anew");
+        print_verb(&verbs[i]);
+    puts(
+        "  postrider --help | --version\n"
+        "  sendmail [-i] [-t] [-f SENDER] [-F NAME] [-C FILE] [-v] [--] [ADDRESS]...\n"
+        "      put the message on standard input into the queue and send it\n"
+        "  sendmail -q | -q[!]IPART | -q[!]RPART | -q[!]SPART | -M ID | -Mrm ID... [-v]\n"
+        "      run the queue, or the messages with that in id, recipient or sender; try or remove\n"
+        "  mailq [-v]\n      list the queue\n"
+        "  newaliases\n      make the databases of the alias files anew");
 }
 
-static struct outcome verb_flush(int argc, char *const argv[])
+static bool wants_help(int argc, char *const argv[])
 {
-    const char *config = NULL;
-    bool verbose = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--verbose") == 0 || strcmp(argv[i], "-v") == 0) {
-            verbose = true;
-        } else if (strcmp(argv[i], "--help") == 0) {
-            printf("usage: postrider flush %s\n%s\n", verbs[0].arguments, verbs[0].summary);
-            return outcome_done();
-        } else if (strncmp(argv[i], "-C", 2) == 0 && (argv[i][2] || i + 1 < argc)) {
-            config = argv[i][2] ? argv[i] + 2 : argv[++i];
-        } else {
-            return outcome_refuse(EX_USAGE, "flush does not know \"%s\"; usage: postrider flush %s",
-                                  argv[i], verbs[0].arguments);
-        }
-    }
-    struct office office;
-    struct outcome outcome = office_open(config, &office);
-    if (outcome_good(&outcome))
-        outcome = flush_run(&office, verbose);
-    office_close(&office);
-    return outcome;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0)
+            return true;
+    return false;
+}
+
+static void print_verb_usage(const char *name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            print_verb(&verbs[i]);
+    puts("  -C FILE: settings to use instead of the installed ones; more in postrider(8)");
 }
 
 static struct outcome run_verb(int argc, char *const argv[])
 {
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (strcmp(argv[0], verbs[i].name) == 0)
-            return verbs[i].run(argc, argv);
+        if (strcmp(argv[0], verbs[i].name) == 0) {
+            if (!wants_help(argc, argv))
+                return verbs[i].run(argc, argv);
+            print_verb_usage(argv[0]);
+            return outcome_done();
+        }
     return outcome_refuse(EX_USAGE, "there is no command \"%s\"; postrider --help names them",
                           argv[0]);
 }
@@ -95,18 +114,45 @@ static void report_alias_file(const struct outcome *failure)
     print_failure("newaliases", failure);
 }
 
+/* -M, -Mrm and -q with filters. */
+static struct outcome run_order(struct office *office, const struct options *options)
+{
+    struct texts ids = {0};
+    struct selection selection = {.filters = options->filters,
+                                  .filter_count = options->filter_count};
+    const struct order order = {.option = options->mode == MODE_DELETE ? "--delete" : "--retry",
+                                .verbose = options->verbose && options->mode != MODE_DELETE};
+    if (options->mode != MODE_RUN)
+        selection.ids = &ids;
+    if (options->id)
+        texts_add(&ids, options->id);
+    for (size_t i = 0; i < options->argument_count; i++)
+        texts_add(&ids, options->arguments[i]);
+    struct outcome outcome = options->mode != MODE_RUN && !ids.count
+                                 ? outcome_refuse(EX_USAGE, "-Mrm needs ids of messages")
+                                 : order_run(office, &selection, &order);
+    texts_free(&ids);
+    return outcome;
+}
+
 static struct outcome run_office(struct office *office, const struct options *options)
 {
     if (options->mode == MODE_SUBMIT)
         return submission_run(office, options);
+    if (options->mode == MODE_RETRY || options->mode == MODE_DELETE)
+        return run_order(office, options);
     if (options->argument_count)
         return outcome_refuse(EX_USAGE, "\"%s\": no addresses are wanted here",
                               options->arguments[0]);
+    const struct selection selection = {.filters = options->filters,
+                                        .filter_count = options->filter_count};
     if (options->mode == MODE_LIST)
-        return mailq_run(office, options->verbose);
+        return mailq_run(office, &selection, options->verbose);
     if (options->mode == MODE_ALIASES)
         return newaliases_run(office, report_alias_file);
-    return flush_run(office, options->verbose);
+    if (options->filter_count)
+        return run_order(office, options);
+    return flush_run(office, options->verbose, false);
 }
 
 static struct outcome run_sendmail(int argc, char *const argv[], enum mode mode)
@@ -162,6 +208,9 @@ int main(int argc, char *argv[])
 {
     process_settle();
     process_close_from(3);
+    static char block[65536]; /* long lists in few writes */
+    if (!isatty(STDOUT_FILENO))
+        setvbuf(stdout, block, _IOFBF, sizeof block);
     umask(077);
     log_open("postrider");
     /* Kernels that allow no empty argv make it one empty string. */

@@ -10,6 +10,7 @@
 #include <sysexits.h>
 
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 enum { ENVID_LONGEST = 100 /* RFC 3461 4.4 */ };
@@ -50,19 +51,35 @@ static struct outcome take_mode(struct options *options, char letter, const char
                           letter, value);
 }
 
+/* With -bp before it, the part that is to be listed. */
 static struct outcome take_queue_run(struct options *options, char letter, const char *value)
 {
-    if (*value && strcmp(value, "f") != 0)
+    if (options->mode != MODE_LIST)
+        options->mode = MODE_RUN;
+    if (!*value || strcmp(value, "f") == 0)
+        return outcome_done();
+    bool negated = *value == '!';
+    char kind = value[negated];
+    if (!kind || !strchr("IRS", kind) || !value[negated + 1])
         return outcome_refuse(
-            EX_USAGE, "the queue run -%c%s is not built in; -q runs the queue once", letter, value);
-    options->mode = MODE_RUN;
+            EX_USAGE,
+            "the queue run -%c%s is not built in; -q runs the queue once, -qIpart, "
+            "-qRpart and -qSpart what has this in its id, a recipient, the sender",
+            letter, value);
+    options->filters =
+        memory_resize(options->filters, (options->filter_count + 1) * sizeof *options->filters);
+    options->filters[options->filter_count++] =
+        (struct filter){.kind = kind, .negated = negated, .part = value + negated + 1};
     return outcome_done();
 }
 
+/* -Mrm has its ids behind the options, -M one with it. */
 static struct outcome take_message(struct options *options, char letter, const char *value)
 {
-    (void)options;
-    return outcome_refuse(EX_USAGE, "the mode -%c%s is not built in", letter, value);
+    (void)letter;
+    options->mode = strcmp(value, "rm") == 0 ? MODE_DELETE : MODE_RETRY;
+    options->id = options->mode == MODE_RETRY ? value : NULL;
+    return outcome_done();
 }
 
 static struct outcome take_text(struct options *options, char letter, const char *value)
@@ -194,7 +211,7 @@ static const struct known table[] = {
     {'h', VALUE_NEEDED, NULL},
     {'i', VALUE_NONE, take_flag},
     {'L', VALUE_NEEDED, NULL},
-    {'M', VALUE_ATTACHED, take_message},
+    {'M', VALUE_NEEDED, take_message},
     {'m', VALUE_NONE, NULL},
     {'N', VALUE_NEEDED, take_notify},
     {'n', VALUE_NONE, NULL},
@@ -266,4 +283,7 @@ void options_free(struct options *options)
 {
     free(options->envid);
     options->envid = NULL;
+    free(options->filters);
+    options->filters = NULL;
+    options->filter_count = 0;
 }

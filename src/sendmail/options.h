@@ -15,7 +15,9 @@ enum mode {
     MODE_SUBMIT,  /* -bm: a message on standard input */
     MODE_LIST,    /* -bp: what is in the queue */
     MODE_ALIASES, /* -bi: the database of the aliases anew */
-    MODE_RUN      /* -q: one queue run */
+    MODE_RUN,     /* -q: one queue run, or with filters those messages */
+    MODE_RETRY,   /* -M: these messages, now */
+    MODE_DELETE   /* -Mrm: these messages out of the queue */
 };
 
 enum delivery {
@@ -24,8 +26,18 @@ enum delivery {
     DELIVERY_QUEUE       /* -odq: the next queue run takes it */
 };
 
+/* A part of an id, of a pending recipient or of the sender, as -qI, -qR and -qS have it. */
+struct filter {
+    char kind; /* 'I', 'R' or 'S' */
+    bool negated;
+    const char *part;
+};
+
 struct options {
     enum mode mode;
+    const char *id;         /* behind -M; NULL: none */
+    struct filter *filters; /* of -q; owned */
+    size_t filter_count;
     const char *config;    /* -C; NULL: not given */
     const char *sender;    /* -f or -r; NULL: not given */
     const char *full_name; /* -F; NULL: not given */

@@ -1,0 +1,221 @@
+/*
+ * The group that the program was given is for the queue: it must help nobody to read in the log of
+ * other people's mail, so it is given up first. Memory: the stories that are told, within a bound.
+ */
+#include "sendmail/story.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/memory.h"
+#include "base/privilege.h"
+#include "mail/address.h"
+#include "queue/list.h"
+#include "queue/queue.h"
+#include "sendmail/json.h"
+#include "sendmail/log_reader.h"
+#include "sendmail/terminal.h"
+
+enum {
+    PLAIN_ID = 15,       /* characters of an id; what follows says which report on it this is */
+    MOST_STORIES = 1000, /* of an address, the latest */
+    STORY_LONGEST = 1 << 20
+};
+
+struct story {
+    struct texts addresses;
+    struct list ids;      /* plain ones, sorted before they are looked for */
+    struct buffer *texts; /* one for each id */
+    bool json;
+};
+
+/* ---- whose ---- */
+
+static void add_address(struct story *story, const struct address *address, const char *domain)
+{
+    struct address whole = address_copy(address);
+    address_qualify(&whole, domain);
+    char *text = address_text(&whole);
+    texts_add(&story->addresses, text);
+    free(text);
+    address_free(&whole);
+}
+
+static void add_id(struct story *story, const char *id)
+{
+    char plain[PLAIN_ID + 1];
+    snprintf(plain, sizeof plain, "%s", id);
+    list_add(&story->ids, plain);
+}
+
+static struct outcome take_item(struct story *story, const struct settings *settings,
+                                const char *text)
+{
+    struct address address;
+    const char *why;
+    if (queue_is_id(text)) {
+        add_id(story, text);
+        return outcome_done();
+    }
+    if (!address_parse(text, &address, &why))
+        return outcome_refuse(EX_USAGE,
+                              "\"%.100s\" is neither the id of a message nor an "
+                              "address: %s",
+                              text, why);
+    add_address(story, &address, settings->hostname);
+    if (!address.domain)
+        add_address(story, &address, settings->domain);
+    address_free(&address);
+    return outcome_done();
+}
+
+static bool is_wanted(const struct story *story, const char *key, const char *value)
+{
+    if (strcmp(key, "from") != 0 && strcmp(key, "to") != 0 && strcmp(key, "alias-to") != 0)
+        return false;
+    for (size_t i = 0; i < story->addresses.count; i++)
+        if (text_equal(story->addresses.items[i], value))
+            return true;
+    return false;
+}
+
+/* Notes whose line it is, once for lines in a row. */
+static void look_for_address(void *context, struct log_line *line)
+{
+    struct story *story = context;
+    char *key, *value;
+    const struct list *ids = &story->ids;
+    while (log_next_pair(&line->pairs, &key, &value))
+        if (is_wanted(story, key, value)) {
+            if (!ids->count || strncmp(ids->entries[ids->count - 1].id, line->id, PLAIN_ID) != 0)
+                add_id(story, line->id);
+            return;
+        }
+}
+
+/* ---- what ---- */
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(((const struct list_entry *)a)->id, ((const struct list_entry *)b)->id);
+}
+
+static struct buffer *find_text(struct story *story, const char *id)
+{
+    struct list_entry key = {0};
+    snprintf(key.id, PLAIN_ID + 1, "%s", id);
+    const struct list_entry *entry =
+        bsearch(&key, story->ids.entries, story->ids.count, sizeof *story->ids.entries, by_id);
+    return entry ? &story->texts[entry - story->ids.entries] : NULL;
+}
+
+static void put_object(struct buffer *text, struct log_line *line)
+{
+    struct buffer json = {0};
+    char *key, *value;
+    buffer_append_byte(&json, '{');
+    json_text(&json, "time", line->time);
+    json_text(&json, "id", line->id);
+    json_text(&json, "event", line->event);
+    while (log_next_pair(&line->pairs, &key, &value))
+        json_text(&json, key, value);
+    buffer_append_text(&json, "}\n");
+    buffer_append(text, json.data, json.length);
+    buffer_free(&json);
+}
+
+static void put_line(struct buffer *text, const struct log_line *line)
+{
+    char *pairs = terminal_text(line->pairs);
+    bool report = line->id[PLAIN_ID] != '\0';
+    buffer_format(text, "  %s  %-9s  %s%s%s%s\n", line->time, line->event, report ? "report " : "",
+                  report ? line->id : "", report ? ": " : "", pairs);
+    free(pairs);
+}
+
+static void take_line(void *context, struct log_line *line)
+{
+    struct story *story = context;
+    struct buffer *text = find_text(story, line->id);
+    if (text && story->json)
+        put_object(text, line);
+    else if (text)
+        put_line(text, line);
+}
+
+/* ---- the whole ---- */
+
+static bool print(const struct story *story)
+{
+    bool any = false;
+    for (size_t i = 0; i < story->ids.count; i++) {
+        if (!story->texts[i].length)
+            continue;
+        if (!story->json)
+            printf("%s%s\n", any ? "\n" : "", story->ids.entries[i].id);
+        fwrite(story->texts[i].data, 1, story->texts[i].length, stdout);
+        any = true;
+    }
+    return any;
+}
+
+static void keep_the_latest(struct list *ids)
+{
+    list_sort(ids);
+    if (ids->count <= MOST_STORIES)
+        return;
+    memmove(ids->entries, ids->entries + ids->count - MOST_STORIES,
+            MOST_STORIES * sizeof *ids->entries);
+    ids->count = MOST_STORIES;
+}
+
+/* Whether the source could be read; *told: and knew of something. */
+static bool tell(struct story *story, unsigned source, const char *log_file, bool *told)
+{
+    struct list given = story->ids;
+    story->ids = (struct list){0};
+    for (size_t i = 0; i < given.count; i++)
+        list_add(&story->ids, given.entries[i].id);
+    bool read = !story->addresses.count || log_read(source, log_file, look_for_address, story);
+    keep_the_latest(&story->ids);
+    story->texts = memory_get((story->ids.count + 1) * sizeof *story->texts);
+    for (size_t i = 0; i < story->ids.count; i++)
+        story->texts[i].limit = STORY_LONGEST;
+    read = read && log_read(source, log_file, take_line, story);
+    *told = read && print(story);
+    for (size_t i = 0; i < story->ids.count; i++)
+        buffer_free(&story->texts[i]);
+    free(story->texts);
+    list_free(&story->ids);
+    story->ids = given;
+    return read;
+}
+
+static struct outcome tell_from_any(struct story *story, const char *log_file)
+{
+    bool told = false, read = false;
+    for (unsigned source = 0; source < LOG_SOURCES && !told; source++)
+        read = tell(story, source, log_file, &told) || read;
+    if (told)
+        return outcome_done();
+    if (read)
+        return outcome_refuse(EX_NOINPUT, "the log says nothing of that");
+    return outcome_refuse(EX_NOPERM,
+                          "there is no log that you may read: neither log_file of the settings nor "
+                          "/var/log/mail.log, /var/log/syslog or the journal; ask as root");
+}
+
+struct outcome story_run(struct office *office, const struct texts *items, size_t first, bool json)
+{
+    struct story story = {.json = json};
+    struct outcome outcome = privilege_drop_group();
+    for (size_t i = first; i < items->count && outcome_good(&outcome); i++)
+        outcome = take_item(&story, &office->settings, items->items[i]);
+    if (outcome_good(&outcome))
+        outcome = tell_from_any(&story, office->settings.log_file);
+    texts_free(&story.addresses);
+    list_free(&story.ids);
+    return outcome;
+}

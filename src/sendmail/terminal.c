@@ -1,0 +1,111 @@
+/* See terminal.h. Encodings: UTF-8 (RFC 3629) and what is not. */
+#include "sendmail/terminal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+enum { DEFAULT_COLUMNS = 80, DOTS = 3 };
+
+bool terminal_is_there(void)
+{
+    return isatty(STDOUT_FILENO) == 1;
+}
+
+size_t terminal_columns(void)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 20)
+        return DEFAULT_COLUMNS;
+    return size.ws_col;
+}
+
+/* Bytes of the UTF-8 character that the text begins with; 0: it is none. */
+static size_t character_length(const char *text, size_t length)
+{
+    for (size_t count = 1; count <= 4 && count <= length; count++)
+        if (text_is_utf8(text, count))
+            return count;
+    return 0;
+}
+
+/* Whether a character of several bytes has a meaning of its own to a terminal. */
+static bool is_command(const char *text, size_t length)
+{
+    const unsigned char *byte = (const unsigned char *)text;
+    if (length == 2)
+        return byte[0] == 0xC2 && byte[1] < 0xA0; /* C1 */
+    if (length != 3 || byte[0] != 0xE2)
+        return false;
+    /* U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069 */
+    return (byte[1] == 0x80 &&
+            (byte[2] == 0x8E || byte[2] == 0x8F || (byte[2] >= 0xA8 && byte[2] <= 0xAE))) ||
+           (byte[1] == 0x81 && byte[2] >= 0xA6 && byte[2] <= 0xA9);
+}
+
+static bool is_control(char byte)
+{
+    return (unsigned char)byte < ' ' || byte == 127;
+}
+
+void terminal_put(struct buffer *buffer, const char *text, size_t length, bool tabs)
+{
+    for (size_t at = 0; at < length;) {
+        size_t count = character_length(text + at, length - at);
+        bool stays = tabs && (text[at] == '\t' || text[at] == '\n');
+        if (count == 0 || (count == 1 && is_control(text[at]) && !stays) ||
+            is_command(text + at, count))
+            buffer_append_byte(buffer, '?');
+        else
+            buffer_append(buffer, text + at, count);
+        at += count ? count : 1;
+    }
+}
+
+char *terminal_text(const char *text)
+{
+    struct buffer buffer = {0};
+    terminal_put(&buffer, text, strlen(text), false);
+    return buffer_take(&buffer);
+}
+
+size_t terminal_width(const char *text)
+{
+    size_t width = 0;
+    for (; *text; text++)
+        width += ((unsigned char)*text & 0xC0) != 0x80;
+    return width;
+}
+
+/* Where the text's first so many columns end. */
+static size_t bytes_of(const char *text, size_t width)
+{
+    size_t at = 0;
+    for (; text[at]; at++)
+        if (((unsigned char)text[at] & 0xC0) != 0x80 && width-- == 0)
+            break;
+    return at;
+}
+
+void terminal_print(const char *text, size_t width, bool cut)
+{
+    size_t have = terminal_width(text);
+    if (cut && have > width && width > DOTS)
+        printf("%.*s...", (int)bytes_of(text, width - DOTS), text);
+    else
+        printf("%s%*s", text, have < width ? (int)(width - have) : 0, "");
+}
+
+bool terminal_confirm(const char *question)
+{
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return true;
+    fprintf(stderr, "%s [y/N] ", question);
+    int first = getchar();
+    for (int c = first; c != '\n' && c != EOF;)
+        c = getchar();
+    return first == 'y' || first == 'Y';
+}

@@ -1,0 +1,29 @@
+/* What is for a person's eyes: text that cannot drive a terminal, columns, and questions. */
+#ifndef SENDMAIL_TERMINAL_H
+#define SENDMAIL_TERMINAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+
+/* Whether standard output is a terminal; it decides about bars and cuts alone. */
+bool terminal_is_there(void);
+/* Its columns; 80 when it does not say. */
+size_t terminal_columns(void);
+/*
+ * Puts the text behind the buffer with all in it that could move a cursor or turn the direction of
+ * writing: control characters (C0, DEL, C1), bidirectional overrides and what is no UTF-8 become
+ * '?'. tabs: tabs and line ends stay.
+ */
+void terminal_put(struct buffer *buffer, const char *text, size_t length, bool tabs);
+/* The same as a string that the caller frees. */
+char *terminal_text(const char *text);
+/* How many columns a clean text takes, every character taken for one column. */
+size_t terminal_width(const char *text);
+/* Prints a clean text: filled with spaces, and when cut is set shortened, to so many columns. */
+void terminal_print(const char *text, size_t width, bool cut);
+/* Asks a person, if standard input and standard error are a terminal; true otherwise. */
+bool terminal_confirm(const char *question);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * What stands behind a verb of postrider: options that all verbs share, by the one table in verb.c,
+ * and arguments. Knows nothing of settings or queues.
+ */
+#ifndef SENDMAIL_VERB_H
+#define SENDMAIL_VERB_H
+
+#include <stdbool.h>
+
+#include "base/outcome.h"
+#include "base/text.h"
+
+/* What a verb may be given; -C goes with all of them. */
+enum verb_option {
+    VERB_JSON = 1 << 0,
+    VERB_PROMETHEUS = 1 << 1,
+    VERB_VERBOSE = 1 << 2,
+    VERB_ALL = 1 << 3,
+    VERB_DOMAIN = 1 << 4,
+    VERB_SENDER = 1 << 5,
+    VERB_YES = 1 << 6,
+    VERB_ARGUMENTS = 1 << 7 /* what is no option */
+};
+
+struct verb_options {
+    const char *config; /* -C; NULL: not given */
+    unsigned given;     /* enum verb_option, or-ed */
+    struct texts domains, senders;
+    struct texts arguments;
+};
+
+/*
+ * Reads what is behind argv[0], the verb. EX_USAGE for what is not known, or not allowed (enum
+ * verb_option, or-ed). The caller frees either way.
+ */
+struct outcome verb_parse(int argc, char *const argv[], unsigned allowed,
+                          struct verb_options *options);
+/* EX_USAGE when more was given than this; what: for whom that is so, such as "queue show". */
+struct outcome verb_allow(const struct verb_options *options, unsigned allowed, const char *what);
+void verb_free(struct verb_options *options);
+
+#endif
