@@ -98,11 +98,13 @@ bool input_fill(struct input *input)
         return true;
     if (input->ended)
         return false;
+    if (input->block == 0)
+        input->block = FILE_BLOCK;
     if (!input->data)
-        input->data = memory_get(FILE_BLOCK);
+        input->data = memory_get(input->block);
     ssize_t count;
     do
-        count = read(input->fd, input->data, FILE_BLOCK);
+        count = read(input->fd, input->data, input->block);
     while (count < 0 && errno == EINTR);
     if (count < 0)
         input->error = errno;

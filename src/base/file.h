@@ -29,9 +29,10 @@ void file_close(int *fd);
 struct input {
     int fd;
     bool ended;
-    int error; /* errno of a failed read; the input has ended then */
+    int error;    /* errno of a failed read; the input has ended then */
+    size_t block; /* bytes read at once; 0: FILE_BLOCK */
     size_t start, end;
-    char *data; /* of FILE_BLOCK bytes; made at the first fill */
+    char *data; /* of so many bytes; made at the first fill */
 };
 
 /* Reads a next block when the present one is used up; false at the end or on an error. */

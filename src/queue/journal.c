@@ -15,7 +15,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { LINE_LIMIT = 8192, USUAL_LINE = 256, JOURNAL_MODE = 0640 };
+enum { LINE_LIMIT = 8192, USUAL_LINE = 256, READ_BLOCK = 4096, JOURNAL_MODE = 0640 };
 
 struct journal {
     int fd;                /* -1 until it is needed */
@@ -228,8 +228,11 @@ struct outcome journal_read(struct letter *letter)
         openat(letter->queue->journal, letter->id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? outcome_done() : outcome_errno(errno, "cannot read the journal");
-    struct input input = {.fd = fd};
+    struct input input = {.fd = fd, .block = READ_BLOCK};
     struct buffer line = {.limit = LINE_LIMIT};
+    /* When less than a block comes it was all. */
+    if (input_fill(&input) && input.end < input.block)
+        input.ended = true;
     while (input_line(&input, &line)) {
         letter->journal->torn = line.failed || line.data[line.length - 1] != '\n';
         if (!line.failed)

@@ -19,7 +19,10 @@
 #include "queue/format.h"
 #include "queue/journal.h"
 
-enum { DRAFT_PATIENCE = 60 /* seconds */ };
+enum {
+    DRAFT_PATIENCE = 60,  /* seconds */
+    ENVELOPE_BLOCK = 4096 /* holds nearly every envelope, and not much of the message */
+};
 
 /* The envelope's recipients become the first of the letter's list. */
 static void move_recipients(struct letter *letter)
@@ -64,7 +67,7 @@ static struct outcome read_file(struct letter *letter, bool verify)
     if (!S_ISREG(info.st_mode))
         return outcome_never("5.3.0", "it is not a regular file");
     struct seal seal = {0};
-    struct input input = {.fd = letter->fd};
+    struct input input = {.fd = letter->fd, .block = ENVELOPE_BLOCK};
     struct outcome outcome = format_read(&input, &seal, &letter->envelope, &letter->start);
     input_free(&input);
     if (!outcome_good(&outcome))
@@ -117,7 +120,7 @@ static enum letter_found open_failed(const struct queue *queue, const char *id,
         return LETTER_GONE;
     }
     *problem = outcome_errno(error, "cannot open message %s", id);
-    if ((error == ELOOP || error == ENXIO) && access != LETTER_LOOK)
+    if ((error == ELOOP || error == ENXIO) && access >= LETTER_WORK)
         set_aside(queue, id, error == ELOOP ? "it is a link" : "it is a socket");
     return LETTER_BROKEN;
 }
@@ -125,30 +128,31 @@ static enum letter_found open_failed(const struct queue *queue, const char *id,
 enum letter_found letter_open(const struct queue *queue, const char *id, enum letter_access access,
                               bool verify, struct letter *letter, struct outcome *problem)
 {
-    *letter = (struct letter){.queue = queue, .fd = -1, .locked = access != LETTER_LOOK};
+    *letter = (struct letter){.queue = queue, .fd = -1, .locked = access >= LETTER_WORK};
     *problem = outcome_done();
     snprintf(letter->id, sizeof letter->id, "%s", id);
     letter->fd = openat(queue->spool, id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (letter->fd < 0)
         return open_failed(queue, id, access, problem);
-    if (access != LETTER_LOOK && lock(letter->fd, access == LETTER_WAIT) < 0) {
+    if (access >= LETTER_WORK && lock(letter->fd, access == LETTER_WAIT) < 0) {
         *problem = errno == EWOULDBLOCK
                        ? outcome_later("4.3.0", "message %s is being delivered just now", id)
                        : outcome_errno(errno, "cannot lock message %s", id);
         letter_close(letter);
         return LETTER_BUSY;
     }
-    if (access != LETTER_LOOK && !still_named(letter)) {
+    if (access >= LETTER_WORK && !still_named(letter)) {
         *problem = outcome_never("5.3.0", "there is no message %s in the queue", id);
         letter_close(letter);
         return LETTER_GONE;
     }
     *problem = read_file(letter, verify);
-    if (problem->result == NEVER && access != LETTER_LOOK)
+    if (problem->result == NEVER && access >= LETTER_WORK)
         set_aside(queue, id, problem->reason);
     if (outcome_good(problem)) {
         move_recipients(letter);
-        *problem = journal_read(letter);
+        if (access != LETTER_GLANCE)
+            *problem = journal_read(letter);
     }
     if (outcome_good(problem))
         return LETTER_OPENED;

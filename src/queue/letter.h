@@ -71,9 +71,10 @@ struct letter {
 };
 
 enum letter_access {
-    LETTER_LOOK, /* only reading, no lock */
-    LETTER_WORK, /* locked; BUSY when another process has it */
-    LETTER_WAIT  /* locked; waits for another process */
+    LETTER_GLANCE, /* only reading, no lock, and there was no journal when the queue was listed */
+    LETTER_LOOK,   /* only reading, no lock */
+    LETTER_WORK,   /* locked; BUSY when another process has it */
+    LETTER_WAIT    /* locked; waits for another process */
 };
 
 enum letter_found { LETTER_OPENED, LETTER_BUSY, LETTER_GONE, LETTER_BROKEN };

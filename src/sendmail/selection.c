@@ -62,8 +62,13 @@ static struct outcome take_sender(struct walk *walk, const char *text)
 
 static struct outcome understand(struct walk *walk)
 {
-    const struct texts *domains = walk->selection->domains, *senders = walk->selection->senders;
+    const struct selection *selection = walk->selection;
+    const struct texts *domains = selection->domains, *senders = selection->senders;
     struct outcome outcome = outcome_done();
+    for (size_t i = selection->first_id; selection->ids && i < selection->ids->count; i++)
+        if (!queue_is_id(selection->ids->items[i]))
+            return outcome_refuse(EX_USAGE, "\"%.100s\" is no id of a message, as mailq shows them",
+                                  selection->ids->items[i]);
     for (size_t i = 0; domains && i < domains->count && outcome_good(&outcome); i++)
         outcome = take_domain(domains->items[i], &walk->domains);
     for (size_t i = 0; senders && i < senders->count && outcome_good(&outcome); i++)
@@ -168,7 +173,8 @@ static void take_entry(const struct walk *walk, const struct list_entry *entry)
         return;
     }
     enum letter_found found =
-        letter_open(&walk->office->queue, entry->id, LETTER_LOOK, false, &letter, &problem);
+        letter_open(&walk->office->queue, entry->id, entry->due ? LETTER_LOOK : LETTER_GLANCE,
+                    false, &letter, &problem);
     if (found == LETTER_OPENED) {
         selected.letter = &letter;
         if (fits(walk, &letter))
@@ -208,8 +214,6 @@ static struct outcome walk_id(const struct walk *walk, const char *id)
     struct stat info;
     struct list_entry entry = {0};
     const struct queue *queue = &walk->office->queue;
-    if (!queue_is_id(id))
-        return refuse_id(EX_USAGE, "that", "it is no id of a message, as mailq shows them");
     if (fstatat(queue->spool, id, &info, AT_SYMLINK_NOFOLLOW) < 0)
         return refuse_id(errno == ENOENT ? EX_NOINPUT : EX_IOERR, id,
                          errno == ENOENT ? "there is no such message in the queue"
