@@ -405,6 +405,8 @@ const struct key keys[] = {
     {"mail", "masquerade", set_masquerade, IN_SETTINGS(masquerade), .list = true},
     {"mail", "alias_files", set_text, IN_SETTINGS(alias_files), .initial = ""},
     {"mail", "alias_commands", set_text, IN_SETTINGS(alias_commands), .initial = ""},
+    {"mail", "alias_time", set_seconds, IN_SETTINGS(alias_time), .initial = "5m", .low = "1s",
+     .high = "1d"},
 
     {"smarthost", "senders", set_senders, IN_SMARTHOST(senders), .list = true},
     {"smarthost", "host", set_hosts, IN_SMARTHOST(hosts), .list = true},

@@ -83,6 +83,7 @@ struct settings {
     struct texts masquerade;      /* "pattern: address" */
     char *alias_files;            /* the user who writes files of aliases; "": nobody */
     char *alias_commands;         /* the user who runs commands of aliases; "": nobody */
+    uint64_t alias_time;          /* seconds that such a command may take for one message */
     struct smarthost *smarthosts; /* in the file's order */
     size_t smarthost_count;
     struct route *routes; /* in the file's order */

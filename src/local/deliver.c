@@ -1,15 +1,17 @@
 /*
- * Becomes a user and appends a message to his mailbox. Only the queue's own user may ask for
- * anybody's mailbox, and then only in a folder that is made for mail; everybody else (a user with
- * a queue of his own) reaches his own.
+ * Becomes a user and appends a message to his mailbox, or to a file of his that an alias names.
+ * Only the queue's own user may ask for anybody's, and for mailboxes only in a folder that is made
+ * for mail; everybody else (a user with a queue of his own) reaches his own.
  */
 #include "local/local.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -70,13 +72,13 @@ static void make_mailbox(int folder, const char *name, uid_t uid, gid_t gid, mod
 {
     int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0 && errno != EEXIST)
-        end(EX_CANTCREAT, "cannot make the mailbox: %s", strerror(errno));
+        end(EX_CANTCREAT, "cannot make %s: %s", name, strerror(errno));
     if (fd < 0)
         fd = open_half_made(folder, name);
     if (fd < 0)
         return;
     if (fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0)
-        end(EX_CANTCREAT, "cannot make the mailbox: %s", strerror(errno));
+        end(EX_CANTCREAT, "cannot make %s: %s", name, strerror(errno));
     close(fd);
 }
 
@@ -88,30 +90,67 @@ static void sync_name(int folder, const char *path, int mailbox)
         end(EX_IOERR, "cannot sync the folder %s: %s", path, strerror(errno));
 }
 
-/* What has been begun gets finished: who ends us from a terminal or at a shutdown ends the queue
- * run, too, and our input with it. */
-static void ignore_signals(void)
+void ignore_signals(void)
 {
     static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         signal(numbers[i], SIG_IGN);
 }
 
+/* Appends, and ends. */
+static void __attribute__((noreturn))
+append(int folder, const char *path, const char *name, const char *what, off_t size, const char *id)
+{
+    int mailbox = mailbox_open(folder, name, what);
+    sync_name(folder, path, mailbox);
+    mailbox_append(mailbox, size, id);
+    mailbox_unlock();
+    _exit(EX_OK);
+}
+
+int is_privileged(void)
+{
+    if (geteuid() != 0 || getuid() == 0)
+        return 0;
+    const struct passwd *queue_user = getpwnam(POSTRIDER_USER);
+    if (!queue_user || queue_user->pw_uid != getuid())
+        end(EX_NOPERM, "only the user " POSTRIDER_USER " delivers mail");
+    return 1;
+}
+
+struct target_user find_target_user(const char *name)
+{
+    int privileged = is_privileged();
+    errno = 0;
+    const struct passwd *user = getpwnam(name);
+    if (!user && errno && errno != ENOENT && errno != ESRCH)
+        end(EX_TEMPFAIL, "the user table cannot be read: %s", strerror(errno));
+    if (!user)
+        end(EX_CONFIG, "there is no user %s", name);
+    if (user->pw_uid == 0 || user->pw_gid == 0)
+        end(EX_CONFIG, "%s has root's rights, which no alias may use", name);
+    if (!privileged && user->pw_uid != getuid())
+        end(EX_CONFIG, "without an installation only the caller himself can be named, not %s",
+            name);
+    if (privileged && (user->pw_uid == getuid() || user->pw_gid == getgid()))
+        end(EX_CONFIG, "%s has the rights of the queue, which no alias may use", name);
+    struct target_user found = {user->pw_uid, user->pw_gid, strdup(user->pw_name),
+                                strdup(user->pw_dir)};
+    if (!found.name || !found.home)
+        end(EX_OSERR, "out of memory");
+    return found;
+}
+
 void deliver(const char *name, const char *path, const char *size_text, const char *id)
 {
     off_t size = read_size(size_text);
     ignore_signals();
-    uid_t caller = getuid();
-    int privileged = geteuid() == 0 && caller != 0;
-    const struct passwd *queue_user = privileged ? getpwnam(POSTRIDER_USER) : NULL;
-    if (privileged && (!queue_user || queue_user->pw_uid != caller))
-        end(EX_NOPERM, "only the user " POSTRIDER_USER " delivers into mailboxes");
-    uid_t queue_uid = privileged ? queue_user->pw_uid : caller;
+    int privileged = is_privileged();
     const struct passwd *user = find_user(name);
-    if (!privileged && user->pw_uid != caller)
+    if (!privileged && user->pw_uid != getuid())
         end(EX_NOUSER, "without an installation only the caller's own mailbox can be written");
-    /* Root is never a user: his mailbox is written as the queue's user. */
-    uid_t uid = user->pw_uid == 0 ? queue_uid : user->pw_uid;
+    /* Root is never a user: his mailbox is written as the queue's user, who calls. */
+    uid_t uid = user->pw_uid == 0 ? getuid() : user->pw_uid;
 
     umask(077);
     struct stat info;
@@ -125,9 +164,26 @@ void deliver(const char *name, const char *path, const char *size_text, const ch
     } else {
         make_mailbox(folder, name, uid, getgid(), 0600);
     }
-    int mailbox = mailbox_open(folder, name);
-    sync_name(folder, path, mailbox);
-    mailbox_append(mailbox, size, id);
-    mailbox_unlock();
-    _exit(EX_OK);
+    append(folder, path, name, "mailbox", size, id);
+}
+
+void write_file(const char *name, const char *path, const char *size_text, const char *id)
+{
+    off_t size = read_size(size_text);
+    ignore_signals();
+    struct target_user user = find_target_user(name);
+    if (is_privileged())
+        become(user.uid, user.gid);
+    /* From here on it is the user who looks for the file, and can reach what he can anyway. */
+    umask(077);
+    char where[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (path[0] != '/' || !slash[1] ||
+        snprintf(where, sizeof where, "%.*s/", (int)(slash - path), path) >= (int)sizeof where)
+        end(EX_CONFIG, "this is no path of a file");
+    int folder = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        end(EX_CANTCREAT, "cannot open the folder %s: %s", where, strerror(errno));
+    make_mailbox(folder, slash + 1, geteuid(), getegid(), 0600);
+    append(folder, where, slash + 1, "file", size, id);
 }

@@ -1,6 +1,6 @@
 /*
  * The privileged helper. It uses nothing but the C library, hears no peer and parses no settings.
- * Its two jobs are in deliver.c and run.c; both end the process.
+ * Its jobs are in deliver.c, command.c and run.c; each ends the process.
  */
 #ifndef LOCAL_LOCAL_H
 #define LOCAL_LOCAL_H
@@ -27,8 +27,34 @@ void become(uid_t uid, gid_t gid);
 void deliver(const char *user, const char *folder, const char *size, const char *id)
     __attribute__((noreturn));
 
-/* Opens FOLDER/NAME, an existing mailbox that belongs to the present user, and locks it. */
-int mailbox_open(int folder, const char *name);
+/* file USER PATH SIZE [ID]: appends SIZE bytes of standard input to the user's file PATH. */
+void write_file(const char *user, const char *path, const char *size, const char *id)
+    __attribute__((noreturn));
+
+/*
+ * command USER SECONDS PROGRAM [ARGUMENT...]: runs the program with our standard input, for so long
+ * at the most. What it prints comes out on standard output, cut. The exit status is the program's
+ * own unless there are words on standard error: those are ours.
+ */
+void run_command(const char *user, const char *seconds, char *const argv[])
+    __attribute__((noreturn));
+
+/* What has been begun gets finished: who ends us from a terminal or at a shutdown ends the queue
+ * run, too, and our input with it. */
+void ignore_signals(void);
+/* Whether we have root's rights, lent to the queue's user; ends when anybody else wants them. */
+int is_privileged(void);
+/* Of the user for files and commands of aliases: whoever may be nobody of importance. */
+struct target_user {
+    uid_t uid;
+    gid_t gid;
+    const char *name, *home;
+};
+/* Ends with EX_CONFIG for a name that is none, or stands for one with rights. */
+struct target_user find_target_user(const char *name);
+
+/* Opens FOLDER/NAME, a file that belongs to the present user, and locks it. what: for words. */
+int mailbox_open(int folder, const char *name, const char *what);
 /* Appends size bytes of standard input, or nothing. id: look first whether it is there. */
 void mailbox_append(int mailbox, off_t size, const char *id);
 /* Takes the dot-lock away; also before every end(). */

@@ -1,7 +1,7 @@
 /*
- * A mailbox in mbox form (RFC 4155), as the user that it belongs to: checked, locked twice (by a
- * dot-lock and by fcntl, for readers use either), appended to, synced; its old length comes back
- * when that fails.
+ * A mailbox, or another file, in mbox form (RFC 4155), as the user that it belongs to: checked,
+ * locked twice (by a dot-lock and by fcntl, for readers use either), appended to, synced; its old
+ * length comes back when that fails.
  */
 #include "local/local.h"
 
@@ -28,6 +28,7 @@ enum {
 static int lock_folder = -1;
 static char lock_name[300];
 static char block[BLOCK];
+static const char *kind = "mailbox";
 
 void mailbox_unlock(void)
 {
@@ -73,7 +74,7 @@ static void remove_stale(int folder)
 static void take_dot_lock(int folder, const char *name, time_t limit)
 {
     if (snprintf(lock_name, sizeof lock_name, "%s.lock", name) >= (int)sizeof lock_name)
-        end(EX_NOUSER, "this user's name is too long for a mailbox");
+        end(EX_NOUSER, "the name of the %s is too long", kind);
     for (;;) {
         int fd =
             openat(folder, lock_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -87,37 +88,38 @@ static void take_dot_lock(int folder, const char *name, time_t limit)
         if (errno == EACCES || errno == EPERM)
             return;
         if (errno != EEXIST)
-            end(EX_CANTCREAT, "cannot lock the mailbox: %s", strerror(errno));
+            end(EX_CANTCREAT, "cannot lock the %s: %s", kind, strerror(errno));
         remove_stale(folder);
         if (seconds() > limit)
-            end(EX_TEMPFAIL, "another program holds the mailbox's dot-lock");
+            end(EX_TEMPFAIL, "another program holds the %s's dot-lock", kind);
         wait_a_little();
     }
 }
 
-int mailbox_open(int folder, const char *name)
+int mailbox_open(int folder, const char *name, const char *what)
 {
+    kind = what;
     time_t limit = seconds() + PATIENCE;
     take_dot_lock(folder, name, limit);
     int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 && errno == ELOOP)
-        end(EX_CANTCREAT, "the mailbox is a symbolic link");
+        end(EX_CANTCREAT, "the %s is a symbolic link", kind);
     struct stat info;
     if (fd < 0 || fstat(fd, &info) < 0)
-        end(EX_CANTCREAT, "cannot open the mailbox: %s", strerror(errno));
+        end(EX_CANTCREAT, "cannot open the %s: %s", kind, strerror(errno));
     if (!S_ISREG(info.st_mode))
-        end(EX_CANTCREAT, "the mailbox is not a file");
+        end(EX_CANTCREAT, "the %s is not a file", kind);
     if (info.st_nlink != 1)
-        end(EX_CANTCREAT, "the mailbox has a second name (hard link)");
+        end(EX_CANTCREAT, "the %s has a second name (hard link)", kind);
     if (info.st_uid != geteuid())
-        end(EX_CANTCREAT, "the mailbox belongs to another user");
+        end(EX_CANTCREAT, "the %s belongs to another user", kind);
     /* Of the open file, not of the process: closing a copy does not let it go. */
     struct flock wish = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     while (fcntl(fd, F_OFD_SETLK, &wish) < 0) {
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)
-            end(EX_TEMPFAIL, "cannot lock the mailbox: %s", strerror(errno));
+            end(EX_TEMPFAIL, "cannot lock the %s: %s", kind, strerror(errno));
         if (seconds() > limit)
-            end(EX_TEMPFAIL, "another program has locked the mailbox");
+            end(EX_TEMPFAIL, "another program has locked the %s", kind);
         wait_a_little();
     }
     return fd;
@@ -127,7 +129,7 @@ static off_t length_of(int fd)
 {
     struct stat info;
     if (fstat(fd, &info) < 0)
-        end(EX_IOERR, "cannot read the mailbox: %s", strerror(errno));
+        end(EX_IOERR, "cannot read the %s: %s", kind, strerror(errno));
     return info.st_size;
 }
 
@@ -149,7 +151,7 @@ static off_t find_message(int fd, const char *id, off_t *next)
     FILE *stream = copy >= 0 ? fdopen(copy, "r") : NULL;
     if (!stream ||
         snprintf(wanted, sizeof wanted, "X-Postrider-Id: %s\n", id) >= (int)sizeof wanted)
-        end(EX_OSERR, "cannot search the mailbox");
+        end(EX_OSERR, "cannot search the %s", kind);
     char *line = NULL;
     size_t capacity = 0;
     ssize_t length;
@@ -164,7 +166,7 @@ static off_t find_message(int fd, const char *id, off_t *next)
         at += length;
     }
     if (ferror(stream))
-        end(EX_IOERR, "cannot read the mailbox: %s", strerror(errno));
+        end(EX_IOERR, "cannot read the %s: %s", kind, strerror(errno));
     free(line);
     fclose(stream);
     return found;
@@ -184,7 +186,7 @@ static int is_there(int fd, const char *id, off_t size)
     if (stop - at >= size)
         return 1;
     if (next < 0 && ftruncate(fd, at) < 0)
-        end(EX_IOERR, "cannot cut the mailbox: %s", strerror(errno));
+        end(EX_IOERR, "cannot cut the %s: %s", kind, strerror(errno));
     return 0;
 }
 
@@ -251,8 +253,8 @@ void mailbox_append(int fd, off_t size, const char *id)
         return;
     int error = errno;
     if (ftruncate(fd, before) < 0 || fsync(fd) < 0)
-        end(EX_IOERR, "the mailbox could not be written (%s), and its old length not restored",
+        end(EX_IOERR, "the %s could not be written (%s), and its old length not restored", kind,
             strerror(error));
     end(error == EDQUOT || error == ENOSPC ? EX_TEMPFAIL : EX_IOERR,
-        "the mailbox could not be written: %s", strerror(error));
+        "the %s could not be written: %s", kind, strerror(error));
 }

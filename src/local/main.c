@@ -1,4 +1,4 @@
-/* Who calls for what, and the two things that both jobs need. */
+/* Who calls for what, and the two things that all jobs need. */
 #include "local/local.h"
 
 #include <fcntl.h>
@@ -50,5 +50,10 @@ int main(int argc, char **argv)
         run(argv + 2);
     if ((argc == 5 || argc == 6) && strcmp(argv[1], "deliver") == 0)
         deliver(argv[2], argv[3], argv[4], argv[5]);
-    end(EX_USAGE, "usage: postrider-local deliver USER FOLDER SIZE [ID] | run ARGUMENTS");
+    if ((argc == 5 || argc == 6) && strcmp(argv[1], "file") == 0)
+        write_file(argv[2], argv[3], argv[4], argv[5]);
+    if (argc >= 5 && strcmp(argv[1], "command") == 0)
+        run_command(argv[2], argv[3], argv + 4);
+    end(EX_USAGE, "usage: postrider-local deliver USER FOLDER SIZE [ID] | file USER PATH SIZE [ID] "
+                  "| command USER SECONDS PROGRAM [ARGUMENT...] | run ARGUMENTS");
 }

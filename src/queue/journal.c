@@ -38,8 +38,12 @@ enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 /* ---- the letter's list ---- */
 
-static void append_child(struct letter *letter, size_t parent, enum letter_kind kind,
-                         const struct address *address)
+static char *copy_text(const char *text)
+{
+    return text ? memory_copy(text, strlen(text)) : NULL;
+}
+
+static void append_child(struct letter *letter, size_t parent, const struct letter_recipient *child)
 {
     if (letter->count == letter->capacity) {
         letter->capacity = letter->capacity * 2 + 8;
@@ -47,12 +51,15 @@ static void append_child(struct letter *letter, size_t parent, enum letter_kind 
             memory_resize(letter->recipients, letter->capacity * sizeof *letter->recipients);
     }
     const struct letter_recipient *from = &letter->recipients[parent];
-    letter->recipients[letter->count++] = (struct letter_recipient){
-        .address = address_copy(address),
-        .kind = kind,
-        .notify = from->notify,
-        .orcpt = from->orcpt ? memory_copy(from->orcpt, strlen(from->orcpt)) : NULL,
-        .parent = (ssize_t)parent};
+    bool same_envelope = address_is_null(&child->sender);
+    letter->recipients[letter->count++] =
+        (struct letter_recipient){.address = address_copy(&child->address),
+                                  .kind = child->kind,
+                                  .text = copy_text(child->text),
+                                  .sender = address_copy(&child->sender),
+                                  .notify = same_envelope ? from->notify : 0,
+                                  .orcpt = same_envelope ? copy_text(from->orcpt) : NULL,
+                                  .parent = (ssize_t)parent};
 }
 
 static void set_progress(struct letter *letter, size_t index, enum progress progress, time_t when,
@@ -73,14 +80,19 @@ static void set_progress(struct letter *letter, size_t index, enum progress prog
 static void share_request(struct letter *letter, size_t parent, size_t first)
 {
     size_t children = 0;
+    bool listed = false;
     for (size_t i = first; i < letter->count; i++)
-        children += letter->recipients[i].parent == (ssize_t)parent;
-    letter->recipients[parent].several = children != 1;
-    if (children == 1 || !(letter->recipients[parent].notify & NOTIFY_SUCCESS))
+        if (letter->recipients[i].parent == (ssize_t)parent) {
+            children++;
+            listed = listed || !address_is_null(&letter->recipients[i].sender);
+        }
+    letter->recipients[parent].several = children != 1 || listed;
+    if (!letter->recipients[parent].several ||
+        !(letter->recipients[parent].notify & NOTIFY_SUCCESS))
         return;
     for (size_t i = first; i < letter->count; i++) {
         struct letter_recipient *child = &letter->recipients[i];
-        if (child->parent != (ssize_t)parent)
+        if (child->parent != (ssize_t)parent || !address_is_null(&child->sender))
             continue;
         child->notify &= ~(unsigned)NOTIFY_SUCCESS;
         /* Nothing left is not the same as nothing said. */
@@ -125,19 +137,71 @@ static char *next_word(char **rest)
     return word;
 }
 
+static const char *const child_words[] = {[LETTER_TO_MAILBOX] = "mailbox",
+                                          [LETTER_TO_REMOTE] = "remote",
+                                          [LETTER_TO_FILE] = "file",
+                                          [LETTER_TO_COMMAND] = "command"};
+
+static bool find_kind(const char *word, enum letter_kind *kind)
+{
+    for (size_t i = LETTER_TO_MAILBOX; i < sizeof child_words / sizeof child_words[0]; i++)
+        if (strcmp(word, child_words[i]) == 0) {
+            *kind = (enum letter_kind)i;
+            return true;
+        }
+    return false;
+}
+
+/* An address between '<' and '>', of which there may be more between quotes. */
+static bool next_address(char **rest, struct address *address)
+{
+    char *end = *rest;
+    bool quoted = false;
+    for (; *end && (quoted || *end != '>'); end++) {
+        if (*end == '\\' && quoted && end[1])
+            end++;
+        else if (*end == '"')
+            quoted = !quoted;
+    }
+    if (!*end)
+        return false;
+    char *text = memory_copy(*rest, (size_t)(end + 1 - *rest));
+    const char *why;
+    bool good = address_parse(text, address, &why);
+    free(text);
+    *rest = end + 1;
+    return good;
+}
+
+/* Passes a word between two spaces. */
+static bool pass_word(char **rest, const char *word)
+{
+    size_t length = strlen(word);
+    if (strncmp(*rest, word, length) != 0)
+        return false;
+    *rest += length;
+    return true;
+}
+
 static void read_child(struct letter *letter, char *rest)
 {
     uint64_t parent;
-    struct address address;
-    const char *why;
-    if (!text_to_number(next_word(&rest), 0, letter->count - 1, &parent))
+    struct letter_recipient child = {0};
+    if (!text_to_number(next_word(&rest), 0, letter->count - 1, &parent) ||
+        !find_kind(next_word(&rest), &child.kind))
         return;
-    const char *kind = next_word(&rest);
-    if (!address_parse(rest, &address, &why))
-        return;
-    append_child(letter, (size_t)parent,
-                 strcmp(kind, "mailbox") == 0 ? LETTER_TO_MAILBOX : LETTER_TO_REMOTE, &address);
-    address_free(&address);
+    bool good = next_address(&rest, &child.address);
+    if (good && pass_word(&rest, " from "))
+        good = next_address(&rest, &child.sender);
+    if (good && (child.kind == LETTER_TO_FILE || child.kind == LETTER_TO_COMMAND)) {
+        good = pass_word(&rest, " to ");
+        child.text = rest;
+        rest += strlen(rest);
+    }
+    if (good && !*rest)
+        append_child(letter, (size_t)parent, &child);
+    address_free(&child.address);
+    address_free(&child.sender);
 }
 
 /* Children from an expansion that a crash cut short were never delivered to, and count for nothing.
@@ -265,23 +329,40 @@ static void end_line(struct buffer *pending)
     buffer_append_text(pending, " .\n");
 }
 
-void journal_add_child(struct letter *letter, size_t parent, enum letter_kind kind,
-                       const struct address *address)
+/* A file or a command is the same by whatever alias it is reached. */
+static bool is_same(const struct letter_recipient *one, const struct letter_recipient *other)
 {
-    for (size_t i = 0; i < letter->count; i++) {
-        const struct letter_recipient *other = &letter->recipients[i];
-        bool same_kind =
-            other->kind == kind || (kind == LETTER_TO_REMOTE && other->kind == LETTER_TO_ROUTE);
-        if (i != parent && same_kind && other->progress != PROGRESS_EXPANDED &&
-            address_equal(&other->address, address))
+    if (one->text || other->text)
+        return one->kind == other->kind && one->text && other->text &&
+               strcmp(one->text, other->text) == 0;
+    bool same_kind = one->kind == other->kind ||
+                     (one->kind == LETTER_TO_REMOTE && other->kind == LETTER_TO_ROUTE);
+    return same_kind && address_equal(&one->address, &other->address);
+}
+
+static void put_address(struct buffer *text, const struct address *address)
+{
+    buffer_append_byte(text, '<');
+    address_format(address, text);
+    buffer_append_byte(text, '>');
+}
+
+void journal_add_child(struct letter *letter, size_t parent, const struct letter_recipient *child)
+{
+    for (size_t i = 0; i < letter->count; i++)
+        if (i != parent && letter->recipients[i].progress != PROGRESS_EXPANDED &&
+            is_same(child, &letter->recipients[i]))
             return;
-    }
-    append_child(letter, parent, kind, address);
+    append_child(letter, parent, child);
     struct buffer *pending = &letter->journal->pending;
-    buffer_format(pending, "add %zu %s <", parent,
-                  kind == LETTER_TO_MAILBOX ? "mailbox" : "remote");
-    address_format(address, pending);
-    buffer_append_byte(pending, '>');
+    buffer_format(pending, "add %zu %s ", parent, child_words[child->kind]);
+    put_address(pending, &child->address);
+    if (!address_is_null(&child->sender)) {
+        buffer_append_text(pending, " from ");
+        put_address(pending, &child->sender);
+    }
+    if (child->text)
+        buffer_format(pending, " to %s", child->text);
     end_line(pending);
     letter->journal->durable = true;
 }

@@ -3,7 +3,8 @@
  * file time is when the message is due next. A message of one recipient that goes through at the
  * first try never has one. Lines, each ending in " ." so that a torn one is known:
  *
- *   add PARENT mailbox|remote <address>       a child of that recipient
+ *   add PARENT mailbox|remote <address> [from <owner>] .            a child of that recipient
+ *   add PARENT file|command <address> [from <owner>] to TEXT .      likewise
  *   expanded TIME INDEX FIRST .               its children are complete, from index FIRST on
  *   delivered|relayed|passed|failed|bounced|deferred TIME INDEX STATUS REASON .
  *   late TIME INDEX .                         the sender is to hear that it waits
@@ -33,16 +34,19 @@
 struct outcome journal_read(struct letter *letter);
 void journal_free(struct letter *letter);
 
+enum { JOURNAL_TEXT_LONGEST = 4096 /* bytes of a file's path or a command, all of one line */ };
+
 /*
- * Adds a child to a recipient, unless the letter has one like it already. Nothing is written
- * before journal_save. The address is copied.
+ * Adds a child to a recipient, unless the letter has one like it already. Its kind, address, text
+ * and sender count, and are copied. One with a sender of its own, the owner of a list, has a new
+ * envelope: what the first sender asked to be told of ends there (RFC 3461 5.2.7.3). Nothing is
+ * written before journal_save.
  */
-void journal_add_child(struct letter *letter, size_t parent, enum letter_kind kind,
-                       const struct address *address);
+void journal_add_child(struct letter *letter, size_t parent, const struct letter_recipient *child);
 /*
  * Says that the children of a recipient are complete; first: letter->count before the first of
- * them. A success is reported of an only child, else of the parent: as "expanded", and of no child
- * (RFC 3461 5.2.7).
+ * them. A success is reported of an only child, unless it has another sender, else of the parent:
+ * as "expanded", and of no child (RFC 3461 5.2.7).
  */
 void journal_expanded(struct letter *letter, size_t parent, size_t first);
 /* Notes what became of a recipient, in memory and for journal_save. Reason NULL: none. */

@@ -165,6 +165,8 @@ void letter_close(struct letter *letter)
     journal_free(letter);
     for (size_t i = 0; i < letter->count; i++) {
         address_free(&letter->recipients[i].address);
+        address_free(&letter->recipients[i].sender);
+        free(letter->recipients[i].text);
         free(letter->recipients[i].orcpt);
         free(letter->recipients[i].reason);
     }
@@ -191,6 +193,18 @@ const struct address *letter_original(const struct letter *letter, size_t index)
     return &letter->recipients[index].address;
 }
 
+bool letter_ends_here(const struct letter_recipient *recipient)
+{
+    return recipient->kind == LETTER_TO_MAILBOX || recipient->kind == LETTER_TO_FILE ||
+           recipient->kind == LETTER_TO_COMMAND;
+}
+
+const struct address *letter_sender(const struct letter *letter, size_t index)
+{
+    const struct address *own = &letter->recipients[index].sender;
+    return address_is_null(own) ? &letter->envelope.sender : own;
+}
+
 /* Failure and delay are for all to know of; who asked for what is the report's matter. */
 bool letter_owes(const struct letter *letter, size_t index, enum notify kind)
 {
@@ -201,7 +215,7 @@ bool letter_owes(const struct letter *letter, size_t index, enum notify kind)
         return recipient->progress == PROGRESS_FAILED;
     if (kind == NOTIFY_DELAY)
         return recipient->late;
-    if (!(recipient->notify & NOTIFY_SUCCESS) || address_is_null(&letter->envelope.sender))
+    if (!(recipient->notify & NOTIFY_SUCCESS) || address_is_null(letter_sender(letter, index)))
         return false;
     return recipient->progress == PROGRESS_DELIVERED || recipient->progress == PROGRESS_RELAYED ||
            (recipient->progress == PROGRESS_EXPANDED && recipient->several);

@@ -31,12 +31,16 @@ enum progress {
 enum letter_kind {
     LETTER_TO_ROUTE,   /* as submitted: aliases and routes apply */
     LETTER_TO_MAILBOX, /* a child: a user's mailbox, final */
-    LETTER_TO_REMOTE   /* a child: a remote address, no more aliases */
+    LETTER_TO_REMOTE,  /* a child: a remote address, no more aliases */
+    LETTER_TO_FILE,    /* a child: a file that an alias names */
+    LETTER_TO_COMMAND  /* a child: a command that an alias names */
 };
 
 struct letter_recipient {
-    struct address address;
+    struct address address; /* FILE and COMMAND: that of the alias */
     enum letter_kind kind;
+    char *text; /* FILE: its path; COMMAND: as the alias has it, without '|'; else NULL */
+    struct address sender; /* of a list's members, its owner; null: the envelope's */
     unsigned notify;
     char *orcpt;
     ssize_t parent; /* index of whose child it is; -1: of the envelope */
@@ -94,6 +98,10 @@ void letter_close(struct letter *letter);
 bool letter_is_finished(const struct letter *letter);
 /* The address of the envelope that led to this recipient. */
 const struct address *letter_original(const struct letter *letter, size_t index);
+/* Whether it is where mail ends on this machine: a child for a mailbox, a file or a command. */
+bool letter_ends_here(const struct letter_recipient *recipient);
+/* The reverse-path with which mail for this recipient goes on. */
+const struct address *letter_sender(const struct letter *letter, size_t index);
 /* Whether a report of this kind (one of NOTIFY_SUCCESS, FAILURE, DELAY) on this recipient is due.
  */
 bool letter_owes(const struct letter *letter, size_t index, enum notify kind);

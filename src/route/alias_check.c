@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/command.h"
 #include "route/alias_target.h"
 #include "route/alias_text.h"
 #include "route/chain.h"
@@ -36,6 +37,8 @@ struct step {
 struct walk {
     const struct alias_table *table;
     const char *path;
+    const struct settings *settings;
+    struct texts *warnings;
     struct names lists; /* identities of files, behind the keys of the table */
     struct names paths; /* and what they were called */
     struct node *nodes;
@@ -191,6 +194,39 @@ static struct outcome follow_address(struct walk *walk, const struct alias_targe
                                                             : circle(walk, (size_t)place);
 }
 
+static void warn(const struct walk *walk, size_t alias, const char *why)
+{
+    struct buffer line = {0};
+    buffer_format(&line, "%s:%u: warning: mail for %s will be refused: %s", walk->path,
+                  walk->table->entries[alias].line, walk->table->keys.items[alias], why);
+    texts_add(walk->warnings, buffer_text(&line));
+    buffer_free(&line);
+}
+
+/* A command that does not parse is an error; what is not allowed may become so any time. */
+static struct outcome follow_file(const struct walk *walk, const struct alias_target *target,
+                                  size_t alias, bool in_list)
+{
+    bool command = target->kind == ALIAS_COMMAND;
+    const char *user = command ? walk->settings->alias_commands : walk->settings->alias_files;
+    struct texts words = {0};
+    const char *why;
+    if (!command && strcmp(target->text, "/dev/null") == 0)
+        return outcome_done();
+    if (!user || !*user)
+        warn(walk, alias,
+             command ? "it leads to a command, and alias_commands in [mail] names no user for that"
+                     : "it leads to a file, and alias_files in [mail] names no user for that");
+    else if (in_list)
+        warn(walk, alias,
+             command ? "a list of it names a command, which only an alias itself may name"
+                     : "a list of it names a file, which only an alias itself may name");
+    else if (command && !command_split(target->text, &words, &why))
+        return fault(walk, alias, why);
+    texts_free(&words);
+    return outcome_done();
+}
+
 /* The next target of the last step. */
 static struct outcome follow(struct walk *walk)
 {
@@ -215,13 +251,20 @@ static struct outcome follow(struct walk *walk)
         outcome = follow_list(walk, target.text, alias);
     else if (target.kind == ALIAS_ADDRESS)
         outcome = follow_address(walk, &target);
+    else
+        outcome = follow_file(walk, &target, alias, in_list);
     alias_target_free(&target);
     return outcome;
 }
 
-struct outcome alias_check(const struct alias_table *table, const char *path)
+struct outcome alias_check(const struct alias_table *table, const char *path,
+                           const struct settings *settings, struct texts *warnings)
 {
-    struct walk walk = {.table = table, .path = path, .node_capacity = table->keys.count + 64};
+    struct walk walk = {.table = table,
+                        .path = path,
+                        .settings = settings,
+                        .warnings = warnings,
+                        .node_capacity = table->keys.count + 64};
     walk.nodes = memory_get(walk.node_capacity * sizeof *walk.nodes);
     for (size_t i = 0; i < table->keys.count; i++)
         walk.nodes[i].name = table->keys.items[i];

@@ -46,6 +46,13 @@ static bool take_special(const char *text, struct alias_target *target)
     } else if (*text == '|') {
         target->kind = ALIAS_COMMAND;
         target->text = copy_trimmed(text + 1);
+        /* |"command arguments" is the same as "|command arguments". */
+        char *inner = unquote(target->text);
+        if (inner) {
+            free(target->text);
+            target->text = copy_trimmed(inner);
+            free(inner);
+        }
     } else if (text_starts(text, include)) {
         target->kind = ALIAS_INCLUDE;
         target->text = copy_trimmed(text + strlen(include));

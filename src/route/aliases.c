@@ -205,7 +205,8 @@ void aliases_close(struct aliases *aliases)
     free(aliases);
 }
 
-struct outcome aliases_build(const char *file, size_t *count)
+struct outcome aliases_build(const char *file, const struct settings *settings, size_t *count,
+                             struct texts *warnings)
 {
     *count = 0;
     int fd;
@@ -218,7 +219,7 @@ struct outcome aliases_build(const char *file, size_t *count)
     struct alias_table table = {0};
     outcome = alias_table_read(&table, fd, file, true);
     if (outcome_good(&outcome))
-        outcome = alias_check(&table, file);
+        outcome = alias_check(&table, file, settings, warnings);
     if (outcome_good(&outcome)) {
         char *name = db_path(file);
         outcome = alias_db_write(name, &status, &table);

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/outcome.h"
 #include "base/text.h"
+#include "config/settings.h"
 
 struct aliases; /* opened tables; belongs to one process */
 
@@ -34,8 +35,10 @@ void aliases_close(struct aliases *aliases);
 /*
  * newaliases: checks a text file, its targets, its lists and that nothing runs in a circle, and
  * writes FILE.db in one rename; *count is the number of aliases. On any error (file:line in the
- * reason) the old database stays as it is.
+ * reason) the old database stays as it is. What the settings
+ * do not allow is a line each in the warnings.
  */
-struct outcome aliases_build(const char *file, size_t *count);
+struct outcome aliases_build(const char *file, const struct settings *settings, size_t *count,
+                             struct texts *warnings);
 
 #endif

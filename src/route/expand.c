@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "config/command.h"
 #include "route/alias_target.h"
 #include "route/alias_text.h"
 #include "route/chain.h"
@@ -18,8 +19,9 @@
 #include "route/names.h"
 #include "route/route.h"
 
-enum { DEEPEST = 1000 };
+enum { DEEPEST = 1000, TEXT_LONGEST = 4096 /* bytes of a path or a command */ };
 
+static const char owner_prefix[] = "owner-";
 static const size_t no_place = SIZE_MAX;
 
 /* An alias or a list whose targets are being followed. */
@@ -28,6 +30,7 @@ struct step {
     size_t alias;           /* that of the alias that it is or that names it */
     char *name;             /* for words: the key, or the path of the list */
     struct address address; /* that which led here */
+    struct address owner;   /* who is to hear of failures below; null: the sender */
     bool is_list;
     struct texts targets;
     size_t next;
@@ -59,15 +62,23 @@ enum finding {
     TAKEN   /* it has been dealt with */
 };
 
-/* Takes over the address. What is there already under this name is not added again. */
+static const struct address *find_owner(const struct walk *walk)
+{
+    static const struct address nobody;
+    return walk->count ? &walk->steps[walk->count - 1].owner : &nobody;
+}
+
+/* Takes over address and text. What is there already under this name is not added again. */
 static void add_target(struct walk *walk, const char *name, struct target target)
 {
     bool added;
     names_add(&walk->found, name, &added);
     if (!added) {
         address_free(&target.address);
+        free(target.text);
         return;
     }
+    target.owner = address_copy(find_owner(walk));
     struct targets *targets = walk->targets;
     if (targets->count == targets->capacity) {
         targets->capacity = targets->capacity ? targets->capacity * 2 : 4;
@@ -110,6 +121,19 @@ static void add_mailbox(struct walk *walk, char *user, bool aliased)
     add_target(
         walk, buffer_text(&name),
         (struct target){.kind = TARGET_MAILBOX, .address = {.local = user}, .aliased = aliased});
+    buffer_free(&name);
+}
+
+static void add_file(struct walk *walk, enum target_kind kind, const char *text,
+                     const struct address *address)
+{
+    struct buffer name = {0};
+    buffer_format(&name, "%s %s", kind == TARGET_FILE ? "file" : "command", text);
+    add_target(walk, buffer_text(&name),
+               (struct target){.kind = kind,
+                               .address = address_copy(address),
+                               .text = memory_copy(text, strlen(text)),
+                               .aliased = true});
     buffer_free(&name);
 }
 
@@ -169,6 +193,7 @@ static void pop(struct walk *walk)
     walk->open[step->place] = false;
     free(step->name);
     address_free(&step->address);
+    address_free(&step->owner);
     texts_free(&step->targets);
 }
 
@@ -214,6 +239,38 @@ static enum finding meet_again(struct walk *walk, size_t place, const char *key,
     return TAKEN;
 }
 
+static bool is_owner_name(const char *key)
+{
+    return text_starts(key, owner_prefix);
+}
+
+/*
+ * The owner of an alias, or of the one that led to it. An owner's own failures go to the sender of
+ * what failed: an alias that begins with owner- has no owner.
+ */
+static struct outcome look_up_owner(const struct walk *walk, const char *key, struct address *owner)
+{
+    *owner = (struct address){0};
+    struct outcome outcome = outcome_done();
+    if (is_owner_name(key))
+        return outcome;
+    struct address found = {0};
+    const char *why;
+    bool exists = false;
+    struct buffer name = {0};
+    struct texts targets = {0};
+    buffer_format(&name, "%s%s", owner_prefix, key);
+    if (*key != '@' && *key != '"' && address_parse(buffer_text(&name), &found, &why))
+        outcome = aliases_find(walk->expander->aliases, buffer_text(&name), &targets, &exists);
+    if (exists)
+        address_qualify(&found, walk->expander->settings->domain);
+    *owner = address_copy(exists ? &found : find_owner(walk));
+    address_free(&found);
+    texts_free(&targets);
+    buffer_free(&name);
+    return outcome;
+}
+
 /* Looks one key up, and opens its alias. */
 static enum finding try_key(struct walk *walk, const char *key, const struct address *address,
                             const struct origin *origin)
@@ -224,14 +281,18 @@ static enum finding try_key(struct walk *walk, const char *key, const struct add
     if (names_find(&walk->opened, key, &place))
         return meet_again(walk, place, key, address, origin);
     struct texts targets = {0};
+    struct address owner = {0};
     bool found;
     struct outcome outcome = aliases_find(walk->expander->aliases, key, &targets, &found);
     if (outcome_good(&outcome) && found && walk->count >= DEEPEST)
         outcome = outcome_never("5.4.6", "the aliases lead through more than %d others", DEEPEST);
+    if (outcome_good(&outcome) && found)
+        outcome = look_up_owner(walk, key, &owner);
     if (!outcome_good(&outcome))
         add_error(walk, address, outcome, origin->aliased);
     if (!outcome_good(&outcome) || !found) {
         texts_free(&targets);
+        address_free(&owner);
         return outcome_good(&outcome) ? MISSED : TAKEN;
     }
     place = names_add(&walk->opened, key, NULL);
@@ -239,6 +300,7 @@ static enum finding try_key(struct walk *walk, const char *key, const struct add
                              .alias = place,
                              .name = memory_copy(key, strlen(key)),
                              .address = address_copy(address),
+                             .owner = owner,
                              .targets = targets});
     return TAKEN;
 }
@@ -374,6 +436,7 @@ static void open_list(struct walk *walk, const char *path, size_t alias,
                                  .is_list = true,
                                  .name = memory_copy(path, strlen(path)),
                                  .address = address_copy(address),
+                                 .owner = address_copy(find_owner(walk)),
                                  .targets = members});
         members = (struct texts){0};
     }
@@ -394,6 +457,46 @@ static void add_unparsed(struct walk *walk, const struct step *step, const char 
     buffer_free(&words);
 }
 
+/* Why a file or a command is no target here; DONE: it is one. */
+static struct outcome check_file(struct walk *walk, const struct alias_target *target, size_t alias,
+                                 bool in_list)
+{
+    bool command = target->kind == ALIAS_COMMAND;
+    const struct settings *settings = walk->expander->settings;
+    const char *user = command ? settings->alias_commands : settings->alias_files;
+    const char *name = walk->opened.items[alias];
+    const char *what = command ? "delivery to a command" : "delivery into a file";
+    if (!command && strcmp(target->text, "/dev/null") == 0)
+        return outcome_done();
+    if (!user || !*user)
+        return outcome_never("5.7.1", "alias %s: %s is not allowed", name, what);
+    if (in_list)
+        return outcome_never("5.7.1", "alias %s: %s is not allowed in an included list", name,
+                             what);
+    for (const char *c = target->text; *c; c++) /* a database may be somebody else's */
+        if (((unsigned char)*c < ' ' && *c != '\t') || *c == 127)
+            return later_at(walk, alias, "the path or command holds a control character");
+    if (strlen(target->text) > TEXT_LONGEST)
+        return later_at(walk, alias, "the path or command has over 4096 bytes");
+    struct texts words = {0};
+    const char *why;
+    if (command && !command_split(target->text, &words, &why))
+        return later_at(walk, alias, why);
+    texts_free(&words);
+    return outcome_done();
+}
+
+static void resolve_file(struct walk *walk, const struct alias_target *target, size_t alias,
+                         bool in_list, const struct address *address)
+{
+    struct outcome outcome = check_file(walk, target, alias, in_list);
+    if (outcome_good(&outcome))
+        add_file(walk, target->kind == ALIAS_COMMAND ? TARGET_COMMAND : TARGET_FILE, target->text,
+                 address);
+    else
+        add_error(walk, address, outcome, true);
+}
+
 /* The next target of the last step. */
 static void follow(struct walk *walk)
 {
@@ -409,7 +512,7 @@ static void follow(struct walk *walk)
     /* The steps may move when one is added. */
     struct address address = address_copy(&step->address);
     size_t place = step->alias;
-    const char *alias = walk->opened.items[place];
+    bool is_list = step->is_list;
     switch (target.kind) {
     case ALIAS_ADDRESS:
         resolve(walk, &target.address, &origin);
@@ -418,14 +521,8 @@ static void follow(struct walk *walk)
         open_list(walk, target.text, place, &address);
         break;
     case ALIAS_FILE:
-        add_error(walk, &address,
-                  outcome_never("5.7.1", "alias %s: delivery into a file is not allowed", alias),
-                  true);
-        break;
     case ALIAS_COMMAND:
-        add_error(walk, &address,
-                  outcome_never("5.7.1", "alias %s: delivery to a command is not allowed", alias),
-                  true);
+        resolve_file(walk, &target, place, is_list, &address);
         break;
     }
     address_free(&address);
@@ -457,8 +554,11 @@ void expand(const struct expander *expander, const struct address *recipient,
 
 void targets_free(struct targets *targets)
 {
-    for (size_t i = 0; i < targets->count; i++)
+    for (size_t i = 0; i < targets->count; i++) {
         address_free(&targets->items[i].address);
+        address_free(&targets->items[i].owner);
+        free(targets->items[i].text);
+    }
     free(targets->items);
     *targets = (struct targets){0};
 }

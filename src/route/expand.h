@@ -19,7 +19,12 @@
  *     does one that came back by other names of the same local user alone, as with
  *     "joe@domain: joe" and "joe: joe@domain";
  *   - one that finds an alias further up is a circle: an ERROR, NEVER 5.4.6;
- *   - files and commands are an ERROR, NEVER 5.7.1.
+ *   - files and commands end it where alias_files and alias_commands of the settings name a user
+ *     for them, and nothing but an alias itself names them: in a list (":include:") and without
+ *     such a user they are an ERROR, NEVER 5.7.1. /dev/null is allowed everywhere.
+ *
+ * When there is an alias owner-NAME beside NAME (with the domain that NAME has, or none), what NAME
+ * leads to goes on with owner-NAME as its sender: the nearest such name on the way counts.
  */
 #ifndef ROUTE_EXPAND_H
 #define ROUTE_EXPAND_H
@@ -31,12 +36,16 @@
 #include "mail/address.h"
 #include "route/aliases.h"
 
-enum target_kind { TARGET_MAILBOX, TARGET_REMOTE, TARGET_ERROR };
+enum target_kind { TARGET_MAILBOX, TARGET_REMOTE, TARGET_ERROR, TARGET_FILE, TARGET_COMMAND };
 
 struct target {
     enum target_kind kind;
     struct address address; /* MAILBOX: .local is the user's name (from the user table), .domain
-                               NULL; REMOTE: the recipient; ERROR: what could not be resolved */
+                               NULL; REMOTE: the recipient; ERROR: what could not be resolved;
+                               FILE, COMMAND: whose alias has it */
+    char *text;             /* FILE: its path; COMMAND: the command in the form of
+                               config/command.h; else NULL */
+    struct address owner;   /* of the list it came from, with a domain; null: there is none */
     struct outcome outcome; /* ERROR: why, LATER or NEVER */
     bool aliased;           /* an alias or a fall-back was used: not the recipient itself */
 };

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
+#include "run/pipe.h"
 #include "run/run.h"
 
 enum {
@@ -90,7 +91,7 @@ static void start_worker(struct run *run, struct hop *hop, struct list letters)
         /* Should the coordinator die, its locks go with it and not with the last of its workers. */
         runner_unlock(&run->lock);
         file_close(&run->trace.fd);
-        _exit(work(run, hop, &letters));
+        _exit(hop->commands ? pipe_work(run, &letters) : work(run, hop, &letters));
     }
     if (pid < 0) {
         log_error("cannot start a delivery process: %s", strerror(errno));
@@ -138,7 +139,9 @@ static struct list share(const struct list *waiting, size_t first, size_t step)
 
 static void start_workers(struct run *run, struct hop *hop)
 {
-    size_t wanted = 1 + hop->waiting.count / LETTERS_PER_WORKER;
+    /* Each command may take its time, and keeps no other one waiting if that can be. */
+    size_t wanted = hop->commands ? hop->workers + hop->waiting.count
+                                  : 1 + hop->waiting.count / LETTERS_PER_WORKER;
     size_t most = hop->next.peer->connections;
     size_t free_connections = most > hop->workers ? most - hop->workers : 0;
     bool slow = hop->workers > 0 && clock_ms() - hop->started > SLOW_WORKER_MS;
@@ -176,7 +179,8 @@ static void end_worker(struct run *run, struct worker worker, int status)
     if (status != EX_OK && status != EX_TEMPFAIL)
         log_error("the delivery process for %s ended with status %d", worker.hop->name, status);
     struct hop_state before = worker.hop->state;
-    hop_read(&run->queue, worker.hop->name, &worker.hop->state);
+    if (!worker.hop->commands)
+        hop_read(&run->queue, worker.hop->name, &worker.hop->state);
     struct list taken = list_taken(run);
     for (size_t i = 0; i < worker.letters.count; i++) {
         struct letter letter;

@@ -6,21 +6,29 @@
 #include "base/text.h"
 #include "run/run.h"
 
+enum { COMMANDS_AT_ONCE = 4 };
+
 void hops_way(const struct run *run, const struct letter *letter, size_t index,
               struct next_hop *next)
 {
     const struct letter_recipient *recipient = &letter->recipients[index];
-    if (recipient->kind == LETTER_TO_MAILBOX)
+    if (letter_ends_here(recipient))
         *next = (struct next_hop){.way = WAY_LOCAL};
     else
-        route_find(&run->settings, &recipient->address, &letter->envelope.sender, letter->released,
-                   next);
+        route_find(&run->settings, &recipient->address, letter_sender(letter, index),
+                   letter->released, next);
 }
 
 static bool is_hop(const struct hop *hop, const struct next_hop *next)
 {
     return hop->next.peer == next->peer && hop->next.way == next->way &&
            (next->way != WAY_MX || text_equal(hop->domain, next->domain));
+}
+
+static void keep(struct run *run, struct hop *hop)
+{
+    run->hops = memory_resize(run->hops, (run->hop_count + 1) * sizeof *run->hops);
+    run->hops[run->hop_count++] = hop;
 }
 
 static struct hop *add(struct run *run, const struct next_hop *next)
@@ -34,13 +42,29 @@ static struct hop *add(struct run *run, const struct next_hop *next)
     next_hop_name(next, &name);
     hop->name = buffer_take(&name);
     hop_read(&run->queue, hop->name, &hop->state);
-    run->hops = memory_resize(run->hops, (run->hop_count + 1) * sizeof *run->hops);
-    run->hops[run->hop_count++] = hop;
+    keep(run, hop);
+    return hop;
+}
+
+static struct hop *find_commands(struct run *run)
+{
+    static const char name[] = "commands of aliases";
+    static const struct smarthost peer = {.connections = COMMANDS_AT_ONCE};
+    for (size_t i = 0; i < run->hop_count; i++)
+        if (run->hops[i]->commands)
+            return run->hops[i];
+    struct hop *hop = memory_get(sizeof *hop);
+    *hop = (struct hop){.name = memory_copy(name, strlen(name)),
+                        .commands = true,
+                        .next = {.way = WAY_LOCAL, .peer = &peer}};
+    keep(run, hop);
     return hop;
 }
 
 struct hop *hops_find(struct run *run, const struct letter *letter, size_t index)
 {
+    if (letter->recipients[index].kind == LETTER_TO_COMMAND)
+        return find_commands(run);
     struct next_hop next;
     hops_way(run, letter, index, &next);
     if (!next.peer)

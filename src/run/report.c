@@ -35,7 +35,7 @@ static bool is_wanted(const struct run *run, const struct letter *letter, size_t
                       enum notify kind)
 {
     unsigned notify = letter->recipients[index].notify;
-    if (is_nobody(run, &letter->envelope.sender))
+    if (is_nobody(run, letter_sender(letter, index)))
         return kind == NOTIFY_FAILURE && !(notify & NOTIFY_NEVER);
     return notify == 0 ? kind != NOTIFY_SUCCESS : (notify & kind) != 0;
 }
@@ -48,7 +48,20 @@ bool report_wants_delay(const struct run *run, const struct letter *letter, size
 bool report_is_about(const struct report *report, size_t index)
 {
     return journal_is_chosen(report->letter, index, report->kind) &&
+           address_equal(letter_sender(report->letter, index), report->sender) &&
            is_wanted(report->run, report->letter, index, report->kind);
+}
+
+/* Of those that were chosen for this kind of report, whether the first with this sender. */
+static bool is_first_of_sender(const struct letter *letter, enum notify kind, size_t index)
+{
+    if (!journal_is_chosen(letter, index, kind))
+        return false;
+    for (size_t i = 0; i < index; i++)
+        if (journal_is_chosen(letter, i, kind) &&
+            address_equal(letter_sender(letter, i), letter_sender(letter, index)))
+            return false;
+    return true;
 }
 
 static size_t count_recipients(const struct report *report)
@@ -77,7 +90,7 @@ static void make_id(const char *letter, enum notify kind, size_t first, char id[
 static struct address find_addressee(const struct report *report)
 {
     if (!report->to_postmaster)
-        return address_copy(&report->letter->envelope.sender);
+        return address_copy(report->sender);
     struct address postmaster = {.local = memory_copy("postmaster", strlen("postmaster"))};
     address_qualify(&postmaster, report->run->settings.hostname);
     return postmaster;
@@ -124,29 +137,29 @@ static void log_failures(const struct report *report)
     const struct letter *letter = report->letter;
     for (size_t i = 0; i < letter->count; i++) {
         const struct letter_recipient *recipient = &letter->recipients[i];
-        if (!journal_is_chosen(letter, i, NOTIFY_FAILURE))
+        if (!journal_is_chosen(letter, i, NOTIFY_FAILURE) ||
+            !address_equal(letter_sender(letter, i), report->sender))
             continue;
         char *to = address_text(&recipient->address);
         log_event(letter->id, "bounced", "to", to, "status", recipient->status, "reason",
                   recipient->reason, "report",
-                  report_is_about(report, i)                         ? report->id
-                  : is_nobody(report->run, &letter->envelope.sender) ? "none: the sender is <>"
-                                                                     : "none: not asked for",
+                  report_is_about(report, i)               ? report->id
+                  : is_nobody(report->run, report->sender) ? "none: the sender is <>"
+                                                           : "none: not asked for",
                   NULL);
         free(to);
     }
 }
 
-/* One kind: those whom it is about are on disk before it is. */
-static struct outcome report_kind(struct run *run, struct letter *letter, enum notify kind)
+/* To one sender: the first recipient that it is about gives it its id. */
+static struct outcome report_to(struct run *run, const struct letter *letter, enum notify kind,
+                                size_t first)
 {
-    struct report report = {.run = run, .letter = letter, .kind = kind};
-    size_t first;
-    if (!journal_choose(letter, kind, &first))
-        return outcome_done();
-    report.to_postmaster = is_nobody(run, &letter->envelope.sender);
-    struct outcome outcome = journal_save(letter);
-    if (outcome_good(&outcome) && count_recipients(&report)) {
+    struct report report = {
+        .run = run, .letter = letter, .kind = kind, .sender = letter_sender(letter, first)};
+    report.to_postmaster = is_nobody(run, report.sender);
+    struct outcome outcome = outcome_done();
+    if (count_recipients(&report)) {
         make_id(letter->id, kind, first, report.id);
         outcome = make(&report);
         if (outcome_good(&outcome)) {
@@ -154,10 +167,23 @@ static struct outcome report_kind(struct run *run, struct letter *letter, enum n
             list_add(&run->reports, report.id);
         }
     }
+    if (outcome_good(&outcome) && kind == NOTIFY_FAILURE)
+        log_failures(&report);
+    return outcome;
+}
+
+/* One kind: those whom it is about are on disk before it is. */
+static struct outcome report_kind(struct run *run, struct letter *letter, enum notify kind)
+{
+    size_t first;
+    if (!journal_choose(letter, kind, &first))
+        return outcome_done();
+    struct outcome outcome = journal_save(letter);
+    for (size_t i = first; i < letter->count && outcome_good(&outcome); i++)
+        if (is_first_of_sender(letter, kind, i))
+            outcome = report_to(run, letter, kind, i);
     if (!outcome_good(&outcome))
         return outcome;
-    if (kind == NOTIFY_FAILURE)
-        log_failures(&report);
     journal_told(letter, kind);
     return journal_save(letter);
 }

@@ -22,6 +22,7 @@ enum { REPORT_WIDTH = 76 /* columns of what we write; one long word may have mor
 struct report {
     const struct run *run;
     const struct letter *letter;
+    const struct address *sender; /* it is about those that went on in this name */
     enum notify kind;
     char id[QUEUE_ID_SIZE];
     struct address to;

@@ -151,7 +151,7 @@ void report_put_status(const struct report *report, struct buffer *text)
     buffer_format(text, "Content-Description: Delivery report\nContent-Type: message/%s\n%s\n",
                   wide ? "global-delivery-status" : "delivery-status",
                   wide ? "Content-Transfer-Encoding: 8bit\n" : "");
-    if (envelope->envid)
+    if (envelope->envid && report->sender == &envelope->sender) /* not of a list's new envelope */
         report_put_folded(text, "Original-Envelope-Id: ", envelope->envid, " ", wide);
     put_ascii(text, "Reporting-MTA: dns; ", report->run->settings.hostname);
     put_date(text, "Arrival-Date", envelope->arrived);

@@ -161,8 +161,9 @@ static void put_who(const struct report *report, size_t index, struct buffer *te
     char *address = report_recipient(report, index);
     char *original = address_text(letter_original(letter, index));
     struct buffer words = {0};
+    bool other = letter->recipients[index].parent >= 0 && strcmp(address, original) != 0;
     buffer_format(&words, "<%s>", letter->recipients[index].parent < 0 ? address : original);
-    if (letter->recipients[index].parent >= 0)
+    if (other)
         buffer_format(&words, ", which stands for <%s>", address);
     buffer_append_byte(&words, ':');
     buffer_append_byte(text, '\n');

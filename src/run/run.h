@@ -1,7 +1,8 @@
 /*
  * What one queue run works with. The coordinator (coordinator.c) visits each message that is due
  * (visit.c): it expands aliases, fills mailboxes (mailbox.c), and collects what goes to a next hop;
- * workers, one process a connection, deliver that (worker.c, smtp.h); then each message is settled
+ * workers, one process a connection, deliver that (worker.c, smtp.h) or run
+ * commands of aliases (pipe.h); then each message is settled
  * (settle.c): taken out, reported on (report.c) or given its next time.
  */
 #ifndef RUN_RUN_H
@@ -26,6 +27,7 @@ struct hop {
     char *name; /* in log and hops/: "smarthost", the smarthost's name, "mx example.org" */
     struct next_hop next;
     char *domain;        /* of next, kept here */
+    bool commands;       /* no next hop: messages that wait for commands of aliases (pipe.h) */
     struct list waiting; /* ids for the next worker */
     size_t workers;      /* at work now */
     int64_t started;     /* when the last of them was, clock_ms() */
@@ -86,15 +88,20 @@ enum letter_found visit(struct run *run, const char *id, enum letter_access acce
 /* Which way a recipient goes. A child's mailbox is local. */
 void hops_way(const struct run *run, const struct letter *letter, size_t index,
               struct next_hop *next);
-/* The next hop of a recipient that is to leave this machine; NULL: it does not leave it. */
+/*
+ * The next hop of a recipient that is to leave this machine, or the place where messages wait for
+ * commands of aliases; NULL: it is delivered in the visit.
+ */
 struct hop *hops_find(struct run *run, const struct letter *letter, size_t index);
 void hops_free(struct run *run);
 
 /* ---- mailbox.c ---- */
 
-/* Puts the message into a user's mailbox. */
-struct outcome mailbox_deliver(struct run *run, const struct letter *letter, const char *user,
-                               const struct address *recipient);
+/* Puts the message for one of its recipients into a user's mailbox. */
+struct outcome mailbox_deliver(struct run *run, const struct letter *letter, size_t index,
+                               const char *user);
+/* The same into the file that the recipient is. */
+struct outcome file_deliver(struct run *run, const struct letter *letter, size_t index);
 
 /* ---- worker.c ---- */
 

@@ -30,28 +30,32 @@ static enum progress progress_of(enum result result)
                              : PROGRESS_PENDING;
 }
 
+/* place: the mailbox or file that it was for; NULL: none. */
 static void note(struct letter *letter, size_t index, const struct outcome *outcome,
-                 const char *mailbox)
+                 const char *place)
 {
     char *to = address_text(&letter->recipients[index].address);
     if (outcome->result != NEVER) /* report.c logs that */
         log_event(letter->id, outcome->result == DONE ? "delivered" : "deferred", "to", to,
-                  "mailbox", mailbox, "status", outcome->status, "reason",
-                  outcome->result == DONE ? NULL : outcome->reason, NULL);
+                  place && *place == '/' ? "file" : "mailbox", place, "status", outcome->status,
+                  "reason", outcome->result == DONE ? NULL : outcome->reason, NULL);
     free(to);
     journal_mark(letter, index, progress_of(outcome->result), outcome->status,
                  outcome->result == DONE ? NULL : outcome->reason);
 }
 
-static void fill_mailbox(struct run *run, struct letter *letter, size_t index, const char *user)
+/* Into a mailbox, by its user's name, or into the file that the recipient is. */
+static void fill(struct run *run, struct letter *letter, size_t index, const char *place)
 {
-    struct outcome outcome =
-        is_busy(run, user)
-            ? outcome_later("4.2.0", "the mailbox of %s is not tried twice in a run", user)
-            : mailbox_deliver(run, letter, user, letter_original(letter, index));
-    if (outcome.result == LATER && !is_busy(run, user))
-        texts_add(&run->busy_mailboxes, user);
-    note(letter, index, &outcome, user);
+    bool is_file = letter->recipients[index].kind == LETTER_TO_FILE;
+    struct outcome outcome = is_busy(run, place)
+                                 ? outcome_later("4.2.0", "the %s %s is not tried twice in a run",
+                                                 is_file ? "file" : "mailbox of", place)
+                             : is_file ? file_deliver(run, letter, index)
+                                       : mailbox_deliver(run, letter, index, place);
+    if (outcome.result == LATER && !is_busy(run, place))
+        texts_add(&run->busy_mailboxes, place);
+    note(letter, index, &outcome, place);
 }
 
 /* ---- aliases ---- */
@@ -60,9 +64,32 @@ static void log_route(const struct letter *letter, size_t index, const struct ta
 {
     char *to = address_text(&letter->recipients[index].address);
     char *via = address_text(&target->address);
-    log_event(letter->id, "routed", "to", to, "alias-to", via, NULL);
+    char *owner = address_text(&target->owner);
+    struct buffer text = {0};
+    if (target->text)
+        buffer_format(&text, "%s%s", target->kind == TARGET_COMMAND ? "|" : "", target->text);
+    log_event(letter->id, "routed", "to", to, "alias-to", target->text ? buffer_text(&text) : via,
+              "sender", *owner ? owner : NULL, NULL);
+    buffer_free(&text);
     free(to);
     free(via);
+    free(owner);
+}
+
+/* It only borrows from the target. Of a report nobody is told by another one: its path stays null.
+ */
+static struct letter_recipient make_child(const struct letter *letter, const struct target *target)
+{
+    static const enum letter_kind kinds[] = {[TARGET_MAILBOX] = LETTER_TO_MAILBOX,
+                                             [TARGET_REMOTE] = LETTER_TO_REMOTE,
+                                             [TARGET_ERROR] = LETTER_TO_REMOTE,
+                                             [TARGET_FILE] = LETTER_TO_FILE,
+                                             [TARGET_COMMAND] = LETTER_TO_COMMAND};
+    struct letter_recipient child = {
+        .kind = kinds[target->kind], .address = target->address, .text = target->text};
+    if (!address_is_null(&letter->envelope.sender))
+        child.sender = target->owner;
+    return child;
 }
 
 /*
@@ -76,9 +103,8 @@ static void journal_children(struct letter *letter, size_t index, const struct t
         const struct target *target = &targets->items[i];
         log_route(letter, index, target);
         size_t before = letter->count;
-        journal_add_child(letter, index,
-                          target->kind == TARGET_MAILBOX ? LETTER_TO_MAILBOX : LETTER_TO_REMOTE,
-                          &target->address);
+        const struct letter_recipient child = make_child(letter, target);
+        journal_add_child(letter, index, &child);
         if (target->kind == TARGET_ERROR && letter->count > before)
             journal_mark(letter, before, PROGRESS_FAILED, target->outcome.status,
                          target->outcome.reason);
@@ -92,7 +118,7 @@ static void deliver_directly(struct run *run, struct letter *letter, size_t inde
 {
     if (target->aliased)
         log_route(letter, index, target);
-    fill_mailbox(run, letter, index, target->address.local);
+    fill(run, letter, index, target->address.local);
 }
 
 /* A target that cannot be told now holds the whole expansion up. */
@@ -123,7 +149,8 @@ static void expand_recipient(struct run *run, struct letter *letter, size_t inde
         note(letter, index, &unsettled->outcome, NULL);
     else if (only && only->kind == TARGET_ERROR)
         note(letter, index, &only->outcome, NULL);
-    else if (only && only->kind == TARGET_MAILBOX && letter->count == 1)
+    else if (only && only->kind == TARGET_MAILBOX && address_is_null(&only->owner) &&
+             letter->count == 1)
         deliver_directly(run, letter, index, only);
     else
         journal_children(letter, index, &targets);
@@ -209,7 +236,7 @@ static bool deliver_here(struct run *run, struct letter *letter, const struct lo
     for (size_t i = 0; i < count; i++) {
         struct next_hop next;
         if (letter->recipients[i].progress != PROGRESS_PENDING ||
-            letter->recipients[i].kind == LETTER_TO_MAILBOX)
+            letter_ends_here(&letter->recipients[i]))
             continue;
         hops_way(run, letter, i, &next);
         if (next.way == WAY_LOCAL)
@@ -221,9 +248,11 @@ static bool deliver_here(struct run *run, struct letter *letter, const struct lo
     struct outcome saved = save(letter);
     for (size_t i = 0; outcome_good(&saved) && i < letter->count; i++) {
         struct letter_recipient *recipient = &letter->recipients[i];
-        if (recipient->progress != PROGRESS_PENDING || recipient->kind != LETTER_TO_MAILBOX)
+        if (recipient->progress != PROGRESS_PENDING || !letter_ends_here(recipient) ||
+            recipient->kind == LETTER_TO_COMMAND)
             continue;
-        fill_mailbox(run, letter, i, recipient->address.local);
+        fill(run, letter, i,
+             recipient->kind == LETTER_TO_FILE ? recipient->text : recipient->address.local);
         attempted = true;
     }
     report_unsaved(run, letter->id, &saved);

@@ -106,13 +106,17 @@ static void close_parcel(const struct work *work, struct parcel *parcel)
     free(parcel);
 }
 
-/* Whether the recipient may go along with another one: neither was sent on, or both by the same. */
+/*
+ * Whether the recipient may go along with another one: neither was sent on, or both by the same and
+ * in the name of the same sender.
+ */
 static bool fits(const struct letter *letter, size_t index, size_t first)
 {
     bool apart = letter->recipients[first].parent >= 0;
     if (!apart || letter->recipients[index].parent < 0)
         return apart == (letter->recipients[index].parent >= 0);
-    return letter_original(letter, index) == letter_original(letter, first);
+    return letter_original(letter, index) == letter_original(letter, first) &&
+           address_equal(letter_sender(letter, index), letter_sender(letter, first));
 }
 
 static void collect_recipients(struct work *work, struct job *job)
@@ -137,7 +141,15 @@ static void collect_recipients(struct work *work, struct job *job)
             .orcpt = recipient->orcpt,
             .outcome = outcome_later("4.4.2", "the session ended before an answer")};
     }
-    if (transaction->count && letter->recipients[job->indexes[0]].parent >= 0)
+    if (!transaction->count)
+        return;
+    transaction->sender = letter_sender(letter, job->indexes[0]);
+    if (transaction->sender == &letter->envelope.sender) {
+        /* The envelope of a list is a new one (RFC 3461 5.2.7.3). */
+        transaction->envid = letter->envelope.envid;
+        transaction->ret = letter->envelope.ret;
+    }
+    if (letter->recipients[job->indexes[0]].parent >= 0)
         loop_put_mark(letter_original(letter, job->indexes[0]), work->run->settings.hostname,
                       &job->prefix);
     if (job->prefix.length)
@@ -162,10 +174,7 @@ static struct job *make_job(struct work *work, struct parcel *parcel)
     struct job *job = memory_get(sizeof *job);
     job->parcel = parcel;
     parcel->jobs++;
-    job->transaction = (struct transaction){.sender = &letter->envelope.sender,
-                                            .envid = letter->envelope.envid,
-                                            .ret = letter->envelope.ret,
-                                            .fd = letter->fd,
+    job->transaction = (struct transaction){.fd = letter->fd,
                                             .start = letter->start,
                                             .size = letter->size,
                                             .eight_bit = letter->eight_bit,

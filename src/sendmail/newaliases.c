@@ -18,7 +18,12 @@ struct outcome newaliases_run(const struct office *office,
     const struct texts *files = &office->settings.aliases;
     for (size_t i = 0; i < files->count; i++) {
         size_t count;
-        struct outcome outcome = aliases_build(files->items[i], &count);
+        struct texts warnings = {0};
+        struct outcome outcome =
+            aliases_build(files->items[i], &office->settings, &count, &warnings);
+        for (size_t k = 0; k < warnings.count; k++)
+            fprintf(stderr, "newaliases: %s\n", warnings.items[k]);
+        texts_free(&warnings);
         if (outcome_good(&outcome)) {
             printf("%s: %zu alias%s\n", files->items[i], count, count == 1 ? "" : "es");
             continue;

@@ -23,6 +23,8 @@
 #include "route/alias_db.h"
 #include "route/aliases.h"
 
+static struct texts warnings;
+static const struct settings settings = {.alias_commands = (char *)"mailer"};
 static char folder[64], text_path[96], db_path[96], list_path[96], log_path[96];
 
 static int make_folder(void **state)
@@ -74,7 +76,7 @@ static void put(const char *path, const char *text)
 static void build(size_t right)
 {
     size_t count;
-    struct outcome outcome = aliases_build(text_path, &count);
+    struct outcome outcome = aliases_build(text_path, &settings, &count, &warnings);
     if (!outcome_good(&outcome))
         print_error("%s\n", outcome.reason);
     assert_true(outcome_good(&outcome));
@@ -85,7 +87,7 @@ static void expect_build_fault(const char *text, const char *words)
 {
     size_t count;
     put(text_path, text);
-    struct outcome outcome = aliases_build(text_path, &count);
+    struct outcome outcome = aliases_build(text_path, &settings, &count, &warnings);
     if (!strstr(outcome.reason, words))
         print_error("\"%s\" is not in: %s\n", words, outcome.reason);
     assert_int_equal(outcome.result, LATER);
@@ -172,10 +174,11 @@ static const char *const good_names[] = {"aliases", "aliases.db", "list", "log",
 static void test_build_and_find(void **state)
 {
     (void)state;
-    put(text_path, "Root: joe, \"|cmd x\"\n@Example.org: jim\n\"Joe Smith\": j@x.example,\n k\n");
+    put(text_path,
+        "Root: joe, \"|/bin/cmd x\"\n@Example.org: jim\n\"Joe Smith\": j@x.example,\n k\n");
     build(3);
     assert_true(database_is_used());
-    expect_targets("ROOT", "joe|\"|cmd x\"");
+    expect_targets("ROOT", "joe|\"|/bin/cmd x\"");
     expect_targets("@example.org", "jim");
     expect_targets("joe smith", "j@x.example|k");
     expect_targets("nobody", "-");
@@ -411,7 +414,7 @@ static void test_Q8_build_faults_keep_the_old_database(void **state)
     put(list_path, "ok@x.example\nroot:secret:hash\n");
     expect_build_fault(text, "a member in ");
     size_t count;
-    struct outcome outcome = aliases_build(text_path, &count);
+    struct outcome outcome = aliases_build(text_path, &settings, &count, &warnings);
     assert_null(strstr(outcome.reason, "secret"));
     put(list_path, "x\n");
     assert_int_equal(chmod(list_path, 0666), 0);
@@ -486,7 +489,7 @@ static void test_Q8_rebuilt_during_lookups(void **state)
     if (child == 0) {
         size_t count;
         for (unsigned i = 0; i < 60; i++) {
-            struct outcome outcome = aliases_build(text_path, &count);
+            struct outcome outcome = aliases_build(text_path, &settings, &count, &warnings);
             if (!outcome_good(&outcome))
                 _exit(1);
         }
@@ -554,10 +557,10 @@ static void test_folder_that_cannot_be_written(void **state)
 {
     (void)state;
     size_t count;
-    struct outcome outcome = aliases_build("/proc/version", &count);
+    struct outcome outcome = aliases_build("/proc/version", &settings, &count, &warnings);
     assert_int_equal(outcome.result, LATER);
     assert_int_equal(count, 0);
-    outcome = aliases_build("/nonexistent/aliases", &count);
+    outcome = aliases_build("/nonexistent/aliases", &settings, &count, &warnings);
     assert_int_equal(outcome.result, LATER);
     assert_non_null(strstr(outcome.reason, "/nonexistent/aliases"));
 }

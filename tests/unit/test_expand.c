@@ -73,6 +73,7 @@ static struct outcome find_user(void *context, const char *name, char **canonica
 }
 
 static struct aliases *aliases;
+static struct texts warnings;
 static struct settings settings = {.hostname = "st11.example.org"};
 static struct expander expander;
 
@@ -125,7 +126,7 @@ static const char *where(const char *recipient)
         char *address = address_text(&target->address);
         size_t used = strlen(all);
         snprintf(all + used, sizeof all - used, "%s%s%c:%s", i ? " " : "",
-                 target->aliased ? "*" : "", "MRE"[target->kind],
+                 target->aliased ? "*" : "", "MREFC"[target->kind],
                  target -> kind == TARGET_ERROR ? target -> outcome.status : address);
         assert_int_equal(target->kind == TARGET_MAILBOX,
                          target->address.domain == NULL && target->kind != TARGET_ERROR);
@@ -482,7 +483,7 @@ static void test_through_the_database(void **state)
     char db_path[128];
     snprintf(db_path, sizeof db_path, "%s.db", text_path);
     put(text_path, "a: b, joe\nb: \"Odd, Name\" <jim>, x@Example.org\n@y.example: A\n");
-    struct outcome outcome = aliases_build(text_path, &count);
+    struct outcome outcome = aliases_build(text_path, &settings, &count, &warnings);
     assert_true(outcome_good(&outcome));
     assert_int_equal(count, 3);
     set_up(NULL);

@@ -166,9 +166,9 @@ static void expand_first(struct letter *letter, size_t children)
     static const char *const names[] = {"x@example.com", "y@example.com"};
     size_t first = letter->count;
     for (size_t i = 0; i < children; i++) {
-        struct address child = parsed(names[i]);
-        journal_add_child(letter, 1, LETTER_TO_REMOTE, &child);
-        address_free(&child);
+        struct letter_recipient child = {.address = parsed(names[i]), .kind = LETTER_TO_REMOTE};
+        journal_add_child(letter, 1, &child);
+        address_free(&child.address);
     }
     journal_expanded(letter, 1, first);
     save(letter);

@@ -202,11 +202,11 @@ static void test_journal(void **state)
     assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
     journal_mark(&letter, 0, PROGRESS_PENDING, "4.4.1", "no one there .");
     size_t first = letter.count;
-    struct address child = parsed("jane");
-    journal_add_child(&letter, 1, LETTER_TO_MAILBOX, &child);
-    journal_add_child(&letter, 1, LETTER_TO_MAILBOX, &child);
+    struct letter_recipient child = {.address = parsed("jane"), .kind = LETTER_TO_MAILBOX};
+    journal_add_child(&letter, 1, &child);
+    journal_add_child(&letter, 1, &child);
     journal_expanded(&letter, 1, first);
-    address_free(&child);
+    address_free(&child.address);
     journal_tried(&letter);
     struct outcome outcome = journal_save(&letter);
     assert_true(outcome_good(&outcome));
@@ -284,8 +284,8 @@ static void test_Q1_cut_expansion(void **state)
     assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
     assert_int_equal(letter.recipients[2].progress, PROGRESS_EXPANDED);
     size_t first = letter.count;
-    struct address child = parsed("jane");
-    journal_add_child(&letter, 1, LETTER_TO_MAILBOX, &child);
+    struct letter_recipient child = {.address = parsed("jane"), .kind = LETTER_TO_MAILBOX};
+    journal_add_child(&letter, 1, &child);
     journal_expanded(&letter, 1, first);
     struct outcome outcome = journal_save(&letter);
     assert_true(outcome_good(&outcome));
@@ -296,7 +296,7 @@ static void test_Q1_cut_expansion(void **state)
         assert_int_equal(letter.recipients[i].progress, PROGRESS_EXPANDED);
     assert_int_equal(letter.recipients[4].progress, PROGRESS_PENDING);
     letter_close(&letter);
-    address_free(&child);
+    address_free(&child.address);
 }
 
 static off_t journal_size(const char *id)
@@ -319,12 +319,12 @@ static void test_Q1_journal_on_a_full_disk(void **state)
     for (int spoilt = 0; spoilt < 2; spoilt++) {
         char id[QUEUE_ID_SIZE];
         struct letter letter;
-        struct address child = parsed("jane");
+        struct letter_recipient child = {.address = parsed("jane"), .kind = LETTER_TO_MAILBOX};
         commit("\n", id);
         append_to_journal(id, "tried 1 .\n");
         off_t before = journal_size(id);
         assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
-        journal_add_child(&letter, 1, LETTER_TO_MAILBOX, &child);
+        journal_add_child(&letter, 1, &child);
         journal_expanded(&letter, 1, 2);
         signal(SIGXFSZ, SIG_IGN);
         limit_files((rlim_t)before + 30); /* the child, and a piece of its parent's line */
@@ -346,7 +346,7 @@ static void test_Q1_journal_on_a_full_disk(void **state)
         assert_int_equal(letter.recipients[2].progress,
                          spoilt ? PROGRESS_EXPANDED : PROGRESS_PENDING);
         letter_close(&letter);
-        address_free(&child);
+        address_free(&child.address);
     }
 }
 
@@ -356,14 +356,14 @@ static void test_child_named_as_its_parent(void **state)
     (void)state;
     char id[QUEUE_ID_SIZE];
     struct letter letter;
-    struct address child = parsed("joe");
+    struct letter_recipient child = {.address = parsed("joe"), .kind = LETTER_TO_REMOTE};
     commit("\n", id);
     assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
-    journal_add_child(&letter, 1, LETTER_TO_REMOTE, &child);
-    journal_add_child(&letter, 1, LETTER_TO_REMOTE, &child);
+    journal_add_child(&letter, 1, &child);
+    journal_add_child(&letter, 1, &child);
     assert_int_equal(letter.count, 3);
     letter_close(&letter);
-    address_free(&child);
+    address_free(&child.address);
 }
 
 static void damage(const char *id, off_t at, const char *bytes)

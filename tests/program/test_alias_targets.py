@@ -1,0 +1,672 @@
+"""Aliases that lead to files, commands and lists with owners: who may do what, and what never gets
+near a shell."""
+
+import json
+import os
+import pwd
+import re
+import shutil
+import stat
+import time
+
+import pytest
+from dsn import entries, read_report, the_report
+from sandbox import BUILD, EX_CONFIG, EX_OK, Sandbox, wait_until
+from smtpfake import FakeServer
+
+MESSAGE = b"Subject: hi\n\nhello\nFrom here\n.\n"
+PROGRAMS = ("postrider", "postrider-run", "postrider-local", "postrider-mailbox")
+
+
+class Private(Sandbox):
+    """A sandbox of a user who is not root, whoever runs the tests: root may use no alias."""
+
+    def __init__(self, **sections):
+        super().__init__(**sections)
+        self.work = self.folder / "work"
+        self.work.mkdir()
+        self.as_user = {}
+        if os.getuid() == 0:
+            entry = pwd.getpwnam("nobody")
+            self.user = entry.pw_name
+            self.as_user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+            # The folder of the build may be closed to that user.
+            self.build = self.folder / "bin"
+            self.build.mkdir()
+            for name in PROGRAMS:
+                shutil.copy(BUILD / name, self.build / name)
+            for name in ("sendmail", "mailq", "newaliases"):
+                (self.build / name).symlink_to("postrider")
+            for path in [self.folder, *self.folder.rglob("*")]:
+                os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+
+    def run(self, argv, **options):
+        return super().run(argv, **self.as_user, **options)
+
+    def own(self, path):
+        if self.as_user:
+            os.chown(path, self.as_user["user"], self.as_user["group"])
+        return path
+
+    def allow(self, **more):
+        """The user himself may do it all."""
+        self.configure(mail=f"alias_files = {self.user}\nalias_commands = {self.user}\n"
+                            + more.pop("mail", ""), **more)
+
+    def script(self, text, name="script", interpreter="/bin/sh"):
+        path = self.folder / name
+        path.write_text(f"#!{interpreter}\n{text}")
+        path.chmod(0o755)
+        return path
+
+    def send(self, *arguments, stdin=MESSAGE, sender=None):
+        self.sendmail("-odi", "-i", "-f", self.user if sender is None else sender, *arguments, stdin=stdin,
+                      check=EX_OK)
+
+
+@pytest.fixture
+def make_private():
+    made = []
+
+    def make(**sections):
+        made.append(Private(**sections))
+        return made[-1]
+
+    yield make
+    for sandbox in made:
+        sandbox.close()
+
+
+@pytest.fixture
+def private(make_private):
+    sandbox = make_private()
+    sandbox.allow()
+    return sandbox
+
+
+def run_due(sandbox):
+    for path in (sandbox.queue / "journal").iterdir():
+        os.utime(path, (1, 1))
+    sandbox.flush(check=EX_OK)
+
+
+# --- what is allowed -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target, word", [("/{}/file", "file"), ('"|/usr/bin/touch /{}/file"', "command")])
+def test_off_unless_a_user_is_named(make_private, target, word):
+    sandbox = make_private()
+    sandbox.aliases(f"x: {target.format(str(sandbox.work)[1:])}\n")
+    sandbox.send("x")
+    sandbox.wait_empty()
+    report = the_report(sandbox)
+    assert report.only["status"] == "5.7.1" and word in report.text
+    assert report.only["final-recipient"] == "rfc822; x@here.example"
+    assert not list(sandbox.work.iterdir())
+
+
+@pytest.mark.parametrize("target, word", [("{}/file", "file"), ("|/usr/bin/touch {}/file", "command")])
+def test_not_in_a_list(private, target, word):
+    members = private.folder / "list"
+    members.write_text(target.format(private.work) + "\n")
+    private.own(members)
+    private.aliases(f"x: :include:{members}\n")
+    done = private.newaliases(check=EX_OK)
+    assert f"list of it names a {word}" in done.err
+    private.send("x")
+    private.wait_empty()
+    report = the_report(private)
+    assert report.only["status"] == "5.7.1" and "list" in report.text
+    assert not list(private.work.iterdir())
+
+
+def test_dev_null_is_always_allowed(make_private):
+    sandbox = make_private()
+    sandbox.aliases("noreply: /dev/null\nboth: /dev/null, " + sandbox.user + "\n")
+    assert "warning" not in sandbox.newaliases(check=EX_OK).err
+    sandbox.send("noreply")
+    sandbox.wait_empty()
+    assert not sandbox.mailbox() and sandbox.log_lines("delivered", file="/dev/null")
+    sandbox.send("both")
+    sandbox.wait_empty()
+    assert len(sandbox.mailbox()) == 1
+
+
+def test_newaliases_warns_of_what_is_off(make_private):
+    sandbox = make_private()
+    sandbox.aliases("a: b\nf: /var/x\nc: \"|/bin/x y\"\n")
+    done = sandbox.newaliases(check=EX_OK)
+    assert re.search(r"aliases:2: warning: .*\bf\b.*alias_files", done.err)
+    assert re.search(r"aliases:3: warning: .*\bc\b.*alias_commands", done.err)
+    assert "3 aliases" in done.out and (sandbox.folder / "aliases.db").exists()
+    sandbox.allow()
+    assert not sandbox.newaliases(check=EX_OK).err
+    sandbox.aliases("c: \"|relative y\"\n")
+    done = sandbox.newaliases()
+    assert done.returncode and "aliases:1: the command is not an absolute path" in done.err
+
+
+@pytest.mark.parametrize("key", ["alias_files", "alias_commands"])
+@pytest.mark.parametrize("user, words", [
+    ("root", "root's rights"), ("no-such-user", "no user no-such-user"), ("daemon", "only the caller")])
+def test_a_wrong_user_keeps_mail_and_is_loud(private, key, user, words):
+    private.configure(mail=f"{key} = {user}")
+    target = private.work / "file" if key == "alias_files" else f'"|/usr/bin/touch {private.work}/file"'
+    private.aliases(f"x: {target}\n")
+    private.send("x")
+    assert len(private.letters()) == 1 and words in private.mailq().out
+    assert any(key in line and words in line for line in private.log().splitlines())
+    assert not list(private.work.iterdir())
+    private.allow()
+    run_due(private)
+    private.wait_empty()
+    assert [path.name for path in private.work.iterdir()] == ["file"]
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def test_file_is_an_mbox(private):
+    path = private.work / "archive of all"
+    private.aliases(f'x: "{path}", {private.user}\n')
+    private.send("x")
+    private.send("x", sender="ops@example.org", stdin=b"Subject: two\n\nbody\n")
+    private.wait_empty()
+    raw = path.read_bytes()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.stat().st_uid == (private.as_user or {"user": os.getuid()})["user"]
+    assert raw.count(b"\nFrom ops@example.org ") == 1 and b"\n>From here\n" in raw
+    first, second = entries(raw)
+    assert b"Subject: hi\n" in first and first.endswith(b"\nhello\nFrom here\n.\n")
+    assert b"Return-Path: <ops@example.org>\nDelivered-To: x@here.example\n" in second
+    assert private.mailbox_bytes().replace(b"\r", b"") == raw
+    assert private.log_lines("delivered", file=path) and private.log_lines("routed")
+    assert not list(private.work.glob("*.lock"))
+
+
+def plant(kind, path, sandbox):
+    if kind == "link":
+        target = sandbox.work / "target"
+        sandbox.own(target.touch() or target)
+        path.symlink_to(target)
+    elif kind == "dangling":
+        path.symlink_to(sandbox.work / "made-by-delivery")
+    elif kind == "hard link":
+        sandbox.own(path.touch() or path)
+        os.link(path, sandbox.work / "second")
+    elif kind == "folder":
+        sandbox.own(path.mkdir() or path)
+    elif kind == "pipe":
+        sandbox.own(os.mkfifo(path) or path)
+    elif kind == "other's":
+        path.touch(0o666)
+        path.chmod(0o666)
+        os.chown(path, 12345, 12345)
+
+
+@pytest.mark.parametrize("kind, words", [
+    ("link", "file is a symbolic link"), ("dangling", "symbolic link"), ("hard link", "hard link"),
+    ("folder", "cannot open the file"), ("pipe", "file is not a file")]
+    + ([("other's", "belongs to another user")] if os.getuid() == 0 else []))
+def test_file_that_is_none(private, kind, words):
+    path = private.work / "file"
+    plant(kind, path, private)
+    before = os.lstat(path)
+    private.aliases(f"x: {path}\n")
+    private.send("x")
+    assert len(private.letters()) == 1 and words in private.mailq().out
+    after = os.lstat(path)
+    assert (before.st_ino, before.st_size, before.st_mode) == (after.st_ino, after.st_size, after.st_mode)
+    assert not (private.work / "made-by-delivery").exists()
+    path.rmdir() if kind == "folder" else path.unlink()
+    run_due(private)
+    private.wait_empty()
+    assert len(entries(path.read_bytes())) == 1
+
+
+@pytest.mark.parametrize("where", ["missing/file", "closed/file", "folder/"])
+def test_file_where_the_user_cannot_write(private, where):
+    (private.work / "closed").mkdir(0o555)
+    private.own(private.work / "folder") if (private.work / "folder").mkdir() else None
+    private.aliases(f"x: {private.work}/{where}\n")
+    private.send("x")
+    assert len(private.letters()) == 1
+    assert not [path for path in private.work.rglob("*") if path.is_file()]
+
+
+def test_Q5_busy_file_is_not_tried_twice_in_a_run(private):
+    path = private.work / "file"
+    path.symlink_to("elsewhere")
+    private.aliases(f"x: {path}\n")
+    for _ in range(3):
+        private.sendmail("-odq", "x", stdin=MESSAGE, check=EX_OK)
+    private.flush(check=EX_OK)
+    private.wait_quiet()
+    assert private.log().count("is a symbolic link") >= 1
+    assert private.log().count("not tried twice") >= 1
+    assert len(private.letters()) == 3
+
+
+def test_Q1_after_a_crash_nothing_is_appended_twice(private):
+    """The run that appended died before it could say so: the next one finds the id."""
+    path = private.work / "file"
+    private.aliases(f"x: {path}\n")
+    private.sendmail("-odq", "-i", "x", stdin=MESSAGE, check=EX_OK)
+    spooled = private.queue / "spool" / private.letters()[0]
+    kept = spooled.read_bytes()
+    private.flush(check=EX_OK)
+    private.wait_empty()
+    before = path.read_bytes()
+    spooled.write_bytes(kept)
+    private.own(spooled)
+    trace = private.queue / "runs" / spooled.name
+    trace.touch()
+    private.own(trace)
+    private.flush(check=EX_OK)
+    private.wait_empty()
+    assert path.read_bytes() == before
+    # Without that trace it is another message that happens to be alike.
+    spooled.write_bytes(kept)
+    private.own(spooled)
+    private.flush(check=EX_OK)
+    private.wait_empty()
+    assert len(entries(path.read_bytes())) == 2
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+SPY = """
+import json, os, resource, sys
+from pathlib import Path
+said = {"argv": sys.argv[1:], "env": dict(os.environ), "cwd": os.getcwd(), "uid": os.getuid(),
+        "gid": os.getgid(), "groups": os.getgroups(), "session": os.getsid(0) == os.getpid(),
+        "fds": sorted(int(name) for name in os.listdir("/proc/self/fd")),
+        "umask": os.umask(0o77), "core": resource.getrlimit(resource.RLIMIT_CORE)[0],
+        "signals": [line for line in open("/proc/self/status") if line.startswith(("SigIgn", "SigBlk"))]}
+data = sys.stdin.buffer.read()
+Path(OUT + ".json").write_text(json.dumps(said))
+Path(OUT).write_bytes(data)
+"""
+
+
+def spy(sandbox):
+    out = sandbox.work / "seen"
+    # -I -S: nothing of the environment or of this machine's own settings.
+    script = sandbox.script(f"OUT = {str(out)!r}\n" + SPY, "spy", "/usr/bin/python3 -IS")
+    return script, lambda: (json.loads((sandbox.work / "seen.json").read_text()), out.read_bytes())
+
+
+def test_command_gets_the_message_and_nothing_else(private):
+    script, seen = spy(private)
+    private.aliases(f'x: "|{script} one \\"two words\\" \\"\\" three"\n')
+    private.sendmail("-odi", "-i", "-f", "ops@example.org", "x", stdin=MESSAGE, check=EX_OK,
+                     env={"SECRET": "of the caller", "LD_LIBRARY_PATH": "/tmp", "IFS": "x"})
+    private.wait_empty()
+    said, data = seen()
+    assert said["argv"] == ["one", "two words", "", "three"]
+    home = pwd.getpwnam(private.user).pw_dir
+    env = {key: value for key, value in said["env"].items() if key != "LC_CTYPE"}
+    assert env == {"PATH": "/usr/local/bin:/usr/bin:/bin", "SHELL": "/bin/sh", "HOME": home,
+                   "USER": private.user, "LOGNAME": private.user}
+    assert said["cwd"] == "/" and said["session"] and said["umask"] == 0o77 and said["core"] == 0
+    assert [fd for fd in said["fds"] if fd > 2] in ([], [3])  # the listing itself
+    assert all(int(line.split()[1], 16) & 0xFFFFFFFF & ~(1 << 12 | 1 << 24) == 0
+               for line in said["signals"])  # Python itself ignores SIGPIPE and SIGXFSZ
+    lines = data.split(b"\n")
+    assert lines[0].startswith(b"X-Postrider-Id: ")
+    assert lines[1:3] == [b"Return-Path: <ops@example.org>", b"Delivered-To: x@here.example"]
+    assert data.endswith(b"\n\nhello\nFrom here\n.\n")
+    assert private.log_lines("delivered", status="2.0.0", command=f'{script} one "two words" "" three')
+
+
+@pytest.mark.parametrize("form", ['"|{} a b"', '|"{} a b"', "|{} a b"])
+def test_ways_to_write_a_command(private, form):
+    script, seen = spy(private)
+    private.aliases(f"x: {form.format(script)}, {private.user}\n")
+    private.send("x")
+    private.wait_empty()
+    assert seen()[0]["argv"] == ["a", "b"] and len(private.mailbox()) == 1
+
+
+HOSTILE = ["|rm -rf {}/x", "$(touch {}/x)", "`touch {}/x`", ";touch {}/x", "a\\nb", "x; touch {}/x", "-f", "--help",
+           "../../../{}/x", "/{}/x", ":include:/etc/passwd", "|/usr/bin/touch {}/x"]
+
+
+@pytest.mark.parametrize("address", HOSTILE)
+def test_hostile_addresses_run_nothing(private, address):
+    """As recipients they are names of nobody; as senders, words in a header field."""
+    script, seen = spy(private)
+    private.aliases(f'x: "|{script} fixed"\n')
+    text = '"' + address.format(private.work).replace("\\", "\\\\") + '"'
+    private.send("--", f"{text}@here.example")
+    private.wait_empty()
+    assert the_report(private).only["status"] == "5.1.1"
+    private.send("x", sender=f"{text}@example.org")
+    private.wait_empty()
+    said, data = seen()
+    assert said["argv"] == ["fixed"]
+    assert b"Return-Path: <" in data and not any(
+        address in value for value in said["env"].values())
+    assert sorted(path.name for path in private.work.iterdir()) == ["seen", "seen.json"]
+
+
+def test_no_shell_reads_the_command(private):
+    script, seen = spy(private)
+    private.aliases(f'x: "|{script} $HOME `id` $(id) > {private.work}/x ; touch {private.work}/y & *"\n')
+    private.send("x")
+    private.wait_empty()
+    assert seen()[0]["argv"] == ["$HOME", "`id`", "$(id)", ">", f"{private.work}/x", ";", "touch",
+                                 f"{private.work}/y", "&", "*"]
+    assert sorted(path.name for path in private.work.iterdir()) == ["seen", "seen.json"]
+
+
+TEMPORARY = {71: "4.3.0", 73: "4.2.0", 74: "4.3.0", 75: "4.3.0"}
+PERMANENT = {1: "5.3.0", 2: "5.3.0", 64: "5.3.0", 65: "5.6.0", 66: "5.3.0", 67: "5.1.1", 68: "5.1.2",
+             69: "5.3.0", 70: "5.3.0", 72: "5.3.0", 76: "5.5.0", 77: "5.7.0", 78: "5.3.5",
+             127: "5.3.0", 255: "5.3.0"}
+
+
+@pytest.mark.parametrize("status", sorted(PERMANENT))
+def test_status_that_is_final(private, status):
+    script = private.script(f"cat > /dev/null; echo 'the very words'; exit {status}")
+    private.aliases(f"x: |{script}\n")
+    private.send("x")
+    private.wait_empty()
+    report = the_report(private)
+    assert report.only["status"] == PERMANENT[status]
+    words = " ".join(report.text.split())
+    assert f"ended with status {status}" in words and words.count("the very words") == 1
+    assert "the very words" in report.only["diagnostic-code"]
+    assert private.log_lines("bounced", status=PERMANENT[status])
+
+
+@pytest.mark.parametrize("status", sorted(TEMPORARY))
+def test_status_that_is_temporary(private, status):
+    flag = private.work / "ready"
+    script = private.script(f"cat > /dev/null; test -e {flag} || {{ echo 'not now' >&2; exit {status}; }}")
+    private.aliases(f"x: |{script}\n")
+    private.send("x")
+    assert len(private.letters()) == 1 and "not now" in private.mailq().out
+    assert private.log_lines("deferred", status=TEMPORARY[status])
+    flag.touch()
+    run_due(private)
+    private.wait_empty()
+    assert not private.mailbox()
+
+
+def test_signal_is_temporary(private):
+    script = private.script("kill -SEGV $$")
+    private.aliases(f"x: |{script}\n")
+    private.send("x")
+    assert len(private.letters()) == 1 and "ended by signal 11" in private.mailq().out
+
+
+@pytest.mark.parametrize("command, words", [
+    ("/nonexistent/program", "No such file"), ("{}/plain", "Permission denied"), ("{}", "Permission denied")])
+def test_program_that_cannot_start(private, command, words):
+    (private.work / "plain").write_text("#!/bin/sh\n")
+    private.aliases(f"x: |{command.format(private.work)} a\n")
+    private.send("x")
+    assert len(private.letters()) == 1 and words in private.mailq().out
+
+
+def test_a_megabyte_of_output_is_cut(private):
+    script = private.script("cat > /dev/null\nhead -c 1000000 /dev/zero | tr '\\0' 'x'\n"
+                            "printf '\\033[2J\\n\\000\\nend'\nexit 69\n")
+    private.aliases(f"x: |{script}\n")
+    private.send("x")
+    private.wait_empty()
+    report = the_report(private)
+    assert "xxxxxxxx" in report.text and len(report.raw) < 20000
+    assert all(len(line) < 5000 for line in private.log().splitlines())
+
+
+def test_output_holds_no_control_characters(private):
+    script = private.script("cat > /dev/null\nprintf 'one\\n\\033[2Jtwo\\0three\\r\\n.\\nfailed 1 2 .\\n'\nexit 69\n")
+    private.aliases(f"x: |{script}\n")
+    private.send("x")
+    private.wait_empty()
+    assert re.search(r"one\s+\[2Jtwo\s+three\s+\.", the_report(private).text)
+    assert "\033" not in private.log()
+
+
+def test_output_of_success_is_logged(private):
+    script = private.script("cat > /dev/null; echo 'stored as 17'")
+    private.aliases(f"x: |{script}\n")
+    private.send("x")
+    private.wait_empty()
+    assert private.log_lines("delivered", output="stored as 17")
+
+
+def processes(text):
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                if text.encode() in file.read():
+                    found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
+def test_command_that_takes_too_long_is_ended_with_its_group(private):
+    private.allow(mail="alias_time = 1s")
+    mark = f"604{os.getpid()}"
+    script = private.script(f"echo before\nsleep {mark} & \nsleep {mark}\n")
+    private.aliases(f"x: |{script}\n")
+    began = time.monotonic()
+    private.send("x")
+    assert 1 <= time.monotonic() - began < 15
+    assert len(private.letters()) == 1 and "did not end within 1 seconds" in private.mailq().out
+    wait_until(lambda: not processes(f"sleep\0{mark}"), 5, "the end of its children")
+
+
+@pytest.mark.parametrize("size", [10, 3000000])
+def test_what_it_leaves_in_the_background_is_not_waited_for(private, size):
+    """It keeps the pipes of message and output open."""
+    mark = f"97.{os.getpid()}{size % 7}"
+    script = private.script(f"exec 3<&0\nsleep {mark} <&3 &\nexit 0\n")
+    private.aliases(f"x: |{script}\n")
+    began = time.monotonic()
+    private.send("x", stdin=b"Subject: x\n\n" + b"line of text\n" * (size // 13))
+    private.wait_empty()
+    assert time.monotonic() - began < 20
+    left = processes(f"sleep\0{mark}")
+    assert len(left) == 1
+    os.kill(left[0], 9)
+
+
+def test_command_that_reads_nothing(private):
+    private.aliases("x: |/bin/true\ny: |/bin/false\n")
+    private.send("x", stdin=b"Subject: x\n\n" + b"line of text\n" * 300000)
+    private.wait_empty()
+    assert private.log_lines("delivered", command="/bin/true")
+
+
+def test_slow_command_holds_up_no_other_mail(private):
+    go = private.work / "go"
+    script = private.script(f"while ! test -e {go}; do sleep 0.1; done\n")
+    private.aliases(f"slow: |{script}\nquick: |/bin/true\n")
+    private.sendmail("-odb", "slow", stdin=MESSAGE, check=EX_OK)
+    private.wait_until(lambda: processes(str(script)), what="the slow command")
+    private.sendmail("-odb", private.user, stdin=MESSAGE, check=EX_OK)
+    private.sendmail("-odb", "quick", stdin=MESSAGE, check=EX_OK)
+    private.wait_until(lambda: len(private.letters()) == 1 and private.mailbox(), what="the others")
+    go.touch()
+    private.wait_empty()
+
+
+def test_command_and_the_others_of_an_alias_in_one_run(private):
+    script, seen = spy(private)
+    with FakeServer() as server:
+        private.configure(smarthost=f"host = {server.address}\ntls = off\nauth = off")
+        private.aliases(f"x: \"|{script}\", {private.work}/file, {private.user}, you@example.net\n")
+        private.send("x")
+        private.wait_empty()
+        assert len(server.messages) == 1
+    assert seen()[1].endswith(b"\n.\n") and (private.work / "file").exists()
+    assert len(private.mailbox()) == 1
+
+
+def test_command_runs_once_for_several_recipients(private):
+    script = private.script(f"cat >> {private.work}/log; echo >> {private.work}/count")
+    private.aliases(f"a: |{script}\nb: |{script}\nc: a, b\n")
+    private.send("a", "b", "c")
+    private.wait_empty()
+    assert (private.work / "count").read_text() == "\n"
+
+
+def test_children_are_in_the_journal_as_they_were(private):
+    """What a run has expanded is delivered, whatever happens to the aliases meanwhile."""
+    flag = private.work / "ready"
+    script = private.script(f'cat > /dev/null; printf %s "$*" > {private.work}/words; test -e {flag} || exit 75')
+    private.aliases(f'x: "|{script} a  \\"b  c\\" . ."\n')
+    private.send("x")
+    (identity,) = private.letters()
+    journal = (private.queue / "journal" / identity).read_text()
+    assert f'add 0 command <x@here.example> to {script} a  "b  c" . . .\n' in journal
+    private.aliases("x: /dev/null\n")
+    flag.touch()
+    run_due(private)
+    private.wait_empty()
+    assert (private.work / "words").read_text() == "a b  c . ."
+
+
+def test_allowed_no_more(private):
+    script = private.script("cat > /dev/null; exit 75")
+    private.aliases(f"x: |{script}\n")
+    private.send("x")
+    private.configure(mail="alias_commands =")
+    run_due(private)
+    private.wait_empty()
+    assert the_report(private).only["status"] == "5.7.1"
+
+
+# --- owners of lists -----------------------------------------------------------------------------
+
+
+def refusing(**more):
+    return FakeServer(at={"RCPT": lambda _session, line: "550 5.1.1 unknown" if "bad@" in line else None},
+                      **more)
+
+
+def list_sandbox(private, server, aliases):
+    private.configure(smarthost=f"host = {server.address}\ntls = off\nauth = off")
+    private.aliases(aliases)
+    return private
+
+
+def test_list_goes_on_in_its_owners_name(private):
+    with FakeServer() as server:
+        list_sandbox(private, server, f"staff: a@example.net, b@example.net, {private.user}\n"
+                                      f"owner-staff: {private.user}\n")
+        private.send("staff", "other@example.net", sender="ops@example.org")
+        private.wait_empty()
+        senders = {tuple(sorted(message.recipients)): message.sender for message in server.messages}
+    assert senders == {("a@example.net", "b@example.net"): "owner-staff@here.example",
+                       ("other@example.net",): "ops@example.org"}
+    (message,) = private.mailbox()
+    assert message["Return-Path"] == "<owner-staff@here.example>"
+    assert message.get_from().startswith("owner-staff@here.example ")
+
+
+def test_failures_of_a_list_reach_its_owner_alone(private):
+    with refusing() as server:
+        list_sandbox(private, server, f"staff: bad@example.net, good@example.net\n"
+                                      f"owner-staff: {private.work}/owner\nops: {private.work}/ops\n")
+        private.send("-V", "the-senders-own", "staff", "bad@example.com", sender="ops@here.example")
+        private.wait_empty()
+    (report,) = [read_report(one) for one in entries((private.work / "owner").read_bytes())]
+    assert report.only["final-recipient"] == "rfc822; bad@example.net"
+    assert report.header["To"] == "owner-staff@here.example"
+    assert "original-envelope-id" not in report.message
+    (report,) = [read_report(one) for one in entries((private.work / "ops").read_bytes())]
+    assert report.only["final-recipient"] == "rfc822; bad@example.com"
+    assert report.message["original-envelope-id"] == "the-senders-own"
+
+
+def test_the_sender_of_a_list_hears_of_its_expansion_only(private):
+    with FakeServer() as server:
+        list_sandbox(private, server, f"one: a@example.net\nowner-one: {private.work}/owner\n")
+        private.send("-N", "success,failure", "-V", "senders", "one")
+        private.wait_empty()
+        (message,) = server.messages
+        assert "SUCCESS" not in str(message.recipient_parameters) and "ENVID" not in message.parameters
+    report = the_report(private)
+    assert report.actions == {"one@here.example": "expanded"}
+    assert not (private.work / "owner").exists()
+
+
+def test_nearest_owner_counts(private):
+    with FakeServer() as server:
+        list_sandbox(private, server,
+                     "all: staff, out@example.net\nstaff: in@example.net\n"
+                     "owner-all: x\nowner-staff: y\nplain: p@example.net\nwrap: plain\nowner-wrap: z\n"
+                     "List@here.example: v@example.net\nowner-list@here.example: z\n")
+        private.send("all", "wrap", "list", sender="ops@example.org")
+        private.wait_empty()
+        senders = {message.recipients[0]: message.sender for message in server.messages}
+    assert senders == {"in@example.net": "owner-staff@here.example",
+                       "out@example.net": "owner-all@here.example",
+                       "p@example.net": "owner-wrap@here.example",
+                       "v@example.net": "owner-list@here.example"}
+
+
+def test_null_sender_stays_null(private):
+    """A report to a list makes no more reports."""
+    with FakeServer() as server:
+        list_sandbox(private, server, "staff: a@example.net\nowner-staff: x\n")
+        private.send("staff", sender="<>")
+        private.wait_empty()
+        (message,) = server.messages
+    assert message.sender == ""
+
+
+def test_owner_has_no_owner(private):
+    with FakeServer() as server:
+        list_sandbox(private, server, "owner-staff: a@example.net\nowner-owner-staff: x\n"
+                                      "staff: b@example.net\n")
+        private.send("owner-staff", sender="ops@example.org")
+        private.wait_empty()
+        (message,) = server.messages
+    assert message.sender == "ops@example.org"
+
+
+def test_owner_survives_a_later_try(private):
+    with FakeServer(at={"RCPT": ["451 4.2.0 not now", None]}) as server:
+        list_sandbox(private, server, f"staff: a@example.net\nowner-staff: {private.user}\n")
+        private.send("staff", sender="ops@example.org")
+        assert " from <owner-staff@here.example> ." in (
+            private.queue / "journal" / private.letters()[0]).read_text()
+        for path in (private.queue / "hops").iterdir():
+            path.unlink()
+        run_due(private)
+        private.wait_empty()
+        assert {message.sender for message in server.messages} == {"owner-staff@here.example"}
+
+
+def test_account_goes_by_the_owner(private):
+    with FakeServer() as server, FakeServer() as lists:
+        list_sandbox(private, server, "staff: a@example.net\nowner-staff: x\n")
+        private.configure(extra=f'[smarthost "lists"]\nsenders = owner-*\nhost = {lists.address}\n'
+                                "tls = off\nauth = off\n")
+        private.send("staff", sender="ops@example.org")
+        private.wait_empty()
+        assert len(lists.messages) == 1 and not server.messages
+
+
+# --- the helper ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments, status", [
+    (("file", "root", "/tmp/x", "5"), EX_CONFIG), (("file", "{}", "relative", "5"), EX_CONFIG),
+    (("file", "{}", "/tmp/", "5"), EX_CONFIG), (("file", "{}", "/tmp/x", "-5"), 64),
+    (("file", "{}", "/tmp/x", "0"), 64), (("command", "root", "5", "/bin/true"), EX_CONFIG),
+    (("command", "{}", "5", "true"), EX_CONFIG), (("command", "{}", "0", "/bin/true"), 64),
+    (("command", "{}", "5"), 64), (("command", "{}", "5", "/bin/true"), 0),
+    (("command", "{}", "5", "/bin/false"), 1)])
+def test_helper_by_itself(private, arguments, status):
+    done = private.run(["postrider-mailbox", *(one.format(private.user) for one in arguments)])
+    assert done.returncode == status, done.err
+    assert bool(done.err) == (status > 1)
