@@ -248,9 +248,10 @@ def test_sender_elsewhere_gets_it_over_the_smarthost(sandbox):
 def waits(sandbox, *arguments, warn="1s", lifetime="5d", at=None):
     """A message that is refused for now, older than the time to warn."""
     server = FakeServer(at=at or {"RCPT": "451 4.7.1 greylisted, come back"})
-    use(sandbox, server, queue=f"warn = {warn}\nlifetime = {lifetime}\nretry = 1h")
+    use(sandbox, server, queue=f"warn = 2h\nlifetime = {lifetime}\nretry = 1h")
     send(sandbox, *arguments, "you@example.net", "other@example.net")
     assert not sandbox.mailbox(), "it is too early to warn"
+    sandbox.configure(queue=f"warn = {warn}")
     time.sleep(1.1)
     return server
 
@@ -309,8 +310,8 @@ def test_delay_not_for_the_null_sender(sandbox):
 
 
 def test_delay_without_a_smarthost_or_with_a_dead_one(sandbox):
-    sandbox.configure(queue="warn = 1s")
     send(sandbox, "you@example.net")
+    sandbox.configure(queue="warn = 1s")
     time.sleep(1.1)
     run_due(sandbox)
     report = the_report(sandbox)
