@@ -148,7 +148,8 @@ static void note_success(const struct queue *queue, const char *name)
 {
     char path[HOP_FILE_NAME];
     hop_file_name("ok", name, path);
-    int fd = openat(queue->hops, path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+    int fd =
+        openat(queue->hops, path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
     if (fd < 0 || futimens(fd, NULL) < 0)
         log_error("cannot note that %s works", name);
     file_close(&fd);

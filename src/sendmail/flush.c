@@ -70,7 +70,7 @@ static int watch(const struct queue *queue, pid_t runner)
     }
     rest = count_due(queue);
     draw(rest < all ? all - rest : 0, all);
-    putchar('\n');
+    puts(rest ? " (what is left is with another queue run)" : "");
     if (ended < 0)
         return EX_OSERR;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

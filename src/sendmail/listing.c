@@ -216,7 +216,8 @@ struct outcome listing_run(struct office *office, const struct selection *select
         if (listing.count)
             printf("%zu message%s, %s\n", listing.count, listing.count == 1 ? "" : "s", size);
         else
-            puts("no message in the queue is meant by that");
+            puts(selection_is_all(selection) ? "there is no message in the queue"
+                                             : "no message in the queue is meant by that");
     }
     return outcome;
 }

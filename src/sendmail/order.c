@@ -47,7 +47,8 @@ struct outcome order_run(struct office *office, const struct selection *selectio
     if (outcome_good(&outcome))
         outcome = selection_walk(office, selection, false, take, &ids);
     if (ids.count == 0 && outcome_good(&outcome))
-        puts("no message in the queue is meant by that");
+        puts(selection_is_all(selection) ? "there is no message in the queue"
+                                         : "no message in the queue is meant by that");
     else if (!agreed(order, ids.count))
         given = outcome_later("4.3.0", "nothing was done");
     else if (ids.count)

@@ -26,6 +26,13 @@ struct walk {
     void *context;
 };
 
+bool selection_is_all(const struct selection *selection)
+{
+    return !selection->ids && !selection->filter_count &&
+           !(selection->domains && selection->domains->count) &&
+           !(selection->senders && selection->senders->count);
+}
+
 /* ---- words ---- */
 
 static struct outcome take_domain(const char *text, struct texts *domains)

@@ -26,6 +26,9 @@ struct selection {
     size_t filter_count;
 };
 
+/* Whether it means every message. */
+bool selection_is_all(const struct selection *selection);
+
 /* What is known of one message. */
 struct selected {
     const struct list_entry *entry;

@@ -41,19 +41,18 @@ static struct table measure(const struct census *census)
 }
 
 static void print_row(const struct table *table, const char *name, const struct census_row *row,
-                      size_t most)
+                      size_t all)
 {
     char *clean = terminal_text(name);
-    size_t width = terminal_width(clean);
-    if (width < (size_t)table->domain)
-        printf("%*s", table->domain - (int)width, "");
-    terminal_print(clean, (size_t)table->domain, terminal_is_there());
+    size_t width = terminal_width(clean), most = (size_t)table->domain;
+    printf("%*s", width < most ? (int)(most - width) : 0, "");
+    terminal_print(clean, width < most ? width : most, terminal_is_there());
     free(clean);
     printf(" %*zu", table->column, row->messages);
     for (size_t i = 0; i < CENSUS_AGES; i++)
         printf(" %*zu", table->column, row->ages[i]);
-    if (table->bar && most) {
-        size_t length = (row->messages * table->bar + most - 1) / most;
+    if (table->bar && all) {
+        size_t length = (row->messages * table->bar + all - 1) / all;
         printf("  ");
         while (length--)
             putchar('#');

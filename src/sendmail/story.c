@@ -130,8 +130,11 @@ static void put_line(struct buffer *text, const struct log_line *line)
 {
     char *pairs = terminal_text(line->pairs);
     bool report = line->id[PLAIN_ID] != '\0';
-    buffer_format(text, "  %s  %-9s  %s%s%s%s\n", line->time, line->event, report ? "report " : "",
+    buffer_format(text, "  %s  %-9s  %s%s%s%s", line->time, line->event, report ? "report " : "",
                   report ? line->id : "", report ? ": " : "", pairs);
+    while (text->length && text->data[text->length - 1] == ' ')
+        text->length--;
+    buffer_append_byte(text, '\n');
     free(pairs);
 }
 
