@@ -11,8 +11,9 @@ import time
 
 import pytest
 from dsn import entries, read_report, the_report
-from sandbox import BUILD, EX_CONFIG, EX_OK, Sandbox, wait_until
+from sandbox import BUILD, EX_CONFIG, EX_NOPERM, EX_OK, Sandbox, wait_until
 from smtpfake import FakeServer
+from test_installed import Machine
 
 MESSAGE = b"Subject: hi\n\nhello\nFrom here\n.\n"
 PROGRAMS = ("postrider", "postrider-run", "postrider-local", "postrider-mailbox")
@@ -670,3 +671,138 @@ def test_helper_by_itself(private, arguments, status):
     done = private.run(["postrider-mailbox", *(one.format(private.user) for one in arguments)])
     assert done.returncode == status, done.err
     assert bool(done.err) == (status > 1)
+
+
+# --- as installed --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def machine():
+    machine = Machine()
+    try:
+        machine.world.add_user("carrier")
+        machine.world.shell("install -d -o carrier -g carrier -m 0755 /srv/mail")
+        yield machine
+    finally:
+        machine.world.close()
+
+
+@pytest.fixture
+def installed(machine):
+    machine.configure(mail="alias_files = carrier\nalias_commands = carrier\nalias_time = 2s")
+    machine.world.shell("rm -rf /srv/mail/*")
+    yield machine
+    machine.drain()
+
+
+def aliases(machine, text):
+    machine.world.write("/etc/aliases", f"postmaster: root\nroot: ada\n{text}")
+    return machine.world.run(["newaliases"], check=0)
+
+
+@pytest.mark.installed
+@pytest.mark.xdist_group("aliases")
+def test_installed_file_and_command_are_the_users(installed):
+    installed.world.write("/srv/spy", "#!/bin/sh\n{ id -u; id -g; id -G; id -un; umask; pwd; env | sort;"
+                          " ls -l /proc/self/fd; cat; } > /srv/mail/seen\n", 0o755)
+    aliases(installed, 'x: /srv/mail/file, "|/srv/spy a"\n')
+    installed.sendmail("x", user="ben", env={"SECRET": "of ben"}, check=0)
+    installed.wait_empty()
+    world = installed.world
+    uid = world.shell("id -u carrier").out.strip()
+    gid = world.shell("id -g carrier").out.strip()
+    assert world.shell("stat -c '%U:%G %a' /srv/mail/file /srv/mail/seen").out.split() == [
+        "carrier:carrier", "600"] * 2
+    lines = world.read("/srv/mail/seen").decode().splitlines()
+    assert lines[:6] == [uid, gid, gid, "carrier", "0077", "/"]
+    assert "SECRET=of ben" not in lines and "HOME=/home/carrier" in lines
+    assert "Return-Path: <ben@here.example>" in lines and "body" in lines
+    assert b"Return-Path: <ben@here.example>" in world.read("/srv/mail/file")
+
+
+@pytest.mark.installed
+@pytest.mark.xdist_group("aliases")
+@pytest.mark.parametrize("plant, words", [
+    ("install -o ben -g carrier -m 0666 /dev/null /srv/mail/file", "belongs to another user"),
+    ("install -o root -m 0666 /dev/null /srv/mail/file", "belongs to another user"),
+    ("install -o carrier -m 0600 /dev/null /srv/other; ln -s /srv/other /srv/mail/file", "symbolic link"),
+    ("ln -s /etc/shadow /srv/mail/file", "symbolic link"),
+    ("install -o carrier -m 0600 /dev/null /srv/other; ln /srv/other /srv/mail/file", "hard link"),
+    ("ln -s /srv/mail/made /srv/mail/file", "symbolic link")])
+def test_installed_file_of_somebody_else(installed, plant, words):
+    installed.world.shell(plant)
+    before = installed.world.shell("sha256sum /etc/shadow; stat -c '%s %i' /srv/mail/file").out
+    aliases(installed, "x: /srv/mail/file\n")
+    installed.sendmail("-odi", "x", user="ben", check=0)
+    installed.wait_quiet()
+    assert len(installed.queued()) == 1 and words in installed.log()
+    assert installed.world.shell("sha256sum /etc/shadow; stat -c '%s %i' /srv/mail/file").out == before
+    assert "made" not in installed.world.names("/srv/mail")
+    installed.world.shell("rm -f /srv/other")
+
+
+@pytest.mark.installed
+@pytest.mark.xdist_group("aliases")
+@pytest.mark.parametrize("path", ["/etc/made", "/var/mail/ada", "/var/spool/postrider/spool/made", "/root/made"])
+def test_installed_file_where_the_user_may_not_write(installed, path):
+    installed.world.shell("install -o ada -g mail -m 0660 /dev/null /var/mail/ada")
+    aliases(installed, f"x: {path}\n")
+    installed.sendmail("-odi", "x", user="ben", check=0)
+    installed.wait_quiet()
+    assert len(installed.queued()) == 1
+    assert installed.world.read(path) == b""
+    assert path == "/var/mail/ada" or not installed.world.shell(f"ls {path} 2>/dev/null || true").out
+
+
+@pytest.mark.installed
+@pytest.mark.xdist_group("aliases")
+@pytest.mark.parametrize("user, words", [
+    ("root", "root's rights"), ("postrider", "rights of the queue"), ("nobody-at-all", "no user nobody-at-all"),
+    ("toor", "root's rights"), ("wheel", "root's rights")])
+def test_installed_users_that_no_alias_may_be(installed, user, words):
+    installed.world.shell("id toor 2>/dev/null || useradd -o -u 0 -M toor; id wheel 2>/dev/null || useradd -g 0 -M wheel")
+    installed.configure(mail=f"alias_files = {user}\nalias_commands = {user}")
+    aliases(installed, 'x: /srv/mail/file\ny: "|/usr/bin/touch /srv/mail/file"\n')
+    for name, key in (("x", "alias_files"), ("y", "alias_commands")):
+        installed.sendmail("-odi", name, user="ben", check=0)
+        installed.wait_quiet()
+        assert any(key in line and words in line for line in installed.world.syslog)
+    assert len(installed.queued()) == 2 and not installed.world.names("/srv/mail")
+
+
+@pytest.mark.installed
+@pytest.mark.xdist_group("aliases")
+def test_installed_slow_command_is_ended(installed):
+    """The runner has no right to do that: the helper stays with it."""
+    installed.world.write("/srv/slow", "#!/bin/sh\nsleep 7654 &\nsleep 7654\n", 0o755)
+    aliases(installed, "x: |/srv/slow\n")
+    installed.sendmail("-odi", "x", user="ben", check=0)
+    installed.wait_quiet()
+    assert "did not end within 2 seconds" in installed.log()
+    assert not installed.world.processes("sleep 7654") and "7654" not in installed.world.run(["ps", "ax"]).out
+    assert len(installed.queued()) == 1
+
+
+@pytest.mark.installed
+@pytest.mark.xdist_group("aliases")
+def test_installed_helper_is_for_the_queue_alone(installed):
+    helper = "/usr/libexec/postrider/postrider-local"
+    for arguments in (("file", "ada", "/srv/mail/x", "2"), ("command", "ada", "5", "/bin/true")):
+        assert installed.world.run([helper, *arguments], stdin="x\n", user="ben").returncode in (126, 127)
+        # Even a copy that others may run asks who calls.
+        installed.world.shell(f"cp {helper} /srv/helper; chown root:root /srv/helper; chmod 4755 /srv/helper")
+        done = installed.world.run(["/srv/helper", *arguments], stdin="x\n", user="ben")
+        assert done.returncode == EX_NOPERM, done.err
+    assert not installed.world.names("/srv/mail")
+
+
+@pytest.mark.installed
+@pytest.mark.xdist_group("aliases")
+def test_installed_command_can_send_mail(installed):
+    """A command that answers by sendmail: set-ID bits work for it."""
+    installed.world.write("/srv/answer", "#!/bin/sh\ncat > /dev/null\n"
+                          "printf 'Subject: answer\\n\\nthank you\\n' | /usr/sbin/sendmail ada\n", 0o755)
+    aliases(installed, "x: |/srv/answer\n")
+    installed.sendmail("x", user="ben", check=0)
+    assert installed.wait_for_mail("ada", "answer")["Return-Path"] == "<carrier@here.example>"
+    installed.wait_empty()
