@@ -176,7 +176,12 @@ int pipe_work(struct run *run, const struct list *letters)
         if (letter_open(&run->queue, letters->entries[i].id, LETTER_WORK, false, &letter,
                         &problem) != LETTER_OPENED)
             continue;
-        outcome = run_all(run, &letter);
+        /* What cannot be noted would run again with each queue run. */
+        problem = letter.held ? outcome_done() : journal_reserve(&letter);
+        if (!outcome_good(&problem))
+            log_event(letter.id, "deferred", "reason", problem.reason, NULL);
+        else if (!letter.held)
+            outcome = run_all(run, &letter);
         letter_close(&letter);
     }
     if (outcome_good(&outcome))

@@ -534,6 +534,51 @@ def test_children_are_in_the_journal_as_they_were(private):
     assert (private.work / "words").read_text() == "a b  c . ."
 
 
+def kill_runners(sandbox):
+    for process in sandbox.runners():
+        try:
+            os.kill(process, 9)
+        except ProcessLookupError:
+            pass
+
+
+def test_Q1_command_runs_again_after_a_crash(private):
+    """It ran, and its runner died before that was noted: the same message comes once more."""
+    go = private.work / "go"
+    script = private.script(f"cat >> {private.work}/seen\nwhile ! test -e {go}; do sleep 0.05; done\n")
+    private.aliases(f"x: |{script}\n")
+    private.sendmail("-odb", "x", stdin=MESSAGE, check=EX_OK)
+    private.wait_until(lambda: (private.work / "seen").exists() and b"\n.\n" in (private.work / "seen").read_bytes())
+    kill_runners(private)
+    private.wait_until(lambda: not private.runners())
+    go.touch()
+    private.flush(check=EX_OK)
+    private.wait_empty()
+    seen = (private.work / "seen").read_bytes()
+    assert seen[: len(seen) // 2] * 2 == seen and seen.count(b"X-Postrider-Id: ") == 2
+
+
+def test_command_is_ended_though_its_runner_died(private):
+    private.allow(mail="alias_time = 2s")
+    mark = f"8{os.getpid()}"
+    script = private.script(f"sleep {mark}\n")
+    private.aliases(f"x: |{script}\n")
+    private.sendmail("-odb", "x", stdin=MESSAGE, check=EX_OK)
+    private.wait_until(lambda: processes(f"sleep\0{mark}"))
+    kill_runners(private)
+    wait_until(lambda: not processes(f"sleep\0{mark}"), 10, "the end of the command")
+
+
+def test_held_message_runs_no_command(private):
+    script = private.script(f"echo >> {private.work}/count; exit 75")
+    private.aliases(f"x: |{script}\n")
+    private.send("x")
+    private.run(["postrider", "queue", "-C", private.config, "hold", *private.letters()], check=EX_OK)
+    run_due(private)
+    private.wait_quiet()
+    assert (private.work / "count").read_text() == "\n"
+
+
 def test_allowed_no_more(private):
     script = private.script("cat > /dev/null; exit 75")
     private.aliases(f"x: |{script}\n")

@@ -201,6 +201,8 @@ static void test_targets(void **state)
         {"\"/var/x, y\"", ALIAS_FILE, false, "/var/x, y"},
         {"|/bin/x -a", ALIAS_COMMAND, false, "/bin/x -a"},
         {"\"|/bin/x \\\"a b\\\"\"", ALIAS_COMMAND, false, "/bin/x \"a b\""},
+        {"|\"/bin/x -a\"", ALIAS_COMMAND, false, "/bin/x -a"},
+        {"|\"/bin/x y\" z", ALIAS_COMMAND, false, "\"/bin/x y\" z"},
         {":include:/etc/list", ALIAS_INCLUDE, false, "/etc/list"},
         {"\":Include: /etc/my list\"", ALIAS_INCLUDE, false, "/etc/my list"},
         {"\"/x\"@example.org", ALIAS_ADDRESS, false, "/x@example.org"},

@@ -128,8 +128,10 @@ static const char *where(const char *recipient)
         snprintf(all + used, sizeof all - used, "%s%s%c:%s", i ? " " : "",
                  target->aliased ? "*" : "", "MREFC"[target->kind],
                  target -> kind == TARGET_ERROR ? target -> outcome.status : address);
-        assert_int_equal(target->kind == TARGET_MAILBOX,
-                         target->address.domain == NULL && target->kind != TARGET_ERROR);
+        assert_int_equal(target->text != NULL,
+                         target->kind == TARGET_FILE || target->kind == TARGET_COMMAND);
+        if (target->kind == TARGET_MAILBOX || target->kind == TARGET_REMOTE)
+            assert_int_equal(target->kind == TARGET_MAILBOX, target->address.domain == NULL);
         free(address);
     }
     targets_free(&targets);
@@ -476,6 +478,82 @@ static void test_files_and_commands(void **state)
     tear_down();
 }
 
+static void test_files_and_commands_that_are_allowed(void **state)
+{
+    (void)state;
+    char text[512];
+    put(list_path, "/var/tmp/y\n|/bin/y\nalias\n/dev/null\n");
+    snprintf(text, sizeof text,
+             "f: /var/tmp/x, \"/var/tmp/x\", null\nc: \"|/bin/x a, b\", joe\nnull: /dev/null\n"
+             "again: c, |\"/bin/x a, b\"\nbad: |x\nlist: :include:%s\nalias: |/bin/z\n",
+             list_path);
+    set_up(text);
+    assert_string_equal(where("null"), "*F:null");
+    assert_string_equal(where("f"), "*E:5.7.1 *F:null");
+    settings.alias_files = settings.alias_commands = (char *)"mailer";
+    assert_string_equal(where("f"), "*F:f *F:null");
+    assert_string_equal(where("c"), "*C:c *M:joe");
+    assert_string_equal(where("again"), "*C:c *M:joe");
+    assert_string_equal(where("bad"), "*E:4.3.5");
+    assert_reason("bad", "/aliases:5: the command is not an absolute path");
+    assert_string_equal(where("list"), "*E:5.7.1 *E:5.7.1 *C:alias *F:list");
+    assert_reason("list", "not allowed in an included list");
+    struct targets targets = {0};
+    expand_text("c@st11.example.org", &targets);
+    assert_string_equal(targets.items[0].text, "/bin/x a, b");
+    assert_string_equal(targets.items[0].address.domain, "st11.example.org");
+    targets_free(&targets);
+    settings.alias_files = settings.alias_commands = NULL;
+    tear_down();
+}
+
+/* Targets with their owner: "R:a@b<owner@c". Good until the next call. */
+static const char *owners(const char *recipient)
+{
+    static char all[512];
+    struct targets targets = {0};
+    expand_text(recipient, &targets);
+    all[0] = '\0';
+    for (size_t i = 0; i < targets.count; i++) {
+        char *address = address_text(&targets.items[i].address);
+        char *owner = address_text(&targets.items[i].owner);
+        size_t used = strlen(all);
+        snprintf(all + used, sizeof all - used, "%s%s<%s", i ? " " : "", address, owner);
+        free(address);
+        free(owner);
+    }
+    targets_free(&targets);
+    return all;
+}
+
+static void test_owners(void **state)
+{
+    (void)state;
+    char text[512];
+    put(list_path, "x@y.example\n\\joe\n");
+    settings.domain = (char *)"mg.example.org";
+    snprintf(text, sizeof text,
+             "staff: :include:%s, more\nowner-staff: jim\nmore: z@y.example\nowner-more: jim\n"
+             "wrap: staff, w@y.example\n\"v\"@virtual.example: v@y.example\n"
+             "owner-v@virtual.example: jim\nowner-joe: jane\nall: owner-staff, joe\n"
+             "owner-owner-staff: jane\n@st11.example.org: jane\nowner-plain@virtual.example: jim\n"
+             "plain: p@y.example\n",
+             list_path);
+    set_up(text);
+    assert_string_equal(owners("Staff"), "x@y.example<owner-staff@mg.example.org "
+                                         "joe<owner-staff@mg.example.org "
+                                         "z@y.example<owner-more@mg.example.org");
+    assert_string_equal(owners("wrap"), "x@y.example<owner-staff@mg.example.org "
+                                        "joe<owner-staff@mg.example.org "
+                                        "z@y.example<owner-more@mg.example.org w@y.example<");
+    assert_string_equal(owners("v+detail@virtual.example"), "v@y.example<owner-v@virtual.example");
+    assert_string_equal(owners("all"), "jim< joe<");
+    assert_string_equal(owners("plain"), "p@y.example<");
+    assert_string_equal(owners("x@st11.example.org"), "jane<");
+    settings.domain = NULL;
+    tear_down();
+}
+
 static void test_through_the_database(void **state)
 {
     (void)state;
@@ -549,6 +627,8 @@ int main(void)
         cmocka_unit_test_teardown(test_Q8_secret_file_as_list, remove_files),
         cmocka_unit_test_teardown(test_Q8_lists_in_circles, remove_files),
         cmocka_unit_test_teardown(test_files_and_commands, remove_files),
+        cmocka_unit_test_teardown(test_files_and_commands_that_are_allowed, remove_files),
+        cmocka_unit_test_teardown(test_owners, remove_files),
         cmocka_unit_test_teardown(test_through_the_database, remove_files),
         cmocka_unit_test_teardown(test_fuzz, remove_files),
     };

@@ -161,6 +161,88 @@ static void test_delay_is_told_once_and_keeps_nothing(void **state)
     letter_close(&letter);
 }
 
+static void add(struct letter *letter, enum letter_kind kind, const char *address, const char *text,
+                const char *sender)
+{
+    struct letter_recipient child = {.address = parsed(address), .kind = kind};
+    child.text = (char *)(uintptr_t)text; /* only read */
+    if (sender)
+        child.sender = parsed(sender);
+    journal_add_child(letter, 1, &child);
+    address_free(&child.address);
+    address_free(&child.sender);
+}
+
+static void expect_child(const struct letter *letter, size_t index, enum letter_kind kind,
+                         const char *address, const char *text, const char *sender)
+{
+    const struct letter_recipient *child = &letter->recipients[index];
+    char *found = address_text(&child->address), *from = address_text(&child->sender);
+    assert_int_equal(child->kind, kind);
+    assert_string_equal(found, address);
+    assert_string_equal(child->text ? child->text : "none", text ? text : "none");
+    assert_string_equal(from, sender ? sender : "");
+    assert_int_equal(letter_ends_here(child), kind != LETTER_TO_REMOTE);
+    free(found);
+    free(from);
+}
+
+/* Every kind comes back as it was, whatever its text looks like. */
+static void test_children(void **state)
+{
+    (void)state;
+    static const char command[] = "/bin/x  \"a > from <b@c>\" to y .\t. ";
+    struct letter letter;
+    commit(NOTIFY_SUCCESS, "ops@example.org", &letter);
+    size_t first = letter.count;
+    add(&letter, LETTER_TO_MAILBOX, "joe", NULL, NULL);
+    add(&letter, LETTER_TO_REMOTE, "\"x> from <y\\\"\"@example.org", NULL, "owner-b@example.net");
+    add(&letter, LETTER_TO_FILE, "b@example.net", "/var/a b", "\"o > \\\" o\"@example.net");
+    add(&letter, LETTER_TO_COMMAND, "b@example.net", command, NULL);
+    add(&letter, LETTER_TO_COMMAND, "other@example.net", command, NULL); /* the same command */
+    add(&letter, LETTER_TO_COMMAND, "b@example.net", "/var/a b", NULL);
+    journal_expanded(&letter, 1, first);
+    save(&letter);
+    for (int times = 0; times < 2; times++) {
+        assert_int_equal(letter.count, first + 5);
+        expect_child(&letter, first, LETTER_TO_MAILBOX, "joe", NULL, NULL);
+        expect_child(&letter, first + 1, LETTER_TO_REMOTE, "\"x> from <y\\\"\"@example.org", NULL,
+                     "owner-b@example.net");
+        expect_child(&letter, first + 2, LETTER_TO_FILE, "b@example.net", "/var/a b",
+                     "\"o > \\\" o\"@example.net");
+        expect_child(&letter, first + 3, LETTER_TO_COMMAND, "b@example.net", command, NULL);
+        expect_child(&letter, first + 4, LETTER_TO_COMMAND, "b@example.net", "/var/a b", NULL);
+        /* What the sender asked for goes to his own children alone, and here there are several. */
+        assert_true(letter.recipients[1].several);
+        assert_int_equal(letter.recipients[first].notify, NOTIFY_NEVER);
+        assert_non_null(letter.recipients[first].orcpt);
+        assert_int_equal(letter.recipients[first + 1].notify, 0);
+        assert_null(letter.recipients[first + 1].orcpt);
+        char *sender = address_text(letter_sender(&letter, first));
+        assert_string_equal(sender, "ops@example.org");
+        free(sender);
+        reopen(&letter);
+    }
+    letter_close(&letter);
+}
+
+/* Its owner hears of failures, and the sender that it was expanded. */
+static void test_only_child_of_a_list(void **state)
+{
+    (void)state;
+    struct letter letter;
+    commit(NOTIFY_SUCCESS, "ops@example.org", &letter);
+    size_t first = letter.count;
+    add(&letter, LETTER_TO_REMOTE, "x@example.com", NULL, "owner-b@example.net");
+    journal_expanded(&letter, 1, first);
+    save(&letter);
+    reopen(&letter);
+    assert_true(letter_owes(&letter, 1, NOTIFY_SUCCESS));
+    journal_mark(&letter, first, PROGRESS_DELIVERED, "2.0.0", NULL);
+    assert_false(letter_owes(&letter, first, NOTIFY_SUCCESS));
+    letter_close(&letter);
+}
+
 static void expand_first(struct letter *letter, size_t children)
 {
     static const char *const names[] = {"x@example.com", "y@example.com"};
@@ -233,6 +315,8 @@ int main(void)
         IN_QUEUE(test_success_is_owed_where_asked),
         IN_QUEUE(test_delay_is_told_once_and_keeps_nothing),
         IN_QUEUE(test_request_follows_an_only_child),
+        IN_QUEUE(test_children),
+        IN_QUEUE(test_only_child_of_a_list),
         IN_QUEUE(test_Q1_torn_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
