@@ -311,8 +311,8 @@ def test_command_gets_the_message_and_nothing_else(private):
                    "USER": private.user, "LOGNAME": private.user}
     assert said["cwd"] == "/" and said["session"] and said["umask"] == 0o77 and said["core"] == 0
     assert [fd for fd in said["fds"] if fd > 2] in ([], [3])  # the listing itself
-    assert all(int(line.split()[1], 16) & 0xFFFFFFFF & ~(1 << 12 | 1 << 24) == 0
-               for line in said["signals"])  # Python itself ignores SIGPIPE and SIGXFSZ
+    assert all(int(line.split()[1], 16) & 0x7FFFFFFF & ~(1 << 12 | 1 << 24) == 0
+               for line in said["signals"])  # Python ignores SIGPIPE and SIGXFSZ, glibc 32
     lines = data.split(b"\n")
     assert lines[0].startswith(b"X-Postrider-Id: ")
     assert lines[1:3] == [b"Return-Path: <ops@example.org>", b"Delivered-To: x@here.example"]
