@@ -23,6 +23,7 @@
 enum {
     LETTERS_PER_WORKER = 50, /* so many waiting are worth one more connection */
     SLOW_WORKER_MS = 10000,  /* a worker at work for so long gets help */
+    MOST_WORKERS = 100,      /* of all next hops: MX hosts are as many as their domains */
     LOOK_EVERY_MS = 50,      /* for submitters' marks */
     LOOK_SHARE = 10,         /* a look at the folder takes a tenth of the time at the most */
     GATHER_MS = 200,         /* in the background: so long without news starts workers */
@@ -144,6 +145,9 @@ static void start_workers(struct run *run, struct hop *hop)
                                   : 1 + hop->waiting.count / LETTERS_PER_WORKER;
     size_t most = hop->next.peer->connections;
     size_t free_connections = most > hop->workers ? most - hop->workers : 0;
+    size_t free_workers = MOST_WORKERS - run->worker_count;
+    if (free_connections > free_workers)
+        free_connections = free_workers;
     bool slow = hop->workers > 0 && clock_ms() - hop->started > SLOW_WORKER_MS;
     size_t present = hop->workers - (slow ? 1 : 0);
     if (hop->waiting.count == 0 || free_connections == 0 || wanted <= present)

@@ -498,6 +498,28 @@ def test_slow_command_holds_up_no_other_mail(private):
     private.wait_empty()
 
 
+def test_command_of_a_message_that_was_held_meanwhile(private):
+    """More messages than commands run at once: one waits for its turn, and is held."""
+    go, began = private.work / "go", private.work / "began"
+    script = private.script(f"echo >> {began}; cat > /dev/null\n"
+                            f"while ! test -e {go}; do sleep 0.1; done\n")
+    private.aliases(f"slow: |{script}\n")
+    for _ in range(5):
+        private.sendmail("-odq", "slow", stdin=MESSAGE, check=EX_OK)
+    run = private.start(["sendmail", "-C", private.config, "-q"], **private.as_user)
+    private.wait_until(lambda: began.exists() and len(began.read_text()) == 4, what="four of them")
+    holds = [private.start(["postrider", "queue", "hold", "-C", private.config, letter],
+                           **private.as_user) for letter in private.letters()]
+    private.wait_until(lambda: any(one.poll() == EX_OK for one in holds), what="the fifth held")
+    for one in holds:  # those that wait for a worker
+        if one.poll() is None:
+            one.kill()
+    time.sleep(0.2)
+    go.touch()
+    assert run.wait(30) == EX_OK
+    assert len(began.read_text()) == 4
+
+
 def test_command_and_the_others_of_an_alias_in_one_run(private):
     script, seen = spy(private)
     with FakeServer() as server:

@@ -20,6 +20,17 @@ def use(sandbox, server, limits, **more):
         smarthost=f"host = {server.address}\ntls = off\nauth = off\n{limits}", **more)
 
 
+def stats():
+    """What /proc says of every process."""
+    for folder in os.listdir("/proc"):
+        if folder.isdigit():
+            try:
+                with open(f"/proc/{folder}/stat") as file:
+                    yield file.read()
+            except OSError:
+                pass
+
+
 class Counter:
     """How many sessions a server has at once; each is made to last a while."""
 
@@ -58,6 +69,26 @@ def test_connections_over_runner_odi_and_single_runs_together(sandbox, most):
         sandbox.wait_empty()
         assert len(server.messages) == 24
         assert counter.most <= most and (most == 1 or counter.most == most)
+
+
+def test_workers_of_all_next_hops_together(sandbox):
+    """As many next hops as domains are no reason for as many processes at once."""
+    counter = Counter()
+    with FakeServer(at={"connect": counter.greet, "QUIT": counter.quit}) as server:
+        routes = "".join(f'[route "d{i}.example"]\nvia = {server.address}\ntls = off\n'
+                         for i in range(130))
+        use(sandbox, server, "", extra=routes)
+        for i in range(130):
+            sandbox.sendmail("-odq", f"you@d{i}.example", stdin=MESSAGE, check=EX_OK)
+        run = sandbox.start(["sendmail", "-C", sandbox.config, "-q"])
+        most = 0
+        while run.poll() is None:
+            children = [line.split(")")[1].split()[1:2] for line in stats()
+                        if "(postrider-run)" in line]
+            runners = {number for (number,) in children}
+            most = max(most, *(sum(one == [number] for one in children) for number in runners), 0)
+        sandbox.wait_empty()
+        assert len(server.messages) == 130 and 10 < most <= 100
 
 
 def test_connections_are_given_back_by_the_dead(sandbox):
