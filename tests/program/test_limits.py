@@ -2,6 +2,7 @@
 starts them) at once, and kills.
 """
 
+import fcntl
 import os
 import re
 import signal
@@ -20,15 +21,17 @@ def use(sandbox, server, limits, **more):
         smarthost=f"host = {server.address}\ntls = off\nauth = off\n{limits}", **more)
 
 
-def stats():
-    """What /proc says of every process."""
+def children(program):
+    """How many processes are a program's."""
+    count = 0
     for folder in os.listdir("/proc"):
         if folder.isdigit():
             try:
                 with open(f"/proc/{folder}/stat") as file:
-                    yield file.read()
+                    count += file.read().rpartition(")")[2].split()[1] == str(program.pid)
             except OSError:
                 pass
+    return count
 
 
 class Counter:
@@ -71,24 +74,26 @@ def test_connections_over_runner_odi_and_single_runs_together(sandbox, most):
         assert counter.most <= most and (most == 1 or counter.most == most)
 
 
-def test_workers_of_all_next_hops_together(sandbox):
-    """As many next hops as domains are no reason for as many processes at once."""
-    counter = Counter()
-    with FakeServer(at={"connect": counter.greet, "QUIT": counter.quit}) as server:
-        routes = "".join(f'[route "d{i}.example"]\nvia = {server.address}\ntls = off\n'
-                         for i in range(130))
-        use(sandbox, server, "", extra=routes)
+def test_mx_hosts_are_as_many_as_domains_and_workers_are_not(sandbox):
+    """All workers wait for a seat, which we have: a hundred for MX hosts, and one for the smarthost
+    that is asked for last."""
+    with FakeServer() as server:
+        use(sandbox, server, "",
+            extra='[route "*.invalid"]\nvia = mx\n')
         for i in range(130):
-            sandbox.sendmail("-odq", f"you@d{i}.example", stdin=MESSAGE, check=EX_OK)
-        run = sandbox.start(["sendmail", "-C", sandbox.config, "-q"])
-        most = 0
-        while run.poll() is None:
-            children = [line.split(")")[1].split()[1:2] for line in stats()
-                        if "(postrider-run)" in line]
-            runners = {number for (number,) in children}
-            most = max(most, *(sum(one == [number] for one in children) for number in runners), 0)
-        sandbox.wait_empty()
-        assert len(server.messages) == 130 and 10 < most <= 100
+            sandbox.sendmail("-odq", "-f", "<>", f"you@d{i}.invalid", stdin=MESSAGE, check=EX_OK)
+        sandbox.sendmail("-odq", "you@example.net", stdin=MESSAGE, check=EX_OK)
+        with open(sandbox.queue / "hops" / "locks", "w") as locks:
+            fcntl.lockf(locks, fcntl.LOCK_EX)
+            run = sandbox.start(["postrider-run", "-C", sandbox.config],
+                                env={"RES_OPTIONS": "timeout:1 attempts:1"})
+            sandbox.wait_until(lambda: children(run) == 101, what="all workers")
+            time.sleep(0.3)
+            assert children(run) == 101
+        assert run.wait(60) == EX_OK
+        assert len(server.messages) == 1
+        # No name server tells anything of them, or one says that there are none.
+        assert len(sandbox.log_lines("bounced")) + len(sandbox.letters()) == 130
 
 
 def test_connections_are_given_back_by_the_dead(sandbox):
