@@ -159,6 +159,19 @@ def test_rate_outlives_the_lifetime_of_a_message(sandbox):
         assert not sandbox.mailbox()
 
 
+def test_a_hop_that_was_not_asked_has_not_worked(sandbox):
+    with FakeServer() as server:
+        use(sandbox, server, "rate = 1/h")
+        sandbox.sendmail("-f", sandbox.user, "you@example.net", stdin=MESSAGE, check=EX_OK)
+        sandbox.wait_empty()
+        worked = sandbox.queue / "hops" / "ok-smarthost"
+        os.utime(worked, (1000, 1000))
+        sandbox.sendmail("-odq", "-f", sandbox.user, "you@example.net", stdin=MESSAGE, check=EX_OK)
+        sandbox.flush()
+        assert sandbox.log().count("is used up") and len(server.connections) == 1
+        assert worked.stat().st_mtime == 1000
+
+
 def test_rate_goes_on_when_the_window_has_moved(sandbox):
     """Waits of a few seconds are waited for, in one session."""
     with FakeServer() as server:
