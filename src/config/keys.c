@@ -449,6 +449,7 @@ const struct key keys[] = {
 };
 /* clang-format on */
 const size_t key_count = sizeof keys / sizeof keys[0];
+_Static_assert(sizeof keys / sizeof keys[0] <= 64, "settings.c notes each key as a bit of 64");
 
 bool keys_has_section(const char *section)
 {

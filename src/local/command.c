@@ -145,7 +145,7 @@ static int watch_children(void)
 void run_command(const char *name, const char *seconds_text, char *const argv[])
 {
     long seconds = read_seconds(seconds_text);
-    struct target_user user = find_target_user(name);
+    struct target_user user = find_target_user(name, "alias_commands");
     if (argv[0][0] != '/')
         end(EX_CONFIG, "the command is not an absolute path");
     if (is_privileged())

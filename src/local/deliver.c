@@ -118,7 +118,7 @@ int is_privileged(void)
     return 1;
 }
 
-struct target_user find_target_user(const char *name)
+struct target_user find_target_user(const char *name, const char *key)
 {
     int privileged = is_privileged();
     errno = 0;
@@ -134,6 +134,8 @@ struct target_user find_target_user(const char *name)
             name);
     if (privileged && (user->pw_uid == getuid() || user->pw_gid == getgid()))
         end(EX_CONFIG, "%s has the rights of the queue, which no alias may use", name);
+    if (privileged)
+        check_named(key, name);
     struct target_user found = {user->pw_uid, user->pw_gid, strdup(user->pw_name),
                                 strdup(user->pw_dir)};
     if (!found.name || !found.home)
@@ -171,7 +173,7 @@ void write_file(const char *name, const char *path, const char *size_text, const
 {
     off_t size = read_size(size_text);
     ignore_signals();
-    struct target_user user = find_target_user(name);
+    struct target_user user = find_target_user(name, "alias_files");
     if (is_privileged())
         become(user.uid, user.gid);
     /* From here on it is the user who looks for the file, and can reach what he can anyway. */

@@ -1,6 +1,7 @@
 /*
- * The privileged helper. It uses nothing but the C library, hears no peer and parses no settings.
- * Its jobs are in deliver.c, command.c and run.c; each ends the process.
+ * The privileged helper. It uses nothing but the C library, hears no peer and reads no settings,
+ * but for one line (named.c). Its jobs are in deliver.c, command.c and run.c; each ends the
+ * process.
  */
 #ifndef LOCAL_LOCAL_H
 #define LOCAL_LOCAL_H
@@ -9,6 +10,9 @@
 
 #ifndef POSTRIDER_USER
 #define POSTRIDER_USER "postrider"
+#endif
+#ifndef POSTRIDER_CONFIG
+#define POSTRIDER_CONFIG "/etc/postrider/postrider.conf"
 #endif
 #ifndef POSTRIDER_LIBEXECDIR
 #define POSTRIDER_LIBEXECDIR "/usr/libexec/postrider"
@@ -50,8 +54,13 @@ struct target_user {
     gid_t gid;
     const char *name, *home;
 };
-/* Ends with EX_CONFIG for a name that is none, or stands for one with rights. */
-struct target_user find_target_user(const char *name);
+/*
+ * Ends with EX_CONFIG for a name that is none, or stands for one with rights, or that root has not
+ * written behind this key into the settings.
+ */
+struct target_user find_target_user(const char *name, const char *key);
+/* Ends unless root's settings have a line "key = user". */
+void check_named(const char *key, const char *user);
 
 /* Opens FOLDER/NAME, a file that belongs to the present user, and locks it. what: for words. */
 int mailbox_open(int folder, const char *name, const char *what);

@@ -16,7 +16,11 @@
 #include "base/text.h"
 #include "net/dial.h"
 
-enum { LONGEST_ANSWER = 65535, MOST_HOSTS = 100 };
+enum {
+    LONGEST_ANSWER = 65535,
+    MOST_HOSTS = 100, /* in an answer */
+    MOST_MX = 20 /* that are tried, the best: each may take its time, and a stranger named them */
+};
 
 void dns_hosts_free(struct dns_hosts *hosts)
 {
@@ -174,6 +178,8 @@ static bool collect_mx(struct answer *answer, unsigned port, struct dns_hosts *h
     /* The weight is a lot that is drawn among equals. */
     if (hosts->count)
         qsort(hosts->items, hosts->count, sizeof *hosts->items, by_rank);
+    while (hosts->count > MOST_MX)
+        free(hosts->items[--hosts->count].name);
     return null;
 }
 

@@ -15,14 +15,20 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/checksum.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 
-/* What could mean something in a path is replaced. */
+enum { LONG_MARK = 9 /* characters */ };
+
+/* What could mean something in a path is replaced; of a name that is too long a checksum tells. */
 void hop_file_name(const char *kind, const char *name, char path[HOP_FILE_NAME])
 {
-    snprintf(path, HOP_FILE_NAME, "%s-%s", kind, name);
+    int length = snprintf(path, HOP_FILE_NAME, "%s-%s", kind, name);
+    if (length >= HOP_FILE_NAME)
+        snprintf(path + HOP_FILE_NAME - LONG_MARK - 1, LONG_MARK + 1, "~%08lx",
+                 (unsigned long)checksum_add(0, name, strlen(name)));
     for (char *c = path; *c; c++)
         if (*c == '/' || (unsigned char)*c <= ' ')
             *c = '_';

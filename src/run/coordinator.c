@@ -23,6 +23,7 @@
 enum {
     LETTERS_PER_WORKER = 50, /* so many waiting are worth one more connection */
     SLOW_WORKER_MS = 10000,  /* a worker at work for so long gets help */
+    MOST_MX_WORKERS = 100,   /* of all domains together; other next hops are configured */
     LOOK_EVERY_MS = 50,      /* for submitters' marks */
     LOOK_SHARE = 10,         /* a look at the folder takes a tenth of the time at the most */
     GATHER_MS = 200,         /* in the background: so long without news starts workers */
@@ -137,6 +138,17 @@ static struct list share(const struct list *waiting, size_t first, size_t step)
     return part;
 }
 
+/* Strangers' hosts may be slow, and many: neither takes all of this machine. */
+static size_t room_for(const struct run *run, const struct hop *hop)
+{
+    size_t present = 0;
+    if (hop->next.way != WAY_MX)
+        return SIZE_MAX;
+    for (size_t i = 0; i < run->worker_count; i++)
+        present += run->workers[i].hop->next.way == WAY_MX;
+    return MOST_MX_WORKERS - present;
+}
+
 static void start_workers(struct run *run, struct hop *hop)
 {
     /* Each command may take its time, and keeps no other one waiting if that can be. */
@@ -144,6 +156,9 @@ static void start_workers(struct run *run, struct hop *hop)
                                   : 1 + hop->waiting.count / LETTERS_PER_WORKER;
     size_t most = hop->next.peer->connections;
     size_t free_connections = most > hop->workers ? most - hop->workers : 0;
+    size_t room = room_for(run, hop);
+    if (free_connections > room)
+        free_connections = room;
     bool slow = hop->workers > 0 && clock_ms() - hop->started > SLOW_WORKER_MS;
     size_t present = hop->workers - (slow ? 1 : 0);
     if (hop->waiting.count == 0 || free_connections == 0 || wanted <= present)

@@ -94,7 +94,7 @@ static void make_line(struct buffer *text)
     for (size_t i = 0; i < text->length; i++)
         if (raw[i] == '\0')
             raw[i] = ' ';
-    text_clean(raw);
+    text_tame(raw, strlen(raw));
     buffer_append_text(&line, text_trim(raw));
     free(raw);
     buffer_free(text);

@@ -109,7 +109,7 @@ static void log_report(const struct report *report)
 }
 
 /* What a postmaster is told of another's failure ends there: nobody hears if that fails. */
-static struct outcome make(struct report *report)
+static struct outcome make(struct report *report, bool *existed)
 {
     struct envelope envelope = {.arrived = clock_now(), .uid = getuid()};
     report->to = find_addressee(report);
@@ -119,9 +119,8 @@ static struct outcome make(struct report *report)
     envelope_free(&envelope);
     struct outcome outcome = report_write(report, draft);
     if (outcome_good(&outcome)) {
-        bool existed;
-        outcome = draft_commit(draft, &existed);
-        if (outcome_good(&outcome) && !existed)
+        outcome = draft_commit(draft, existed);
+        if (outcome_good(&outcome) && !*existed)
             log_report(report);
     } else {
         draft_drop(draft);
@@ -161,9 +160,12 @@ static struct outcome report_to(struct run *run, const struct letter *letter, en
     struct outcome outcome = outcome_done();
     if (count_recipients(&report)) {
         make_id(letter->id, kind, first, report.id);
-        outcome = make(&report);
+        bool existed = false;
+        outcome = make(&report, &existed);
         if (outcome_good(&outcome)) {
-            run->again = true;
+            /* One that was there was seen; else a journal that takes no note makes a run endless.
+             */
+            run->again = run->again || !existed;
             list_add(&run->reports, report.id);
         }
     }

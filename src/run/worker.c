@@ -57,6 +57,7 @@ struct work {
     bool failed;           /* a disk says no: stop */
     bool full;             /* the rate is used up: stop, for so many milliseconds */
     int64_t full_ms;
+    bool worked;        /* the next hop was there */
     bool refused;       /* nothing more is offered to the next hop */
     bool secret_is_new; /* nobody has signed in with it yet */
 };
@@ -429,6 +430,7 @@ static struct outcome deliver(struct work *work, const struct smtp_hop *smtp)
             refuse_all(work, &outcome);
             return outcome_done();
         }
+        work->worked = work->worked || outcome_good(&outcome);
         if (outcome_good(&outcome) || work->full || work->at == before)
             break;
         broken = transactions ? 0 : broken + 1;
@@ -500,7 +502,8 @@ int work(struct run *run, struct hop *hop, const struct list *letters)
     leave_parcel(&work);
     file_close(&seat);
     if (outcome_good(&outcome)) {
-        hop_works(&run->queue, hop->name);
+        if (work.worked)
+            hop_works(&run->queue, hop->name);
         if (work.full)
             pause_hop(&work);
         return EX_OK;

@@ -128,13 +128,17 @@ static void put_object(struct buffer *text, struct log_line *line)
 
 static void put_line(struct buffer *text, const struct log_line *line)
 {
+    char *time = terminal_text(line->time); /* others write into the log, too */
+    char *event = terminal_text(line->event);
     char *pairs = terminal_text(line->pairs);
     bool report = line->id[PLAIN_ID] != '\0';
-    buffer_format(text, "  %s  %-9s  %s%s%s%s", line->time, line->event, report ? "report " : "",
+    buffer_format(text, "  %s  %-9s  %s%s%s%s", time, event, report ? "report " : "",
                   report ? line->id : "", report ? ": " : "", pairs);
     while (text->length && text->data[text->length - 1] == ' ')
         text->length--;
     buffer_append_byte(text, '\n');
+    free(time);
+    free(event);
     free(pairs);
 }
 

@@ -498,6 +498,28 @@ def test_slow_command_holds_up_no_other_mail(private):
     private.wait_empty()
 
 
+def test_command_of_a_message_that_was_held_meanwhile(private):
+    """More messages than commands run at once: one waits for its turn, and is held."""
+    go, began = private.work / "go", private.work / "began"
+    script = private.script(f"echo >> {began}; cat > /dev/null\n"
+                            f"while ! test -e {go}; do sleep 0.1; done\n")
+    private.aliases(f"slow: |{script}\n")
+    for _ in range(5):
+        private.sendmail("-odq", "slow", stdin=MESSAGE, check=EX_OK)
+    run = private.start(["sendmail", "-C", private.config, "-q"], **private.as_user)
+    private.wait_until(lambda: began.exists() and len(began.read_text()) == 4, what="four of them")
+    holds = [private.start(["postrider", "queue", "hold", "-C", private.config, letter],
+                           **private.as_user) for letter in private.letters()]
+    private.wait_until(lambda: any(one.poll() == EX_OK for one in holds), what="the fifth held")
+    for one in holds:  # those that wait for a worker
+        if one.poll() is None:
+            one.kill()
+    time.sleep(0.2)
+    go.touch()
+    assert run.wait(30) == EX_OK
+    assert len(began.read_text()) == 4
+
+
 def test_command_and_the_others_of_an_alias_in_one_run(private):
     script, seen = spy(private)
     with FakeServer() as server:
@@ -554,6 +576,7 @@ def test_Q1_command_runs_again_after_a_crash(private):
     go.touch()
     private.flush(check=EX_OK)
     private.wait_empty()
+    wait_until(lambda: not processes(str(script)), 10, "the end of the first one")
     seen = (private.work / "seen").read_bytes()
     assert seen[: len(seen) // 2] * 2 == seen and seen.count(b"X-Postrider-Id: ") == 2
 
@@ -839,6 +862,36 @@ def test_installed_helper_is_for_the_queue_alone(installed):
         done = installed.world.run(["/srv/helper", *arguments], stdin="x\n", user="ben")
         assert done.returncode == EX_NOPERM, done.err
     assert not installed.world.names("/srv/mail")
+
+
+def help_out(machine, *arguments):
+    """What the helper says to the queue's own user."""
+    done = machine.world.run(["/usr/libexec/postrider/postrider-local", *arguments], stdin="x\n",
+                             user="postrider")
+    return done.returncode, done.err
+
+
+@pytest.mark.installed
+@pytest.mark.xdist_group("aliases")
+def test_installed_queue_user_becomes_nobody_whom_root_has_not_named(installed):
+    """Who took the runner over could otherwise be anybody."""
+    for arguments in (("file", "ada", "/home/ada/x", "2"), ("command", "ada", "5", "/bin/true")):
+        status, words = help_out(installed, *arguments)
+        assert status == EX_CONFIG and "has no line" in words and "= ada" in words
+    assert help_out(installed, "command", "carrier", "5", "/bin/true") == (0, "")
+    installed.configure(mail="alias_files = carrier\nALIAS_COMMANDS : ada    ; he said so")
+    assert help_out(installed, "command", "ada", "5", "/bin/true") == (0, "")
+    assert help_out(installed, "command", "carrier", "5", "/bin/true")[0] == EX_CONFIG
+    assert help_out(installed, "file", "carrier", "/srv/mail/x", "2") == (0, "")
+    for spoil, mend in (("chmod 666 /etc/postrider/postrider.conf", "chmod 644 /etc/postrider/postrider.conf"),
+                        ("chown postrider /etc/postrider/postrider.conf", "chown root /etc/postrider/postrider.conf"),
+                        ("chown postrider /etc/postrider", "chown root /etc/postrider")):
+        installed.world.shell(spoil)
+        status, words = help_out(installed, "command", "ada", "5", "/bin/true")
+        assert status == EX_CONFIG and "must belong to root" in words
+        installed.world.shell(mend)
+    installed.configure(mail=";alias_commands = ada\nalias_commands = ad")
+    assert help_out(installed, "command", "ada", "5", "/bin/true")[0] == EX_CONFIG
 
 
 @pytest.mark.installed

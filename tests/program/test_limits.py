@@ -2,6 +2,7 @@
 starts them) at once, and kills.
 """
 
+import fcntl
 import os
 import re
 import signal
@@ -18,6 +19,19 @@ MESSAGE = b"Subject: hi\n\nhello\n"
 def use(sandbox, server, limits, **more):
     sandbox.configure(
         smarthost=f"host = {server.address}\ntls = off\nauth = off\n{limits}", **more)
+
+
+def children(program):
+    """How many processes are a program's."""
+    count = 0
+    for folder in os.listdir("/proc"):
+        if folder.isdigit():
+            try:
+                with open(f"/proc/{folder}/stat") as file:
+                    count += file.read().rpartition(")")[2].split()[1] == str(program.pid)
+            except OSError:
+                pass
+    return count
 
 
 class Counter:
@@ -58,6 +72,28 @@ def test_connections_over_runner_odi_and_single_runs_together(sandbox, most):
         sandbox.wait_empty()
         assert len(server.messages) == 24
         assert counter.most <= most and (most == 1 or counter.most == most)
+
+
+def test_mx_hosts_are_as_many_as_domains_and_workers_are_not(sandbox):
+    """All workers wait for a seat, which we have: a hundred for MX hosts, and one for the smarthost
+    that is asked for last."""
+    with FakeServer() as server:
+        use(sandbox, server, "",
+            extra='[route "*.invalid"]\nvia = mx\n')
+        for i in range(130):
+            sandbox.sendmail("-odq", "-f", "<>", f"you@d{i}.invalid", stdin=MESSAGE, check=EX_OK)
+        sandbox.sendmail("-odq", "you@example.net", stdin=MESSAGE, check=EX_OK)
+        with open(sandbox.queue / "hops" / "locks", "w") as locks:
+            fcntl.lockf(locks, fcntl.LOCK_EX)
+            run = sandbox.start(["postrider-run", "-C", sandbox.config],
+                                env={"RES_OPTIONS": "timeout:1 attempts:1"})
+            sandbox.wait_until(lambda: children(run) == 101, what="all workers")
+            time.sleep(0.3)
+            assert children(run) == 101
+        assert run.wait(60) == EX_OK
+        assert len(server.messages) == 1
+        # No name server tells anything of them, or one says that there are none.
+        assert len(sandbox.log_lines("bounced")) + len(sandbox.letters()) == 130
 
 
 def test_connections_are_given_back_by_the_dead(sandbox):
@@ -121,6 +157,19 @@ def test_rate_outlives_the_lifetime_of_a_message(sandbox):
         sandbox.flush()
         assert len(server.messages) == 1 and len(sandbox.letters()) == 1
         assert not sandbox.mailbox()
+
+
+def test_a_hop_that_was_not_asked_has_not_worked(sandbox):
+    with FakeServer() as server:
+        use(sandbox, server, "rate = 1/h")
+        sandbox.sendmail("-f", sandbox.user, "you@example.net", stdin=MESSAGE, check=EX_OK)
+        sandbox.wait_empty()
+        worked = sandbox.queue / "hops" / "ok-smarthost"
+        os.utime(worked, (1000, 1000))
+        sandbox.sendmail("-odq", "-f", sandbox.user, "you@example.net", stdin=MESSAGE, check=EX_OK)
+        sandbox.flush()
+        assert sandbox.log().count("is used up") and len(server.connections) == 1
+        assert worked.stat().st_mtime == 1000
 
 
 def test_rate_goes_on_when_the_window_has_moved(sandbox):

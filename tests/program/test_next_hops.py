@@ -131,6 +131,10 @@ def test_mx_of_many_hosts_comes_by_tcp(ask):
     report = ask({("there.invalid", "MX"): records}, limit=120)
     expect(report, "LATER", "4.4.3", "cannot resolve host-with-a-long-name-0.there.invalid")
     assert report.asked.count(("there.invalid", "MX")) == 2
+    tried = [line.split("cannot resolve ")[1].split(".")[0] for line in report.trace.splitlines()
+             if "cannot resolve" in line]
+    assert tried[:20] == [f"host-with-a-long-name-{i}" for i in range(20)]
+    assert set(tried[20:]) <= set(tried[:1]), "no more than twenty; the session's own line last"
 
 
 def forged(data):

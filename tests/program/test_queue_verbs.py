@@ -554,6 +554,16 @@ def test_log_in_the_forms_of_syslog(sandbox):
     assert json.loads(line)["reason"] == 'said "no" \\ twice'
 
 
+def test_log_of_others_steers_no_terminal(sandbox):
+    """Whoever may write into the system's log may write a line like ours."""
+    name = make_id(1, 1000)
+    sandbox.log_path.write_text(
+        f"2026\x1b[2J\u009b1m host postrider-run[5]: {name} \x1b]0;x\x07 to=\x1b[31m\n")
+    out = sandbox.postrider("trace", name, check=EX_OK).out
+    assert name in out and "to=?[31m" in out
+    assert not [c for c in out if c != "\n" and (ord(c) < 32 or 127 <= ord(c) < 160)]
+
+
 # --- flush ---------------------------------------------------------------------------------------
 
 

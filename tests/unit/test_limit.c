@@ -46,6 +46,24 @@ static void forget(void)
     unlinkat(queue.hops, "rate-mx_Example_org", 0);
 }
 
+/* Domains of 253 bytes, alike but for their ends, are two next hops with two files. */
+static void test_long_names_have_files_of_their_own(void **state)
+{
+    (void)state;
+    char one[254], other[254], path[HOP_FILE_NAME], second[HOP_FILE_NAME];
+    memset(one, 'a', 253);
+    one[253] = '\0';
+    strcpy(other, one);
+    other[252] = 'b';
+    hop_file_name("rate", one, path);
+    hop_file_name("rate", other, second);
+    assert_int_equal(strlen(path), HOP_FILE_NAME - 1);
+    assert_string_not_equal(path, second);
+    one[190] = '\0';
+    hop_file_name("rate", one, path);
+    assert_string_equal(path + strlen("rate-"), one);
+}
+
 /* ---- rate ---- */
 
 static struct limit_clock now = {.wall = 1700000000000, .running = 5000000, .boot = "first"};
@@ -396,6 +414,7 @@ static void test_Q4_a_pause_from_the_future_is_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_long_names_have_files_of_their_own),
         cmocka_unit_test(test_window_slides),
         cmocka_unit_test(test_never_more_than_the_count_in_any_window),
         cmocka_unit_test(test_no_limit),
