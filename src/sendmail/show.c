@@ -75,7 +75,8 @@ static void print_recipient(const struct letter *letter, size_t index)
     const struct letter_recipient *recipient = &letter->recipients[index];
     char when[64] = "";
     print_address(recipient->parent < 0 ? "to" : "  child", &recipient->address);
-    printf("           %s", states[recipient->progress]);
+    bool elsewhere = recipient->progress == PROGRESS_DELIVERED && recipient->text;
+    printf("           %s", elsewhere ? "delivered" : states[recipient->progress]);
     if (recipient->when) {
         format_time(recipient->when, when, sizeof when);
         printf(", %s", when);
@@ -85,6 +86,10 @@ static void print_recipient(const struct letter *letter, size_t index)
     putchar('\n');
     if (recipient->reason)
         print_field("", recipient->reason);
+    if (recipient->text)
+        print_field(recipient->kind == LETTER_TO_COMMAND ? "  command" : "  file", recipient->text);
+    if (!address_is_null(&recipient->sender))
+        print_address("  sender", &recipient->sender);
     if (recipient->notify)
         print_field("  notify", notify_text(recipient->notify));
     if (recipient->orcpt)

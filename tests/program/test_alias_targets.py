@@ -549,6 +549,8 @@ def test_children_are_in_the_journal_as_they_were(private):
     (identity,) = private.letters()
     journal = (private.queue / "journal" / identity).read_text()
     assert f'add 0 command <x@here.example> to {script} a  "b  c" . . .\n' in journal
+    shown = private.run(["postrider", "queue", "-C", private.config, "show", identity], check=EX_OK).out
+    assert f'{script} a  "b  c" . .' in shown
     private.aliases("x: /dev/null\n")
     flag.touch()
     run_due(private)
