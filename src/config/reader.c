@@ -104,12 +104,24 @@ static bool split_section(char *inside, char **word, char **name)
     return length > 0;
 }
 
+/* The ']' behind a section's name, which may hold one itself: [route "[192.0.2.1]"]. */
+static const char *find_close(const char *inside)
+{
+    bool quoted = false;
+    for (const char *c = inside; *c; c++) {
+        if (*c == ']' && !quoted)
+            return c;
+        quoted = quoted != (*c == '"');
+    }
+    return strchr(inside, ']');
+}
+
 /* Keeps the whole name of the section that a raw line begins, and tells of it. */
 static struct outcome begin_section(struct reading *reading, const char *line)
 {
     struct entry *entry = &reading->entry;
     const char *open = strchr(line, '[') + 1;
-    const char *close = strchr(open, ']');
+    const char *close = find_close(open);
     if (!close)
         return reader_fault(entry, "a section without its ']'");
     const char *behind = close + 1 + strspn(close + 1, " \t");

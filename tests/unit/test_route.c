@@ -47,6 +47,7 @@ static int set_up(void **state)
              "[route \"mine.example\"]\nvia = local\n"
              "[route \"held.example\"]\nvia = hold\n"
              "[route \"gone.example\"]\nvia = error we moved, see our page\n"
+             "[route \"[192.0.2.1]\"] # an address literal\nvia = discard\n"
              "[route \"usual.example\"]\nvia = smarthost\n");
     if (!outcome_good(&outcome))
         print_error("%s\n", outcome.reason);
@@ -91,6 +92,8 @@ static void test_order(void **state)
     assert_goes("a@far.example", "x@st2.example", WAY_SMTP, "st2");
     assert_goes("a@far.example", "<>", WAY_SMTP, "smarthost");
     assert_goes("a@st3.example", "x@st2.example", WAY_SMTP, "route st3.example");
+    assert_goes("a@[192.0.2.1]", "<>", WAY_DISCARD, "");
+    assert_goes("a@[192.0.2.10]", "x@st2.example", WAY_SMTP, "st2");
     assert_goes("a@ST3.example", "<>", WAY_SMTP, "route st3.example");
     assert_goes("a@x.st3.example", "<>", WAY_MX, "mx x.st3.example");
     assert_goes("a@x.deep.st3.example", "<>", WAY_LMTP, "route *.deep.st3.example");
