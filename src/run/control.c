@@ -155,6 +155,7 @@ static void choose(struct control *control, struct list *ids)
 
 /* ---- one message ---- */
 
+/* What its sender is owed by now does not wait for the release. */
 static struct outcome hold(struct control *control, struct letter *letter, const char **done)
 {
     *done = "held";
@@ -166,8 +167,10 @@ static struct outcome hold(struct control *control, struct letter *letter, const
     struct outcome outcome = journal_save(letter);
     if (outcome_good(&outcome)) {
         log_event(letter->id, "held", "by", control->name, NULL);
-        outcome = journal_set_due(letter, LETTER_HELD_UNTIL);
+        settle(control->run, letter, false);
     }
+    if (letter_is_finished(letter))
+        *done = "was through already";
     return outcome;
 }
 

@@ -227,6 +227,19 @@ def test_hold_until_released(sandbox):
     assert len(sandbox.mailbox()) == 1 and sandbox.log_lines("released", by=sandbox.user)
 
 
+@pytest.mark.parametrize("through", [True, False])
+def test_held_with_a_report_owed(sandbox, through):
+    """A worker wrote the failure down, and the hold came before it was told: it is told at once."""
+    name = submit(sandbox, "you@example.net", *[] if through else ["two@example.net"],
+                  sender=sandbox.user)
+    (sandbox.queue / "journal" / name).write_text("failed 1700000000 0 5.1.1 no such user .\n")
+    done = queue(sandbox, "hold", name, check=EX_OK)
+    assert done.out == f"{name}: {'was through already' if through else 'held'}\n"
+    sandbox.wait_until(lambda: sandbox.mailbox(), what="the report")
+    assert the_report(sandbox).actions == {"you@example.net": "failed"}
+    sandbox.wait_until(lambda: sandbox.letters() == ([] if through else [name]), what="the rest")
+
+
 def test_held_does_not_expire_nor_warn(sandbox):
     sandbox.configure(queue="lifetime = 1s\nwarn = 1s\nretry = 1s")
     name = submit(sandbox, "you@example.net", sender=sandbox.user)
