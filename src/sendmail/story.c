@@ -105,6 +105,8 @@ static int by_id(const void *a, const void *b)
 static struct buffer *find_text(struct story *story, const char *id)
 {
     struct list_entry key = {0};
+    if (story->ids.count == 0)
+        return NULL;
     snprintf(key.id, PLAIN_ID + 1, "%s", id);
     const struct list_entry *entry =
         bsearch(&key, story->ids.entries, story->ids.count, sizeof *story->ids.entries, by_id);
