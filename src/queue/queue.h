@@ -3,7 +3,8 @@
  *   spool/<id>    a message with its envelope, written once (draft.h, letter.h)
  *   journal/<id>  what happened to it since, and by its file time when it is due (journal.h)
  *   corrupt/<id>  what could not be read, kept for people
- *   hops/<name>   next hops that are left alone for now (hop.h), what they have had (limit.h)
+ *   hops/<name>   next hops that are left alone for now, when they worked and failed last (hop.h),
+ *                 what they have had (limit.h)
  *   runs/<id>     runs that put mail into mailboxes and have not ended well (runner.h)
  *   run.lock      held by the one runner; spool/.wake is a submitter's mark for it (runner.h)
  */

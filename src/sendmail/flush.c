@@ -82,7 +82,8 @@ static int run(const struct office *office, bool verbose, bool bar)
 {
     const char *const arguments[] = {verbose ? "--verbose" : NULL, NULL};
     fflush(stdout);
-    if (verbose || !bar || !terminal_is_there())
+    /* How long the queue is, is not for everybody. */
+    if (verbose || !bar || !terminal_is_there() || !office_is_master(office))
         return runner_run(office->config, arguments, true);
     pid_t runner = runner_start(office->config, arguments, true);
     return runner < 0 ? EX_OSERR : watch(&office->queue, runner);

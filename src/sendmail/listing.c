@@ -206,6 +206,7 @@ static void take_object(void *context, const struct selected *selected)
 struct outcome listing_run(struct office *office, const struct selection *selection, bool json)
 {
     struct listing listing = {.now = clock_now()};
+    terminal_end_with_reader();
     struct outcome outcome = office_open_queue(office);
     if (outcome_good(&outcome))
         outcome = selection_walk(office, selection, true, json ? take_object : take_row, &listing);

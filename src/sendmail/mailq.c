@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "queue/letter.h"
+#include "sendmail/terminal.h"
 
 enum { ADDRESS_COLUMN = 48 /* where sender and recipients stand */ };
 
@@ -102,6 +103,7 @@ static void take(void *context, const struct selected *selected)
 struct outcome mailq_run(struct office *office, const struct selection *selection, bool verbose)
 {
     struct listed listed = {.verbose = verbose};
+    terminal_end_with_reader();
     struct outcome outcome = office_open_queue(office);
     if (outcome_good(&outcome))
         outcome = selection_walk(office, selection, true, take, &listed);

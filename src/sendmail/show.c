@@ -156,6 +156,7 @@ static void take(void *context, const struct selected *selected)
 struct outcome show_run(struct office *office, const struct selection *selection)
 {
     struct show show = {.clean = terminal_is_there(), .outcome = outcome_done()};
+    terminal_end_with_reader();
     struct outcome outcome = office_open_queue(office);
     if (outcome_good(&outcome))
         outcome = selection_walk(office, selection, true, take, &show);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "sendmail/selection.h"
+#include "sendmail/terminal.h"
 #include "sendmail/verb.h"
 
 static void take(void *context, const struct selected *selected)
@@ -62,6 +63,7 @@ static struct outcome collect(struct office *office, struct status *status)
 
 static void print(const struct status *status, unsigned given)
 {
+    terminal_end_with_reader();
     if (given & VERB_PROMETHEUS)
         status_print_prometheus(status);
     else if (given & VERB_JSON)

@@ -219,6 +219,7 @@ static struct outcome tell_from_any(struct story *story, const char *log_file)
 struct outcome story_run(struct office *office, const struct texts *items, size_t first, bool json)
 {
     struct story story = {.json = json};
+    terminal_end_with_reader();
     struct outcome outcome = privilege_drop_group();
     for (size_t i = first; i < items->count && outcome_good(&outcome); i++)
         outcome = take_item(&story, &office->settings, items->items[i]);

@@ -1,6 +1,7 @@
 /* See terminal.h. Encodings: UTF-8 (RFC 3629) and what is not. */
 #include "sendmail/terminal.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -97,6 +98,11 @@ void terminal_print(const char *text, size_t width, bool cut)
         printf("%.*s...", (int)bytes_of(text, width - DOTS), text);
     else
         printf("%s%*s", text, have < width ? (int)(width - have) : 0, "");
+}
+
+void terminal_end_with_reader(void)
+{
+    signal(SIGPIPE, SIG_DFL);
 }
 
 bool terminal_confirm(const char *question)

@@ -23,6 +23,8 @@ char *terminal_text(const char *text);
 size_t terminal_width(const char *text);
 /* Prints a clean text: filled with spaces, and when cut is set shortened, to so many columns. */
 void terminal_print(const char *text, size_t width, bool cut);
+/* From here on the program ends when nobody reads its standard output any more, as in "| head". */
+void terminal_end_with_reader(void);
 /* Asks a person, if standard input and standard error are a terminal; true otherwise. */
 bool terminal_confirm(const char *question);
 
