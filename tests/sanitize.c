@@ -7,16 +7,20 @@
 #include <unistd.h>
 
 /* 2: not even our own return to default signal handlers takes these away. */
-#define OPTIONS                                                                                    \
-    "exitcode=99:log_path=" POSTRIDER_REPORTS "/report:"                                           \
-    "max_free_fill_size=65536:"                                                                    \
+#define FOUND                                                                                      \
+    "exitcode=99:max_free_fill_size=65536:"                                                        \
     "handle_sigill=2:handle_segv=2:handle_sigbus=2:handle_sigfpe=2:"
+#define TO_FILE "log_path=" POSTRIDER_REPORTS "/report:"
 
 const char *__asan_default_options(void);
 
 const char *__asan_default_options(void)
 {
-    /* Looking for leaks takes ptrace on ourselves, which a process that must not dump core may do
+    /* A user to whom the folder is closed has the finding on standard error, and its status.
+     * Looking for leaks takes ptrace on ourselves, which a process that must not dump core may do
      * as root only. */
-    return geteuid() == 0 ? OPTIONS "detect_leaks=1" : OPTIONS "detect_leaks=0";
+    if (geteuid() == 0)
+        return FOUND TO_FILE "detect_leaks=1";
+    return access(POSTRIDER_REPORTS, W_OK | X_OK) == 0 ? FOUND TO_FILE "detect_leaks=0"
+                                                       : FOUND "detect_leaks=0";
 }

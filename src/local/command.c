@@ -45,8 +45,8 @@ static char *variable(const char *name, const char *value)
 }
 
 /* In the child. An errno goes to failure when the program cannot be started. */
-static void __attribute__((noreturn))
-start(const struct target_user *user, long seconds, int out, int failure, char *const argv[])
+static _Noreturn void start(const struct target_user *user, long seconds, int out, int failure,
+                            char *const argv[])
 {
     char *const environment[] = {(char[]){"PATH=/usr/local/bin:/usr/bin:/bin"},
                                  (char[]){"SHELL=/bin/sh"},
@@ -119,7 +119,7 @@ static int watch(pid_t pid, int out, int ended, long seconds)
     }
 }
 
-static void __attribute__((noreturn)) finish(int status, pid_t pid, long seconds)
+static _Noreturn void finish(int status, pid_t pid, long seconds)
 {
     (void)!write(1, output, output_length);
     if (status == -1) {

@@ -98,8 +98,8 @@ void ignore_signals(void)
 }
 
 /* Appends, and ends. */
-static void __attribute__((noreturn))
-append(int folder, const char *path, const char *name, const char *what, off_t size, const char *id)
+static _Noreturn void append(int folder, const char *path, const char *name, const char *what,
+                             off_t size, const char *id)
 {
     int mailbox = mailbox_open(folder, name, what);
     sync_name(folder, path, mailbox);

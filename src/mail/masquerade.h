@@ -13,12 +13,14 @@
 #include "mail/address.h"
 #include "mail/header.h"
 
+struct masquerade_rule {
+    char *pattern;
+    struct address address;
+};
+
 /* Zero-initialise it for none. */
 struct masquerade {
-    struct masquerade_rule {
-        char *pattern;
-        struct address address;
-    } * rules;
+    struct masquerade_rule *rules;
     size_t count;
 };
 

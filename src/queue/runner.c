@@ -52,8 +52,7 @@ enum { MOST_ARGUMENTS = 16 };
  * The installed queue is run by its own user, through the helper that may become it; a queue of
  * the caller's own by the caller.
  */
-__attribute__((noreturn)) static void become_runner(const char *config,
-                                                    const char *const arguments[])
+static _Noreturn void become_runner(const char *config, const char *const arguments[])
 {
     char path[4096];
     const char *argv[MOST_ARGUMENTS + 5];

@@ -89,7 +89,6 @@ class Sandbox:
         self.user = getpass.getuser()
         self.build = BUILD
         self.programs = []
-        self.variables = {}  # beside those of every environment
         self.mail.mkdir()
         self.home.mkdir()
         self.aliases("")
@@ -147,7 +146,6 @@ class Sandbox:
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
             if name in os.environ:
                 environment[name] = os.environ[name]
-        environment.update(self.variables)
         environment.update(changes)
         return {name: value for name, value in environment.items() if value is not None}
 

@@ -68,8 +68,6 @@ def lend_to_nobody(sandbox):
         if path.is_file() and os.access(path, os.X_OK):
             shutil.copy2(path, programs / path.name, follow_symlinks=False)
     sandbox.build = programs
-    # The same goes for the folder of the sanitizers' reports.
-    sandbox.variables["ASAN_OPTIONS"] = "log_path=stderr"
     for folder, _, files in os.walk(sandbox.folder):
         os.chown(folder, entry.pw_uid, entry.pw_gid)
         for name in files:

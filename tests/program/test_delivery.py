@@ -7,7 +7,7 @@ import time
 
 import pytest
 from dsn import the_report
-from sandbox import EX_OK, wait_until
+from sandbox import EX_NOINPUT, EX_OK, wait_until
 from smtpfake import CLOSE, PASSWORD, USER, Certificates, FakeServer
 
 MESSAGE = b"Subject: hi\n\nhello\n"
@@ -386,8 +386,9 @@ def test_Q2_two_runners_one_delivery(sandbox):
         runs = [sandbox.start(["postrider-run", "-C", sandbox.config]) for _ in range(2)]
         runs += [sandbox.start(["postrider-run", "-C", sandbox.config, "--id", one])
                  for one in letters[::4]]
-        for run in runs:
-            assert run.wait(60) == 0
+        # One that was asked for by its id may have gone with a run meanwhile.
+        assert [run.wait(60) for run in runs[:2]] == [0, 0]
+        assert {run.wait(60) for run in runs[2:]} <= {EX_OK, EX_NOINPUT}
         sandbox.wait_empty()
         subjects = sorted(int(re.search(rb"Subject: (\d+)", m.data)[1]) for m in server.messages)
         assert subjects == list(range(40))

@@ -349,13 +349,17 @@ protocols = lmtp
 base_dir = /run/dovecot
 log_path = /var/log/dovecot.log
 ssl = no
-mail_location = mbox:~/mail:INBOX=/srv/inbox/%n
 mail_uid = nobody
 mail_gid = nogroup
 first_valid_uid = 1
 first_valid_gid = 1
 hostname = here.example
 postmaster_address = postmaster@here.example
+"""
+
+# What 2.4 says in other words.
+DOVECOT_2_3 = DOVECOT + """
+mail_location = mbox:~/mail:INBOX=/srv/inbox/%n
 auth_username_format = %n
 passdb {
   driver = static
@@ -366,13 +370,26 @@ userdb {
   args = /srv/users
 }
 """
+DOVECOT_2_4 = "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0" + DOVECOT + """
+mail_driver = mbox
+mail_path = ~/mail
+mail_inbox_path = /srv/inbox/%{user | username}
+auth_username_format = %{user | username}
+passdb static {
+  password = none
+}
+userdb passwd-file {
+  passwd_file_path = /srv/users
+}
+"""
 
 
 @pytest.fixture(scope="module")
 def dovecot(the_machine):
     world = the_machine.world
     world.install_packages("dovecot-lmtpd")
-    world.write("/etc/dovecot/dovecot.conf", DOVECOT)
+    old = world.run(["dovecot", "--version"], check=0).out.startswith("2.3")
+    world.write("/etc/dovecot/dovecot.conf", DOVECOT_2_3 if old else DOVECOT_2_4)
     world.write("/srv/users", "".join(
         f"user{i}::65534:65534::/srv/home/user{i}::\n" for i in range(60)))
     world.shell("mkdir -p /srv/inbox /srv/home && chown -R nobody:nogroup /srv/inbox /srv/home\n"
