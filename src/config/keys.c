@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "config/command.h"
 #include "config/host.h"
+#include "config/network.h"
 #include "config/paths.h"
 #include "config/settings.h"
 #include "config/spelling.h"
@@ -287,6 +288,16 @@ static struct outcome set_tls(const struct setting *setting, const char *text)
     return outcome;
 }
 
+static struct outcome set_flag(const struct setting *setting, const char *text)
+{
+    static const char *const flags[] = {"no", "yes", NULL};
+    unsigned index;
+    struct outcome outcome = choose(setting, text, flags, &index);
+    if (outcome_good(&outcome))
+        *(bool *)place_of(setting) = index == 1;
+    return outcome;
+}
+
 /* In the order of enum auth_mode. */
 static const char *const auth_modes[] = {"auto",     "plain",    "login",       "scram-sha-256",
                                          "cram-md5", "external", "oauthbearer", "xoauth2",
@@ -385,9 +396,38 @@ static struct outcome set_command(const struct setting *setting, const char *tex
     return set_text(setting, text);
 }
 
+/* "127.0.0.1:25", "[::1]:25", "*:25", "localhost". */
+static bool parse_listen_address(const char *text, struct buffer *item, const char **why)
+{
+    if (*text != '*')
+        return !text_starts(text, "srv:") && parse_host_item(text, item, why);
+    uint64_t port;
+    *why = "no port from 1 to 65535 behind the '*'";
+    buffer_append_text(item, text);
+    return !text[1] || (text[1] == ':' && text_to_number(text + 2, 1, 65535, &port));
+}
+
+static struct outcome set_listen_addresses(const struct setting *setting, const char *text)
+{
+    return set_list(setting, text, parse_listen_address);
+}
+
+static bool parse_network(const char *text, struct buffer *item, const char **why)
+{
+    struct network network;
+    buffer_append_text(item, text);
+    return network_parse(text, &network, why);
+}
+
+static struct outcome set_networks(const struct setting *setting, const char *text)
+{
+    return set_list(setting, text, parse_network);
+}
+
 #define IN_SETTINGS(field)  .offset = offsetof(struct settings, field)
 #define IN_SMARTHOST(field) .offset = offsetof(struct smarthost, field)
 #define IN_ROUTE(field)     .offset = offsetof(struct route, field)
+#define IN_LISTENER(field)  .offset = offsetof(struct listener, field)
 
 /* clang-format off */
 const struct key keys[] = {
@@ -446,10 +486,33 @@ const struct key keys[] = {
     {"queue", "warn", set_seconds, IN_SETTINGS(warn), .initial = "4h", .low = "0", .high = "52w"},
     {"queue", "lifetime", set_seconds, IN_SETTINGS(lifetime), .initial = "5d", .low = "1s",
      .high = "52w"},
+
+    {"listen", "address", set_listen_addresses, IN_LISTENER(addresses), .list = true,
+     .filled = true, .initial = "127.0.0.1, [::1]"},
+    {"listen", "tls", set_tls, IN_LISTENER(tls), .initial = "off"},
+    {"listen", "tls_certificate", set_paths, IN_LISTENER(tls_certificates), .list = true},
+    {"listen", "tls_key", set_paths, IN_LISTENER(tls_keys), .list = true},
+    {"listen", "tls_client_ca", set_path, IN_LISTENER(tls_client_ca), .initial = ""},
+    {"listen", "require_tls", set_flag, IN_LISTENER(require_tls), .initial = "no"},
+    {"listen", "require_auth", set_flag, IN_LISTENER(require_auth), .initial = "no"},
+    {"listen", "users", set_path, IN_LISTENER(users), .initial = ""},
+    {"listen", "own_sender", set_flag, IN_LISTENER(own_sender), .initial = "no"},
+    {"listen", "relay_networks", set_networks, IN_LISTENER(relay_networks), .list = true,
+     .initial = "127.0.0.0/8, ::1"},
+    {"listen", "relay_domains", set_domains, IN_LISTENER(relay_domains), .list = true},
+    {"listen", "etrn_networks", set_networks, IN_LISTENER(etrn_networks), .list = true},
+    {"listen", "max_connections", set_number, IN_LISTENER(max_connections), .initial = "100",
+     .low = "1", .high = "100000"},
+    {"listen", "max_connections_per_client", set_number,
+     IN_LISTENER(max_connections_per_client), .initial = "10", .low = "1", .high = "100000"},
+    {"listen", "max_recipients", set_number, IN_LISTENER(max_recipients), .initial = "1000",
+     .low = "100", .high = "100000"},
+    {"listen", "timeout", set_seconds, IN_LISTENER(timeout), .initial = "5m", .low = "1s",
+     .high = "1h"},
 };
 /* clang-format on */
 const size_t key_count = sizeof keys / sizeof keys[0];
-_Static_assert(sizeof keys / sizeof keys[0] <= 64, "settings.c notes each key as a bit of 64");
+_Static_assert(sizeof keys / sizeof keys[0] <= KEYS_MOST, "settings.c notes which keys it saw");
 
 bool keys_has_section(const char *section)
 {

@@ -14,9 +14,11 @@
 
 struct setting;
 
+enum { KEYS_MOST = 128 };
+
 struct key {
-    /* "smarthost" and "route": offsets are into the struct of that name, else into struct settings
-     */
+    /* "smarthost", "route" and "listen": offsets are into struct smarthost, route and listener,
+     * else into struct settings */
     const char *section;
     const char *name;
     struct outcome (*set)(const struct setting *setting, const char *text);

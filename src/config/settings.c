@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -17,71 +18,88 @@
 #include "base/memory.h"
 #include "config/identity.h"
 #include "config/keys.h"
+#include "config/listener.h"
 #include "config/paths.h"
 #include "config/reader.h"
 #include "config/smarthost.h"
 
 enum { PORT_SUBMISSION = 587, PORT_SUBMISSIONS = 465 }; /* RFC 6409, RFC 8314 */
 
-/* What was said, and where, by the bits of the table's keys. */
+/* What was said, by the places of the keys in the table, and where the section begins. */
 struct notes {
-    uint64_t seen;
+    bool seen[KEYS_MOST];
     unsigned line;
 };
 
-enum place { IN_SETTINGS, IN_SMARTHOST, IN_ROUTE };
+enum place { IN_SETTINGS, IN_SMARTHOST, IN_ROUTE, IN_LISTENER, PLACES };
+
+/* Sections that may come several times: an array of struct settings each, and its length. */
+static const struct kind {
+    const char *section;
+    size_t size; /* of one item */
+    size_t items, count;
+} kinds[PLACES] = {
+    [IN_SMARTHOST] = {"smarthost", sizeof(struct smarthost), offsetof(struct settings, smarthosts),
+                      offsetof(struct settings, smarthost_count)},
+    [IN_ROUTE] = {"route", sizeof(struct route), offsetof(struct settings, routes),
+                  offsetof(struct settings, route_count)},
+    [IN_LISTENER] = {"listen", sizeof(struct listener), offsetof(struct settings, listeners),
+                     offsetof(struct settings, listener_count)},
+};
 
 struct loading {
     struct settings *settings;
-    char *folder;                      /* of the file; relative paths begin here */
-    struct texts sections;             /* seen already, by their headings */
-    struct notes notes;                /* about struct settings */
-    struct notes *smarthosts, *routes; /* about each of them */
-    enum place place;                  /* the section we are in; the last of its kind */
+    char *folder;                /* of the file; relative paths begin here */
+    struct texts sections;       /* seen already, by their headings */
+    struct notes notes;          /* about struct settings */
+    struct notes *items[PLACES]; /* about each item of a kind */
+    enum place place;            /* the section we are in */
+    size_t index;                /* the item of its kind */
 };
+
+static size_t *count_of(struct loading *loading, enum place place)
+{
+    return (size_t *)(void *)((char *)loading->settings + kinds[place].count);
+}
+
+static char **items_of(struct loading *loading, enum place place)
+{
+    return (char **)(void *)((char *)loading->settings + kinds[place].items);
+}
 
 static struct notes *notes_of(struct loading *loading)
 {
-    const struct settings *settings = loading->settings;
-    return loading->place == IN_SMARTHOST ? &loading->smarthosts[settings->smarthost_count - 1]
-           : loading->place == IN_ROUTE   ? &loading->routes[settings->route_count - 1]
-                                          : &loading->notes;
+    return loading->place == IN_SETTINGS ? &loading->notes
+                                         : &loading->items[loading->place][loading->index];
 }
 
 static void *structure_of(struct loading *loading)
 {
-    struct settings *settings = loading->settings;
-    return loading->place == IN_SMARTHOST
-               ? (void *)&settings->smarthosts[settings->smarthost_count - 1]
-           : loading->place == IN_ROUTE ? (void *)&settings->routes[settings->route_count - 1]
-                                        : (void *)settings;
-}
-
-static uint64_t bit_of(const struct key *key)
-{
-    return (uint64_t)1 << (key - keys);
+    if (loading->place == IN_SETTINGS)
+        return loading->settings;
+    return *items_of(loading, loading->place) + loading->index * kinds[loading->place].size;
 }
 
 static enum place place_of(const char *section)
 {
-    return text_equal(section, "smarthost") ? IN_SMARTHOST
-           : text_equal(section, "route")   ? IN_ROUTE
-                                            : IN_SETTINGS;
+    enum place place = PLACES - 1;
+    while (place != IN_SETTINGS && !text_equal(section, kinds[place].section))
+        place--;
+    return place;
 }
 
 static bool was_seen(const struct notes *notes, const char *section, const char *name)
 {
-    return (notes->seen & bit_of(keys_find(section, name))) != 0;
+    return notes->seen[keys_find(section, name) - keys];
 }
 
-/* Gives all keys of a section that were not seen the default of the table. */
-static void fill_in(struct loading *loading, enum place place)
+/* Gives all keys of the section we are in that were not seen the default of the table. */
+static void fill_in(struct loading *loading)
 {
     struct entry entry = {.path = "default"};
-    loading->place = place;
     for (const struct key *key = keys; key < keys + key_count; key++) {
-        if (place_of(key->section) != place || !key->initial ||
-            (notes_of(loading)->seen & bit_of(key)))
+        if (place_of(key->section) != loading->place || !key->initial ||
+            notes_of(loading)->seen[key - keys])
             continue;
         struct setting setting = {key, &entry, structure_of(loading), "/"};
         struct outcome outcome = keys_set(&setting, key->initial);
@@ -90,22 +108,36 @@ static void fill_in(struct loading *loading, enum place place)
     }
 }
 
-static void add_smarthost(struct loading *loading, const struct entry *entry)
+/* One more item of the kind of section that we are in, all zero. */
+static void *add_item(struct loading *loading, const struct entry *entry)
 {
-    struct settings *settings = loading->settings;
-    size_t count = settings->smarthost_count + 1;
-    settings->smarthosts =
-        memory_resize(settings->smarthosts, count * sizeof *settings->smarthosts);
-    settings->smarthosts[count - 1] =
-        (struct smarthost){.name = memory_copy(entry->name, strlen(entry->name))};
-    loading->smarthosts = memory_resize(loading->smarthosts, count * sizeof *loading->smarthosts);
-    loading->smarthosts[count - 1] = (struct notes){.line = entry->line};
-    settings->smarthost_count = count;
+    enum place place = loading->place;
+    size_t count = ++*count_of(loading, place), size = kinds[place].size;
+    char **items = items_of(loading, place);
+    *items = memory_resize(*items, count * size);
+    memset(*items + (count - 1) * size, 0, size);
+    loading->items[place] = memory_resize(loading->items[place], count * sizeof(struct notes));
+    loading->items[place][count - 1] = (struct notes){.line = entry->line};
+    loading->index = count - 1;
+    return structure_of(loading);
+}
+
+static struct outcome add_smarthost(struct loading *loading, const struct entry *entry)
+{
+    struct smarthost *smarthost = add_item(loading, entry);
+    smarthost->name = memory_copy(entry->name, strlen(entry->name));
+    return outcome_done();
+}
+
+static struct outcome add_listener(struct loading *loading, const struct entry *entry)
+{
+    struct listener *listener = add_item(loading, entry);
+    listener->name = memory_copy(entry->name, strlen(entry->name));
+    return outcome_done();
 }
 
 static struct outcome add_route(struct loading *loading, const struct entry *entry)
 {
-    struct settings *settings = loading->settings;
     struct buffer pattern = {0};
     const char *why = "";
     if (!*entry->name || !keys_parse_domain(entry->name, &pattern, &why)) {
@@ -115,10 +147,8 @@ static struct outcome add_route(struct loading *loading, const struct entry *ent
                             "\"example.org\"] or \"*.example.org\"%s%s",
                             *why ? ": " : "", why);
     }
-    size_t count = settings->route_count + 1;
-    settings->routes = memory_resize(settings->routes, count * sizeof *settings->routes);
-    struct route *route = &settings->routes[count - 1];
-    *route = (struct route){.pattern = buffer_take(&pattern)};
+    struct route *route = add_item(loading, entry);
+    route->pattern = buffer_take(&pattern);
     /* What the client asks of every next hop; a route has no account. */
     route->to = (struct smarthost){.name = memory_copy(route->pattern, strlen(route->pattern)),
                                    .auth = AUTH_OFF,
@@ -126,9 +156,6 @@ static struct outcome add_route(struct loading *loading, const struct entry *ent
                                    .tls_key = memory_copy("", 0),
                                    .user = memory_copy("", 0),
                                    .password_command = memory_copy("", 0)};
-    loading->routes = memory_resize(loading->routes, count * sizeof *loading->routes);
-    loading->routes[count - 1] = (struct notes){.line = entry->line};
-    settings->route_count = count;
     return outcome_done();
 }
 
@@ -151,10 +178,10 @@ static struct outcome take_section(void *context, const struct entry *entry)
                                    buffer_text(&heading));
     texts_add(&loading->sections, buffer_text(&heading));
     buffer_free(&heading);
-    if (outcome_good(&outcome) && loading->place == IN_SMARTHOST)
-        add_smarthost(loading, entry);
-    if (outcome_good(&outcome) && loading->place == IN_ROUTE)
-        outcome = add_route(loading, entry);
+    static struct outcome (*const add[PLACES])(struct loading *, const struct entry *) = {
+        [IN_SMARTHOST] = add_smarthost, [IN_ROUTE] = add_route, [IN_LISTENER] = add_listener};
+    if (outcome_good(&outcome) && add[loading->place])
+        outcome = add[loading->place](loading, entry);
     return outcome;
 }
 
@@ -195,10 +222,10 @@ static struct outcome take_value(void *context, const struct entry *entry)
                             "an indented line goes on with %s above%s: begin it without white "
                             "space",
                             key->name, key->list ? "" : ", which is no list");
-    struct notes *notes = notes_of(loading);
-    if ((notes->seen & bit_of(key)) && !entry->continued)
+    bool *seen = &notes_of(loading)->seen[key - keys];
+    if (*seen && !entry->continued)
         return reader_fault(entry, "%s is given a second time in this section", key->name);
-    notes->seen |= bit_of(key);
+    *seen = true;
     struct setting setting = {key, entry, structure_of(loading), loading->folder};
     return keys_set(&setting, entry->value);
 }
@@ -258,33 +285,33 @@ static struct outcome fill_in_machine(struct settings *settings, bool installed,
     return outcome_done();
 }
 
-/* The defaults of all smarthosts, which fill_in knows as the last one. */
-static void fill_in_smarthosts(struct loading *loading)
+static void fill_in_smarthost(struct loading *loading)
 {
-    struct settings *settings = loading->settings;
-    size_t count = settings->smarthost_count;
-    for (size_t i = 0; i < count; i++) {
-        settings->smarthost_count = i + 1;
-        fill_in(loading, IN_SMARTHOST);
-        struct smarthost *smarthost = &settings->smarthosts[i];
-        if (!was_seen(&loading->smarthosts[i], "smarthost", "port"))
-            smarthost->port = smarthost->tls == TLS_IMPLICIT ? PORT_SUBMISSIONS : PORT_SUBMISSION;
-    }
+    struct smarthost *smarthost = structure_of(loading);
+    if (!was_seen(notes_of(loading), "smarthost", "port"))
+        smarthost->port = smarthost->tls == TLS_IMPLICIT ? PORT_SUBMISSIONS : PORT_SUBMISSION;
 }
 
 /* Few MX hosts have a certificate that anybody could check, so TLS there is what can be had. */
-static void fill_in_routes(struct loading *loading)
+static void fill_in_route(struct loading *loading)
 {
-    struct settings *settings = loading->settings;
-    size_t count = settings->route_count;
-    for (size_t i = 0; i < count; i++) {
-        settings->route_count = i + 1;
-        fill_in(loading, IN_ROUTE);
-        struct route *route = &settings->routes[i];
-        if (route->via == VIA_MX && !was_seen(&loading->routes[i], "route", "tls"))
-            route->to.tls = TLS_OPPORTUNISTIC;
-        if (!route->argument)
-            route->argument = memory_copy("", 0);
+    struct route *route = structure_of(loading);
+    if (route->via == VIA_MX && !was_seen(notes_of(loading), "route", "tls"))
+        route->to.tls = TLS_OPPORTUNISTIC;
+    if (!route->argument)
+        route->argument = memory_copy("", 0);
+}
+
+/* The defaults of every item of a kind. */
+static void fill_in_items(struct loading *loading, enum place place,
+                          void (*more)(struct loading *loading))
+{
+    size_t count = *count_of(loading, place);
+    loading->place = place;
+    for (loading->index = 0; loading->index < count; loading->index++) {
+        fill_in(loading);
+        if (more)
+            more(loading);
     }
 }
 
@@ -293,7 +320,7 @@ static struct outcome check_route(const struct loading *loading, size_t index,
 {
     const struct settings *settings = loading->settings;
     const struct route *route = &settings->routes[index];
-    if (!was_seen(&loading->routes[index], "route", "via"))
+    if (!was_seen(&loading->items[IN_ROUTE][index], "route", "via"))
         return reader_fault(place, "[route \"%s\"] says not where to: add \"via = ...\"",
                             route->pattern);
     if (route->via == VIA_SMARTHOST && *route->argument &&
@@ -310,14 +337,18 @@ static struct outcome check(const struct loading *loading, const char *shown)
     struct entry place = {.path = shown};
     struct outcome outcome = outcome_done();
     for (size_t i = 0; i < settings->smarthost_count && outcome_good(&outcome); i++) {
-        place.line = loading->smarthosts[i].line;
+        place.line = loading->items[IN_SMARTHOST][i].line;
         outcome = smarthost_check(&settings->smarthosts[i], &place);
     }
     if (outcome_good(&outcome))
         outcome = smarthost_check_senders(settings, &place);
     for (size_t i = 0; i < settings->route_count && outcome_good(&outcome); i++) {
-        place.line = loading->routes[i].line;
+        place.line = loading->items[IN_ROUTE][i].line;
         outcome = check_route(loading, i, &place);
+    }
+    for (size_t i = 0; i < settings->listener_count && outcome_good(&outcome); i++) {
+        place.line = loading->items[IN_LISTENER][i].line;
+        outcome = listener_check(&settings->listeners[i], &place);
     }
     return outcome;
 }
@@ -325,9 +356,11 @@ static struct outcome check(const struct loading *loading, const char *shown)
 /* Everything that can only be said when the whole file has been read. */
 static struct outcome complete(struct loading *loading, bool installed, const char *shown)
 {
-    fill_in(loading, IN_SETTINGS);
-    fill_in_smarthosts(loading);
-    fill_in_routes(loading);
+    loading->place = IN_SETTINGS;
+    fill_in(loading);
+    fill_in_items(loading, IN_SMARTHOST, fill_in_smarthost);
+    fill_in_items(loading, IN_ROUTE, fill_in_route);
+    fill_in_items(loading, IN_LISTENER, NULL);
     struct outcome outcome = fill_in_machine(loading->settings, installed,
                                              was_seen(&loading->notes, "mail", "local_domains"));
     return outcome_good(&outcome) ? check(loading, shown) : outcome;
@@ -377,8 +410,8 @@ struct outcome settings_load(const char *path, struct settings *settings)
     free(whole);
     free(loading.folder);
     texts_free(&loading.sections);
-    free(loading.smarthosts);
-    free(loading.routes);
+    for (enum place place = 0; place < PLACES; place++)
+        free(loading.items[place]);
     return outcome;
 }
 
@@ -414,6 +447,9 @@ void settings_free(struct settings *settings)
     for (size_t i = 0; i < settings->smarthost_count; i++)
         free_smarthost(&settings->smarthosts[i]);
     free(settings->smarthosts);
+    for (size_t i = 0; i < settings->listener_count; i++)
+        listener_free(&settings->listeners[i]);
+    free(settings->listeners);
     free(settings->path);
     free(settings->hostname);
     free(settings->domain);

@@ -70,6 +70,25 @@ struct route {
     uint64_t lifetime; /* seconds; 0: as in [queue] */
 };
 
+/* [listen] and [listen "name"]: where mail comes in over the network, and from whom. */
+struct listener {
+    char *name;             /* "" for [listen] */
+    struct texts addresses; /* "192.0.2.1:25", "[::1]", "*:25", "localhost"; without a port: 25,
+                               or 465 with TLS_IMPLICIT */
+    enum tls_mode tls;      /* TLS_OFF, TLS_STARTTLS or TLS_IMPLICIT */
+    struct texts tls_certificates, tls_keys; /* PEM files, pairwise; the name asked for chooses */
+    char *tls_client_ca; /* PEM file: clients with a certificate of it count as signed in; "" */
+    bool require_tls, require_auth;
+    bool own_sender;             /* who signed in may send as himself alone */
+    char *users;                 /* the file of those who may sign in; "": nobody */
+    struct texts relay_networks; /* may relay without signing in; see config/network.h */
+    struct texts relay_domains;  /* mail for these is taken from anyone */
+    struct texts etrn_networks;  /* may ask for the mail of relay_domains to be sent (ETRN) */
+    unsigned max_connections, max_connections_per_client;
+    unsigned max_recipients; /* of one message */
+    uint64_t timeout;        /* seconds that a client may take for a command or a block of data */
+};
+
 struct settings {
     char *path; /* the file, absolute; "" when there is none and all are defaults */
     char *hostname;
@@ -88,6 +107,8 @@ struct settings {
     size_t smarthost_count;
     struct route *routes; /* in the file's order */
     size_t route_count;
+    struct listener *listeners; /* in the file's order */
+    size_t listener_count;
     char *queue_directory;
     uint64_t *retry; /* seconds, at least one */
     size_t retry_count;

@@ -1,0 +1,84 @@
+/* Ranges of addresses, compared by their bits (RFC 4632, RFC 4291 2.3). */
+#include "config/network.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+static unsigned longest_of(int family)
+{
+    return family == AF_INET ? 32 : 128;
+}
+
+/* Whether the first bits of both are the same. */
+static bool starts_same(const unsigned char *a, const unsigned char *b, unsigned bits)
+{
+    unsigned whole = bits / 8, rest = bits % 8;
+    if (memcmp(a, b, whole) != 0)
+        return false;
+    return rest == 0 || (a[whole] >> (8 - rest)) == (b[whole] >> (8 - rest));
+}
+
+static bool ends_in_zeros(const struct network *network)
+{
+    for (unsigned bit = network->bits; bit < longest_of(network->family); bit++)
+        if (network->address[bit / 8] & (0x80 >> bit % 8))
+            return false;
+    return true;
+}
+
+bool network_parse(const char *text, struct network *network, const char **why)
+{
+    *network = (struct network){0};
+    size_t length = strcspn(text, "/");
+    char *address = memory_copy(text, length);
+    network->family = strchr(address, ':') ? AF_INET6 : AF_INET;
+    network->bits = longest_of(network->family);
+    bool good = inet_pton(network->family, address, network->address) == 1;
+    free(address);
+    *why = "an IP address, or a range such as 192.0.2.0/24 or 2001:db8::/32, is wanted";
+    if (!good)
+        return false;
+    uint64_t bits;
+    if (!text[length])
+        return true;
+    if (!text_to_number(text + length + 1, 0, network->bits, &bits))
+        return false;
+    network->bits = (unsigned)bits;
+    *why = "the address has bits behind the prefix: is another range meant?";
+    return ends_in_zeros(network);
+}
+
+bool network_has(const struct network *network, const struct sockaddr *address)
+{
+    const unsigned char *bytes = NULL;
+    int family = address->sa_family;
+    if (family == AF_INET) {
+        bytes = (const void *)&((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    } else if (family == AF_INET6) {
+        bytes = (const void *)&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+        if (memcmp(bytes, mapped, sizeof mapped) == 0) {
+            bytes += sizeof mapped;
+            family = AF_INET;
+        }
+    }
+    return bytes && family == network->family &&
+           starts_same(bytes, network->address, network->bits);
+}
+
+bool networks_have(const struct texts *networks, const struct sockaddr *address)
+{
+    for (size_t i = 0; i < networks->count; i++) {
+        struct network network;
+        const char *why;
+        if (network_parse(networks->items[i], &network, &why) && network_has(&network, address))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,24 @@
+/* Ranges of IP addresses: "192.0.2.0/24", "2001:db8::/32", a single address. Pure. */
+#ifndef CONFIG_NETWORK_H
+#define CONFIG_NETWORK_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/buffer.h"
+#include "base/text.h"
+
+struct network {
+    int family; /* AF_INET or AF_INET6 */
+    unsigned char address[16];
+    unsigned bits; /* of the prefix */
+};
+
+/* False: *why says what is wrong, in static words; bits behind the prefix are wrong, too. */
+bool network_parse(const char *text, struct network *network, const char **why);
+/* An IPv4 address that is mapped into IPv6 counts as itself. */
+bool network_has(const struct network *network, const struct sockaddr *address);
+/* Whether the address is in one of the ranges, each in the form of network_parse. */
+bool networks_have(const struct texts *networks, const struct sockaddr *address);
+
+#endif
