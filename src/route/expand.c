@@ -16,6 +16,7 @@
 #include "route/alias_text.h"
 #include "route/chain.h"
 #include "route/include.h"
+#include "route/lookup.h"
 #include "route/names.h"
 #include "route/route.h"
 
@@ -137,22 +138,6 @@ static void add_file(struct walk *walk, enum target_kind kind, const char *text,
     buffer_free(&name);
 }
 
-/* The name before a "+detail"; NULL when there is none. The caller frees. */
-static char *without_detail(const char *local)
-{
-    const char *plus = strchr(local, '+');
-    return plus && plus != local ? memory_copy(local, (size_t)(plus - local)) : NULL;
-}
-
-/* The key of parts of an address; the caller frees. */
-static char *make_key(const char *local, const char *domain)
-{
-    struct buffer key = {0};
-    struct address address = {(char *)(uintptr_t)local, (char *)(uintptr_t)domain}; /* only read */
-    alias_key_of(&address, &key);
-    return buffer_take(&key);
-}
-
 static struct outcome circle(const struct walk *walk, size_t place, const char *name)
 {
     size_t begin = 0;
@@ -204,7 +189,7 @@ static bool is_same_user(const struct walk *walk, const struct address *one,
     if (!route_is_local(walk->expander->settings, one->domain) ||
         !route_is_local(walk->expander->settings, other->domain))
         return false;
-    char *bases[] = {without_detail(one->local), without_detail(other->local)};
+    char *bases[] = {lookup_base(one->local), lookup_base(other->local)};
     bool same = text_equal(bases[0] ? bases[0] : one->local, bases[1] ? bases[1] : other->local);
     free(bases[0]);
     free(bases[1]);
@@ -305,48 +290,17 @@ static enum finding try_key(struct walk *walk, const char *key, const struct add
     return TAKEN;
 }
 
-/* The keys with the domain of the address, the most exact one first. */
-static enum finding try_domain_keys(struct walk *walk, const struct address *address,
-                                    const char *base, const struct origin *origin)
+/* The keys of an address with its domain, or without, until one is there. */
+static enum finding try_keys(struct walk *walk, const struct address *address, bool with_domain,
+                             const struct origin *origin)
 {
     enum finding finding = MISSED;
-    const char *locals[] = {address->local, base, ""};
-    for (size_t i = 0; i < 3 && finding == MISSED; i++) {
-        char *key = locals[i] ? make_key(locals[i], address->domain) : NULL;
-        if (key)
-            finding = try_key(walk, key, address, origin);
-        free(key);
-    }
+    struct texts keys = {0};
+    lookup_keys(address, with_domain, &keys);
+    for (size_t i = 0; i < keys.count && finding == MISSED; i++)
+        finding = try_key(walk, keys.items[i], address, origin);
+    texts_free(&keys);
     return finding;
-}
-
-static enum finding try_plain_keys(struct walk *walk, const struct address *address,
-                                   const char *base, const struct origin *origin)
-{
-    enum finding finding = MISSED;
-    const char *locals[] = {address->local, base};
-    for (size_t i = 0; i < 2 && locals[i] && finding == MISSED; i++) {
-        char *key = make_key(locals[i], NULL);
-        finding = try_key(walk, key, address, origin);
-        free(key);
-    }
-    return finding;
-}
-
-/* Asks for a user as written and in lower case. */
-static struct outcome find_user(const struct walk *walk, const char *name, char **user)
-{
-    const struct expander *expander = walk->expander;
-    *user = NULL;
-    struct outcome outcome = expander->find_user(expander->context, name, user);
-    if (outcome.result != NEVER)
-        return outcome;
-    char *lower = memory_copy(name, strlen(name));
-    text_lower(lower);
-    if (strcmp(lower, name) != 0)
-        outcome = expander->find_user(expander->context, lower, user);
-    free(lower);
-    return outcome;
 }
 
 static void resolve(struct walk *walk, const struct address *address, const struct origin *origin);
@@ -354,28 +308,28 @@ static void resolve(struct walk *walk, const struct address *address, const stru
 /* Where mail for a name goes that must always lead somewhere; false: it is no such name. */
 static bool try_fallback(struct walk *walk, const char *name)
 {
-    static const char *const names[][2] = {{"mailer-daemon", "postmaster"}, {"postmaster", "root"}};
-    for (size_t i = 0; i < 2; i++)
-        if (text_equal(name, names[i][0])) {
-            struct address address = {.local = (char *)(uintptr_t)names[i][1]}; /* only read */
-            struct origin origin = {.aliased = true, .fallback = true};
-            resolve(walk, &address, &origin);
-            return true;
-        }
-    return false;
+    const char *other = lookup_fallback(name);
+    if (!other)
+        return false;
+    struct address address = {.local = (char *)(uintptr_t)other}; /* only read */
+    struct origin origin = {.aliased = true, .fallback = true};
+    resolve(walk, &address, &origin);
+    return true;
 }
 
-static void resolve_mailbox(struct walk *walk, const struct address *address, const char *base,
+static void resolve_mailbox(struct walk *walk, const struct address *address,
                             const struct origin *origin)
 {
     char *user;
-    struct outcome outcome = find_user(walk, address->local, &user);
-    if (outcome.result == NEVER && base)
-        outcome = find_user(walk, base, &user);
-    if (outcome_good(&outcome))
+    struct outcome outcome = lookup_user(walk->expander, address->local, &user);
+    if (outcome_good(&outcome)) {
         add_mailbox(walk, user, origin->aliased);
-    else if (outcome.result == LATER || !try_fallback(walk, base ? base : address->local))
+        return;
+    }
+    char *base = lookup_base(address->local);
+    if (outcome.result == LATER || !try_fallback(walk, base ? base : address->local))
         add_error(walk, address, outcome, origin->aliased);
+    free(base);
 }
 
 /* One address: its targets are added, or the alias that it leads to is opened. */
@@ -386,18 +340,16 @@ static void resolve(struct walk *walk, const struct address *address, const stru
                   origin->aliased);
         return;
     }
-    char *base = without_detail(address->local);
     bool local = route_is_local(walk->expander->settings, address->domain);
     bool taken = false;
     if (address->domain && !origin->final)
-        taken = try_domain_keys(walk, address, base, origin) == TAKEN;
+        taken = try_keys(walk, address, true, origin) == TAKEN;
     if (!taken && local && !origin->final)
-        taken = try_plain_keys(walk, address, base, origin) == TAKEN;
+        taken = try_keys(walk, address, false, origin) == TAKEN;
     if (!taken && local)
-        resolve_mailbox(walk, address, base, origin);
+        resolve_mailbox(walk, address, origin);
     else if (!taken)
         add_remote(walk, address, origin->aliased);
-    free(base);
 }
 
 /* Words about an alias begin with where it stands. To know that takes a look at the whole text. */

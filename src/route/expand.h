@@ -34,7 +34,7 @@
 #include "base/outcome.h"
 #include "config/settings.h"
 #include "mail/address.h"
-#include "route/aliases.h"
+#include "route/lookup.h"
 
 enum target_kind { TARGET_MAILBOX, TARGET_REMOTE, TARGET_ERROR, TARGET_FILE, TARGET_COMMAND };
 
@@ -54,16 +54,6 @@ struct targets {
     struct target *items;
     size_t count;
     size_t capacity;
-};
-
-struct expander {
-    const struct settings *settings;
-    const struct aliases *aliases; /* NULL: none */
-    /* Whether mail can be put into a mailbox of this name. Gives the name as the user table spells
-     * it, which the caller frees. DONE: yes; NEVER (5.1.1): no such user; LATER: cannot tell now.
-     */
-    struct outcome (*find_user)(void *context, const char *name, char **canonical);
-    void *context;
 };
 
 /* Adds every final target of a recipient, each once; at least one (maybe an ERROR). */

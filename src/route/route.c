@@ -37,7 +37,7 @@ static const struct route *find_wildcard(const struct settings *settings, const 
     return best;
 }
 
-static bool is_named_local(const struct settings *settings, const char *domain)
+bool route_is_ours(const struct settings *settings, const char *domain)
 {
     if (!domain || text_equal(domain, settings->hostname) || text_equal(domain, "localhost"))
         return true;
@@ -70,7 +70,7 @@ static const struct route *find(const struct settings *settings, const char *dom
                                 bool *here)
 {
     const struct route *route = domain ? find_exact(settings, domain, released) : NULL;
-    *here = !route && is_named_local(settings, domain);
+    *here = !route && route_is_ours(settings, domain);
     return route || *here ? route : find_wildcard(settings, domain, released);
 }
 

@@ -40,6 +40,9 @@ void route_find(const struct settings *settings, const struct address *recipient
                 const struct address *sender, bool released, struct next_hop *next);
 /* Whether mail for this domain belongs to this machine; NULL is that of an unqualified address. */
 bool route_is_local(const struct settings *settings, const char *domain);
+/* Whether the settings name this domain as this machine's own, whatever route its mail then takes.
+ */
+bool route_is_ours(const struct settings *settings, const char *domain);
 /* The name for log, hops/ and people, behind the buffer: "smarthost", "st2", "route example.org",
  * "mx example.org". */
 void next_hop_name(const struct next_hop *next, struct buffer *name);
