@@ -1,150 +1,126 @@
 /*
- * The TLS session itself: handshake, bytes, words. Who is trusted is tls_trust.c's matter. It never
- * resumes a session and never takes a protocol below TLS 1.2 (RFC 8996).
+ * The TLS session itself: handshake, bytes, words. Who is trusted is tls_trust.c's matter, which
+ * certificate we show tls_client.c's and tls_server.c's. GnuTLS would read a policy file, and the
+ * name of another one from the environment, when it is loaded; we keep it from that and start it
+ * ourselves, so that no algorithm that we count on to be refused is allowed from outside. Nothing
+ * below TLS 1.2 is ever taken (RFC 8996).
  */
 #include "net/tls.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <gnutls/gnutls.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "net/tls_trust.h"
+#include "net/tls_session.h"
 
-/* Nothing of it refers to "@SYSTEM". The profile asks for 112 bits: RSA from 2048 on. */
-static const char priorities[] =
-    "NORMAL:%PROFILE_MEDIUM:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:"
-    "-SIGN-DSA-SHA1";
+/* Taken by the library's constructor as: the program starts me. */
+GNUTLS_SKIP_GLOBAL_INIT
 
-struct tls {
-    gnutls_session_t session;
-    struct tls_wish wish; /* during the handshake only: the texts are the caller's */
-    struct buffer reason; /* why the certificate was refused */
-    bool verified, pinned;
-    int error; /* GnuTLS's own number of the last failure */
-};
-
-/* Called by GnuTLS during the handshake, before anything of ours is encrypted to that key. */
-static int on_certificate(gnutls_session_t session)
+struct outcome tls_start_library(void)
 {
-    struct tls *tls = gnutls_session_get_ptr(session);
-    if (!tls->wish.verify)
-        return 0;
-    tls->pinned = tls->wish.fingerprint && *tls->wish.fingerprint;
-    tls->verified = tls->pinned
-                        ? trust_check_pin(session, tls->wish.fingerprint, &tls->reason)
-                        : trust_check(session, tls->wish.host, tls->wish.also, &tls->reason);
-    return tls->verified ? 0 : -1;
-}
-
-static bool is_literal(const char *host)
-{
-    unsigned char address[16];
-    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
-}
-
-/* A name without the dot that may end it. */
-static size_t name_length(const char *host)
-{
-    size_t length = strlen(host);
-    return length && host[length - 1] == '.' ? length - 1 : length;
-}
-
-static int prepare(struct tls *tls, int fd, gnutls_certificate_credentials_t credentials)
-{
-    int error = gnutls_init(&tls->session,
-                            GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS);
+    static bool started;
+    if (started)
+        return outcome_done();
+    static const char *const meddlers[] = {"GNUTLS_SYSTEM_PRIORITY_FAIL_ON_INVALID",
+                                           "GNUTLS_NO_EXPLICIT_INIT",
+                                           "GNUTLS_NO_IMPLICIT_INIT",
+                                           "GNUTLS_FORCE_FIPS_MODE",
+                                           "GNUTLS_SKIP_FIPS_INTEGRITY_CHECKS",
+                                           "GNUTLS_CPUID_OVERRIDE",
+                                           "GNUTLS_DEBUG_LEVEL",
+                                           "SSLKEYLOGFILE"};
+    for (size_t i = 0; i < sizeof meddlers / sizeof meddlers[0]; i++)
+        unsetenv(meddlers[i]);
+    /* An empty policy is the only way to have it read none. The library keeps the text: static. */
+    static char policy[] = "GNUTLS_SYSTEM_PRIORITY_FILE=/dev/null";
+    if (putenv(policy) != 0)
+        impossible("an environment without room");
+    int error = gnutls_global_init();
+    unsetenv("GNUTLS_SYSTEM_PRIORITY_FILE");
     if (error < 0)
-        return error;
+        return outcome_later("4.7.5", "cannot start GnuTLS: %s", gnutls_strerror(error));
+    started = true;
+    return outcome_done();
+}
+
+struct tls *tls_make(unsigned flags, int fd, int *error)
+{
+    struct tls *tls = memory_get(sizeof *tls);
+    tls->reason.limit = 400;
+    *error = gnutls_init(&tls->session, flags | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+    if (*error < 0) {
+        tls->session = NULL;
+        return tls;
+    }
     gnutls_session_set_ptr(tls->session, tls);
     /* Whatever SSLKEYLOGFILE says: our keys are written nowhere. */
     gnutls_session_set_keylog_function(tls->session, NULL);
-    error = gnutls_priority_set_direct(tls->session, priorities, NULL);
-    if (error >= 0)
-        error = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, credentials);
-    if (error >= 0 && !is_literal(tls->wish.host))
-        error = gnutls_server_name_set(tls->session, GNUTLS_NAME_DNS, tls->wish.host,
-                                       name_length(tls->wish.host));
-    gnutls_session_set_verify_function(tls->session, on_certificate);
     gnutls_transport_set_int(tls->session, fd);
     /* Time is the caller's deadline. */
     gnutls_handshake_set_timeout(tls->session, GNUTLS_INDEFINITE_TIMEOUT);
-    return error;
+    return tls;
 }
 
-static bool wait_for(struct tls *tls, int fd, int64_t deadline)
+static struct outcome took_too_long(const char *peer)
 {
-    struct pollfd wanted = {.fd = fd, .events = tls_wants_write(tls) ? POLLOUT : POLLIN};
+    return outcome_later("4.4.2", "TLS handshake with %s took too long", peer);
+}
+
+/* Waits for what the handshake wants next; the loop around it looks at the clock. */
+static struct outcome wait_for(struct tls *tls, const char *peer, int watch, int64_t deadline)
+{
+    struct pollfd wanted[] = {{.fd = gnutls_transport_get_int(tls->session),
+                               .events = tls_wants_write(tls) ? POLLOUT : POLLIN},
+                              {.fd = watch, .events = POLLIN}};
     int64_t left = deadline - clock_ms();
     if (left <= 0)
-        return false;
-    return poll(&wanted, 1, left > 60000 ? 60000 : (int)left) >= 0 || errno == EINTR;
+        return took_too_long(peer);
+    if (poll(wanted, 2, left > 60000 ? 60000 : (int)left) < 0 && errno != EINTR)
+        return outcome_errno(errno, "cannot wait for %s", peer);
+    if (wanted[1].revents)
+        return outcome_later("4.3.2", "TLS handshake with %s given up: we are closing", peer);
+    return outcome_done();
 }
 
-static struct outcome handshake_failed(struct tls *tls, int error)
+static struct outcome handshake_failed(struct tls *tls, const char *peer, int error)
 {
-    const char *host = tls->wish.host;
     if (tls->reason.length)
-        return outcome_later("4.7.5", "the certificate of %s was refused: %s", host,
+        return outcome_later("4.7.5", "the certificate of %s was refused: %s", peer,
                              buffer_text(&tls->reason));
     if (error == GNUTLS_E_FATAL_ALERT_RECEIVED) {
         const char *name = gnutls_alert_get_name(gnutls_alert_get(tls->session));
         return outcome_later("4.7.5", "TLS handshake with %s failed: it sent the alert \"%s\"",
-                             host, name ? name : "unknown");
+                             peer, name ? name : "unknown");
     }
-    return outcome_later("4.7.5", "TLS handshake with %s failed: %s", host, gnutls_strerror(error));
+    return outcome_later("4.7.5", "TLS handshake with %s failed: %s", peer, gnutls_strerror(error));
 }
 
-static struct outcome shake_hands(struct tls *tls, int fd, int64_t deadline)
+struct outcome tls_shake_hands(struct tls *tls, const char *peer, int watch, int64_t deadline)
 {
     for (;;) {
         int error = gnutls_handshake(tls->session);
         if (error == GNUTLS_E_SUCCESS)
             break;
         if (error == GNUTLS_E_AGAIN) {
-            if (!wait_for(tls, fd, deadline))
-                return outcome_later("4.4.2", "TLS handshake with %s took too long",
-                                     tls->wish.host);
+            struct outcome outcome = wait_for(tls, peer, watch, deadline);
+            if (!outcome_good(&outcome))
+                return outcome;
             continue;
         }
         if (error != GNUTLS_E_INTERRUPTED && gnutls_error_is_fatal(error)) {
             /* The peer learns why (it may log it); whether that arrives is all the same to us. */
             (void)gnutls_alert_send_appropriate(tls->session, error);
-            return handshake_failed(tls, error);
+            return handshake_failed(tls, peer, error);
         }
         if (clock_ms() >= deadline)
-            return outcome_later("4.4.2", "TLS handshake with %s took too long", tls->wish.host);
+            return took_too_long(peer);
     }
+    tls->established = true;
     if (gnutls_protocol_get_version(tls->session) < GNUTLS_TLS1_2)
-        return outcome_later("4.7.5", "%s speaks a TLS below 1.2", tls->wish.host);
-    if (tls->wish.verify && !tls->verified)
-        return outcome_later("4.7.5", "%s showed no certificate", tls->wish.host);
+        return outcome_later("4.7.5", "%s speaks a TLS below 1.2", peer);
     return outcome_done();
-}
-
-struct outcome tls_connect(struct tls **made, int fd, const struct tls_wish *wish, int64_t deadline)
-{
-    *made = NULL;
-    gnutls_certificate_credentials_t credentials;
-    struct outcome outcome = trust_credentials(wish, &credentials);
-    if (!outcome_good(&outcome))
-        return outcome;
-    struct tls *tls = memory_get(sizeof *tls);
-    tls->wish = *wish;
-    tls->reason.limit = 400;
-    int error = prepare(tls, fd, credentials);
-    outcome = error < 0 ? outcome_later("4.7.5", "cannot set up TLS: %s", gnutls_strerror(error))
-                        : shake_hands(tls, fd, deadline);
-    tls->wish = (struct tls_wish){0};
-    if (outcome_good(&outcome))
-        *made = tls;
-    else
-        tls_free(tls);
-    return outcome;
 }
 
 /* What GnuTLS's number means in the terms of recv and send. */
@@ -184,15 +160,26 @@ bool tls_wants_write(const struct tls *tls)
     return gnutls_record_get_direction(tls->session) == 1;
 }
 
+/* What can be said of the peer's certificate; NULL: a client that has none. */
+static const char *standing(const struct tls *tls)
+{
+    if (tls->pinned)
+        return "pinned";
+    if (tls->verified)
+        return "verified";
+    return tls->identity && !tls->reason.length ? NULL : "not verified";
+}
+
 void tls_describe(const struct tls *tls, struct buffer *words)
 {
     const char *version = gnutls_protocol_get_name(gnutls_protocol_get_version(tls->session));
     const char *cipher = gnutls_cipher_get_name(gnutls_cipher_get(tls->session));
-    buffer_format(words, "%s, cipher %s, certificate %s", version ? version : "TLS",
-                  cipher ? cipher : "unknown",
-                  tls->pinned     ? "pinned"
-                  : tls->verified ? "verified"
-                                  : "not verified");
+    const char *certificate = standing(tls);
+    buffer_format(words, "%s, cipher %s", version ? version : "TLS", cipher ? cipher : "unknown");
+    if (certificate)
+        buffer_format(words, ", certificate %s", certificate);
+    if (certificate && tls->identity && tls->reason.length)
+        buffer_format(words, " (%s)", buffer_text(&tls->reason));
 }
 
 const char *tls_trouble(const struct tls *tls)
@@ -204,10 +191,12 @@ void tls_free(struct tls *tls)
 {
     if (!tls)
         return;
-    if (tls->session) {
+    if (tls->established)
         (void)gnutls_bye(tls->session, GNUTLS_SHUT_WR);
+    if (tls->session)
         gnutls_deinit(tls->session);
-    }
+    if (tls->chosen)
+        gnutls_certificate_free_credentials(tls->chosen);
     buffer_free(&tls->reason);
     free(tls);
 }

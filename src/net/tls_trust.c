@@ -1,8 +1,6 @@
 /*
- * Trust. GnuTLS would read a policy file, and the name of another one from the environment, when it
- * is loaded; we keep it from that and start it ourselves, so that no algorithm that we count on to
- * be refused is allowed from outside. A name is looked for among the subject alternative names
- * alone, never in the common name (RFC 9525 section 2).
+ * Trust. A name is looked for among the subject alternative names alone, never in the common name
+ * (RFC 9525 section 2).
  */
 #include "net/tls_trust.h"
 
@@ -14,36 +12,9 @@
 #include <time.h>
 
 #include "base/memory.h"
-
-/* Taken by the library's constructor as: the program starts me. */
-GNUTLS_SKIP_GLOBAL_INIT
-
-static struct outcome start_library(void)
-{
-    static bool started;
-    if (started)
-        return outcome_done();
-    static const char *const meddlers[] = {"GNUTLS_SYSTEM_PRIORITY_FAIL_ON_INVALID",
-                                           "GNUTLS_NO_EXPLICIT_INIT",
-                                           "GNUTLS_NO_IMPLICIT_INIT",
-                                           "GNUTLS_FORCE_FIPS_MODE",
-                                           "GNUTLS_SKIP_FIPS_INTEGRITY_CHECKS",
-                                           "GNUTLS_CPUID_OVERRIDE",
-                                           "GNUTLS_DEBUG_LEVEL",
-                                           "SSLKEYLOGFILE"};
-    for (size_t i = 0; i < sizeof meddlers / sizeof meddlers[0]; i++)
-        unsetenv(meddlers[i]);
-    /* An empty policy is the only way to have it read none. The library keeps the text: static. */
-    static char policy[] = "GNUTLS_SYSTEM_PRIORITY_FILE=/dev/null";
-    if (putenv(policy) != 0)
-        impossible("an environment without room");
-    int error = gnutls_global_init();
-    unsetenv("GNUTLS_SYSTEM_PRIORITY_FILE");
-    if (error < 0)
-        return outcome_later("4.7.5", "cannot start GnuTLS: %s", gnutls_strerror(error));
-    started = true;
-    return outcome_done();
-}
+#include "base/text.h"
+#include "net/tls_client.h"
+#include "net/tls_session.h"
 
 /* One for each combination of files that this process was asked for; seldom more than one. */
 struct kept {
@@ -111,7 +82,7 @@ struct outcome trust_credentials(const struct tls_wish *wish,
             *credentials = kept->credentials;
             return outcome_done();
         }
-    struct outcome outcome = start_library();
+    struct outcome outcome = tls_start_library();
     if (outcome_good(&outcome))
         outcome = load(credentials, trust, certificate, key);
     if (!outcome_good(&outcome))
@@ -137,7 +108,7 @@ static bool has_dns_name(gnutls_x509_crt_t certificate)
     }
 }
 
-static bool is_for(gnutls_x509_crt_t certificate, const char *host)
+bool trust_is_for(gnutls_x509_crt_t certificate, const char *host)
 {
     unsigned char address[16];
     if (inet_pton(AF_INET, host, address) == 1)
@@ -159,13 +130,13 @@ static bool is_for(gnutls_x509_crt_t certificate, const char *host)
 
 bool tls_certificate_is_for(const void *der, size_t length, const char *host)
 {
-    struct outcome outcome = start_library();
+    struct outcome outcome = tls_start_library();
     gnutls_x509_crt_t certificate;
     if (!outcome_good(&outcome) || gnutls_x509_crt_init(&certificate) < 0)
         return false;
     gnutls_datum_t data = {(unsigned char *)der, (unsigned)length};
     bool good = gnutls_x509_crt_import(certificate, &data, GNUTLS_X509_FMT_DER) >= 0 &&
-                is_for(certificate, host);
+                trust_is_for(certificate, host);
     gnutls_x509_crt_deinit(certificate);
     return good;
 }
@@ -202,6 +173,18 @@ static void add_time(struct buffer *reason, const char *words, time_t when)
     buffer_format(reason, "%s %s", words, date);
 }
 
+bool trust_check_dates(gnutls_x509_crt_t certificate, struct buffer *reason)
+{
+    time_t now = time(NULL);
+    time_t begin = gnutls_x509_crt_get_activation_time(certificate);
+    time_t end = gnutls_x509_crt_get_expiration_time(certificate);
+    if (end < now)
+        add_time(reason, "expired on", end);
+    if (begin > now)
+        add_time(reason, "not yet valid, before", begin);
+    return begin <= now && now <= end;
+}
+
 /* The signatures of the chain below its root: neither MD5 nor SHA-1, whatever else is allowed. */
 static bool is_weak_signed(gnutls_x509_crt_t certificate)
 {
@@ -218,7 +201,7 @@ static void explain(unsigned status, gnutls_x509_crt_t certificate, struct buffe
     } faults[] = {
         {GNUTLS_CERT_SIGNER_NOT_CA, "its issuer is no certificate authority"},
         {GNUTLS_CERT_INSECURE_ALGORITHM, "insecure algorithm or key too short"},
-        {GNUTLS_CERT_PURPOSE_MISMATCH, "wrong usage: it is not for a server"},
+        {GNUTLS_CERT_PURPOSE_MISMATCH, "wrong usage: it is not for this"},
         {GNUTLS_CERT_REVOKED, "revoked"},
         {GNUTLS_CERT_SIGNATURE_FAILURE, "its signature is wrong"},
         {GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE, "its issuer may not sign for this name"},
@@ -226,13 +209,11 @@ static void explain(unsigned status, gnutls_x509_crt_t certificate, struct buffe
         {GNUTLS_CERT_MISSING_OCSP_STATUS, "the OCSP status that it demands is missing"},
         {GNUTLS_CERT_INVALID_OCSP_STATUS, "its OCSP status is invalid"},
     };
-    time_t end = gnutls_x509_crt_get_expiration_time(certificate);
-    if (status & GNUTLS_CERT_EXPIRED && end > time(NULL))
+    bool timely = trust_check_dates(certificate, reason);
+    if (timely && status & GNUTLS_CERT_EXPIRED)
         add_reason(reason, "its issuer has expired");
-    else if (status & GNUTLS_CERT_EXPIRED)
-        add_time(reason, "expired on", end);
-    if (status & GNUTLS_CERT_NOT_ACTIVATED)
-        add_time(reason, "not yet valid, before", gnutls_x509_crt_get_activation_time(certificate));
+    if (timely && status & GNUTLS_CERT_NOT_ACTIVATED)
+        add_reason(reason, "its issuer is not yet valid");
     if (status & GNUTLS_CERT_SIGNER_NOT_FOUND)
         add_reason(reason, gnutls_x509_crt_check_issuer(certificate, certificate)
                                ? "self-signed"
@@ -244,30 +225,66 @@ static void explain(unsigned status, gnutls_x509_crt_t certificate, struct buffe
         add_reason(reason, "not trusted");
 }
 
-bool trust_check(gnutls_session_t session, const char *host, const char *also,
-                 struct buffer *reason)
+/* Whether the peer's chain leads to whom we trust for this purpose (an OID); the certificate is
+ * handed out when it can be read, to be freed. */
+static bool check_chain(gnutls_session_t session, const char *purpose,
+                        gnutls_x509_crt_t *certificate, struct buffer *reason)
 {
-    gnutls_x509_crt_t certificate;
     const gnutls_datum_t *der;
-    if (!peer_certificate(session, &certificate, &der)) {
+    if (!peer_certificate(session, certificate, &der)) {
         add_reason(reason, "none was shown, or it cannot be read");
         return false;
     }
     gnutls_typed_vdata_st wanted = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
-                                    .data = (unsigned char *)GNUTLS_KP_TLS_WWW_SERVER};
+                                    .data = (unsigned char *)purpose};
     unsigned status = 0;
     int error = gnutls_certificate_verify_peers(session, &wanted, 1, &status);
     if (error < 0)
         add_reason(reason, gnutls_strerror(error));
-    if (is_weak_signed(certificate))
+    if (is_weak_signed(*certificate))
         status |= GNUTLS_CERT_INSECURE_ALGORITHM;
-    explain(status, certificate, reason);
-    if (!is_for(certificate, host) && !(also && *also && is_for(certificate, also)))
+    explain(status, *certificate, reason);
+    return true;
+}
+
+bool trust_check(gnutls_session_t session, const char *host, const char *also,
+                 struct buffer *reason)
+{
+    gnutls_x509_crt_t certificate;
+    if (!check_chain(session, GNUTLS_KP_TLS_WWW_SERVER, &certificate, reason))
+        return false;
+    if (!trust_is_for(certificate, host) && !(also && *also && trust_is_for(certificate, also)))
         add_reason(reason, has_dns_name(certificate)
                                ? "wrong name: it is for another host"
                                : "wrong name: none of its alternative names is this host");
     gnutls_x509_crt_deinit(certificate);
     return reason->length == 0 && !reason->failed;
+}
+
+bool trust_check_client(gnutls_session_t session, struct buffer *reason)
+{
+    gnutls_x509_crt_t certificate;
+    if (!check_chain(session, GNUTLS_KP_TLS_WWW_CLIENT, &certificate, reason))
+        return false;
+    gnutls_x509_crt_deinit(certificate);
+    return reason->length == 0 && !reason->failed;
+}
+
+void trust_subject(gnutls_session_t session, struct buffer *name)
+{
+    gnutls_x509_crt_t certificate;
+    const gnutls_datum_t *der;
+    gnutls_datum_t subject;
+    if (!peer_certificate(session, &certificate, &der))
+        return;
+    if (gnutls_x509_crt_get_dn3(certificate, &subject, 0) >= 0) {
+        size_t before = name->length;
+        buffer_append(name, subject.data, subject.size);
+        if (name->length > before)
+            text_tame(name->data + before, name->length - before);
+        gnutls_free(subject.data);
+    }
+    gnutls_x509_crt_deinit(certificate);
 }
 
 bool tls_fingerprint_parse(const char *text, unsigned char digest[32])

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "net/tls.h"
+#include "net/tls_client.h"
 
 /* "RCPTMAX=100 MAILMAX=5" (RFC 9422 section 4). */
 static void parse_limits(char *words, struct smtp_offer *offer)

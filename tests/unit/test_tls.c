@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "net/sasl.h"
-#include "net/tls.h"
+#include "net/tls_trust.h"
 
 static gnutls_x509_privkey_t key;
 

@@ -1,0 +1,30 @@
+/*
+ * TLS for the client's side: one handshake, verified or not. RFC 8314, 9325; names by RFC 6125 and
+ * 9525. It never resumes a session.
+ */
+#ifndef NET_TLS_CLIENT_H
+#define NET_TLS_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/outcome.h"
+#include "net/tls.h"
+
+struct tls_wish {
+    const char *host;  /* the name or IP address that the certificate must have */
+    const char *also;  /* another name that will do as well; NULL or "": none */
+    bool verify;       /* false: any certificate will do, nothing below is looked at but keys */
+    const char *trust; /* "system" or a PEM file; each is read once a process */
+    const char
+        *fingerprint; /* NULL or "": trust decides; else SHA-256 of the one good certificate */
+    const char *certificate, *key; /* our own, PEM files; NULL or "": none */
+};
+
+/*
+ * The handshake on a connected, non-blocking descriptor, which stays the caller's, until the
+ * deadline (clock_ms). DONE with *tls set, or LATER: 4.7.5, with the reason in words.
+ */
+struct outcome tls_connect(struct tls **tls, int fd, const struct tls_wish *wish, int64_t deadline);
+
+#endif
