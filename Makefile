@@ -47,6 +47,7 @@ ifneq ($(filter-out clean uninstall dist format,$(or $(MAKECMDGOALS),all)),)
   $(call library,libgsasl,libgsasl-dev)
   $(call library,inih,libinih-dev)
   $(call library,libidn2,libidn2-dev)
+  $(call library,libseccomp,libseccomp-dev)
   # Berkeley DB has no pkg-config file.
   ifeq ($(call compiles,int main(void) { return !db_create; },-include db.h -ldb),)
     $(error Berkeley DB (db.h, -ldb) is missing: apt-get install libdb-dev)
@@ -54,8 +55,8 @@ ifneq ($(filter-out clean uninstall dist format,$(or $(MAKECMDGOALS),all)),)
 
   # The front door gets no library that speaks to the network: naming one there fails to link.
   FRONT_LIBS := $(shell $(PKG_CONFIG) --libs inih libidn2) -ldb
-  RUN_LIBS   := $(FRONT_LIBS) $(shell $(PKG_CONFIG) --libs gnutls libgsasl) -lresolv
-  LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags gnutls libgsasl inih libidn2)
+  RUN_LIBS   := $(FRONT_LIBS) $(shell $(PKG_CONFIG) --libs gnutls libgsasl libseccomp) -lresolv
+  LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags gnutls libgsasl inih libidn2 libseccomp)
 
   ifeq ($(SANITIZE),)
     HARDEN := -U_FORTIFY_SOURCE $(or $(call option,-D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2) \

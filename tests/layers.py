@@ -14,6 +14,7 @@ LIBRARIES = {
     "db.h": {"route"},
     "ini.h": {"config"},
     "idn2.h": {"mail"},
+    "seccomp.h": {"base"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 

@@ -83,6 +83,11 @@ struct outcome file_sync_folder(int folder, const char *name)
     return outcome_done();
 }
 
+bool file_lacks_unnamed(int error)
+{
+    return error == EOPNOTSUPP || error == EISDIR || error == ENOENT || error == EINVAL;
+}
+
 void file_close(int *fd)
 {
     int error = errno;

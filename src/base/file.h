@@ -22,6 +22,8 @@ ssize_t file_read_at(int fd, void *data, size_t length, off_t offset);
 struct outcome file_load(const char *path, struct buffer *content);
 /* fsync of a folder, so that names made or removed in it last; fails hard. */
 struct outcome file_sync_folder(int folder, const char *name);
+/* Whether an open with O_TMPFILE failed because the file system has no files without a name. */
+bool file_lacks_unnamed(int error);
 /* Closes a descriptor that may be -1, and sets it to -1; errno stays as it was. */
 void file_close(int *fd);
 

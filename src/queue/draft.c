@@ -49,7 +49,7 @@ static int open_with_dot(struct draft *draft)
 {
     snprintf(draft->dot_name, sizeof draft->dot_name, ".%s", draft->id);
     int fd = openat(draft->queue->spool, draft->dot_name,
-                    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, DRAFT_MODE);
+                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, DRAFT_MODE);
     if (fd >= 0)
         (void)flock(fd, LOCK_EX); /* a runner that asks for it has it for a moment only */
     return fd;
@@ -66,8 +66,8 @@ struct draft *draft_open(const struct queue *queue, const struct envelope *envel
     else
         queue_new_id(draft->id);
 
-    int fd = openat(queue->spool, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, DRAFT_MODE);
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT || errno == EINVAL))
+    int fd = openat(queue->spool, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, DRAFT_MODE);
+    if (fd < 0 && file_lacks_unnamed(errno))
         fd = open_with_dot(draft);
     draft->output = (struct output){.fd = fd};
     /* The umask is the caller's affair; the group has to read the file whatever it is. */
@@ -191,8 +191,10 @@ struct outcome draft_commit(struct draft *draft, bool *existed)
     if (outcome_good(&draft->outcome)) {
         /* A name that a power cut can take away again is no promise. */
         poison(draft, file_sync_folder(draft->queue->spool, "the queue"));
-        if (!outcome_good(&draft->outcome) && named)
-            unlinkat(draft->queue->spool, draft->id, 0);
+        /* Who may not remove names (base/sandbox.h) makes it one that no runner takes. */
+        if (!outcome_good(&draft->outcome) && named &&
+            unlinkat(draft->queue->spool, draft->id, 0) < 0)
+            (void)!ftruncate(draft->output.fd, 0);
     }
     struct outcome outcome = draft->outcome;
     draft_drop(draft);
