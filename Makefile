@@ -48,6 +48,7 @@ ifneq ($(filter-out clean uninstall dist format,$(or $(MAKECMDGOALS),all)),)
   $(call library,inih,libinih-dev)
   $(call library,libidn2,libidn2-dev)
   $(call library,libseccomp,libseccomp-dev)
+  $(call library,libxcrypt,libcrypt-dev)
   # Berkeley DB has no pkg-config file.
   ifeq ($(call compiles,int main(void) { return !db_create; },-include db.h -ldb),)
     $(error Berkeley DB (db.h, -ldb) is missing: apt-get install libdb-dev)
@@ -56,6 +57,7 @@ ifneq ($(filter-out clean uninstall dist format,$(or $(MAKECMDGOALS),all)),)
   # The front door gets no library that speaks to the network: naming one there fails to link.
   FRONT_LIBS := $(shell $(PKG_CONFIG) --libs inih libidn2) -ldb
   RUN_LIBS   := $(FRONT_LIBS) $(shell $(PKG_CONFIG) --libs gnutls libgsasl libseccomp) -lresolv
+  LISTEN_LIBS := $(RUN_LIBS) $(shell $(PKG_CONFIG) --libs libxcrypt)
   LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags gnutls libgsasl inih libidn2 libseccomp)
 
   ifeq ($(SANITIZE),)
@@ -138,7 +140,7 @@ export FLAGS = $(COMPILE) $(LINK)
 $(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(SANITIZER) $(ARCHIVE)
 	@mkdir -p $(@D)
 	$(SAY) 'link    $@'
-	$(QUIET)$(LINK) -o $@ $^ $(RUN_LIBS) -lcmocka
+	$(QUIET)$(LINK) -o $@ $^ $(LISTEN_LIBS) -lcmocka
 
 units: $(UNITS)
 

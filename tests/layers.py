@@ -11,6 +11,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src"
 LIBRARIES = {
     "gnutls/": {"net"},
     "gsasl.h": {"net"},
+    "crypt.h": {"listen"},
     "db.h": {"route"},
     "ini.h": {"config"},
     "idn2.h": {"mail"},

@@ -44,6 +44,15 @@ void memory_wipe(void *data, size_t size)
         explicit_bzero(data, size);
 }
 
+bool memory_same(const void *one, const void *other, size_t size)
+{
+    const volatile unsigned char *a = one, *b = other;
+    unsigned char difference = 0;
+    for (size_t i = 0; i < size; i++)
+        difference |= a[i] ^ b[i];
+    return difference == 0;
+}
+
 void memory_wipe_freed(void)
 {
 #ifdef M_PERTURB

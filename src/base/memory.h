@@ -3,6 +3,7 @@
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define memory_get(size)          memory_get_at(size, __FILE__, __LINE__)
@@ -17,6 +18,8 @@ void *memory_resize_at(void *old, size_t size, const char *file, int line);
 char *memory_copy_at(const char *data, size_t length, const char *file, int line);
 /* Overwrites secrets in a way that no compiler takes out. */
 void memory_wipe(void *data, size_t size);
+/* Whether both are the same, in a time that does not show where they differ. */
+bool memory_same(const void *one, const void *other, size_t size);
 /* From now on whatever is given back is overwritten, for what libraries keep of a secret. */
 void memory_wipe_freed(void);
 
