@@ -106,8 +106,9 @@ static void start_in_background(const char *config)
 
 void runner_wake(const struct queue *queue, const char *config)
 {
-    int fd = openat(queue->spool, mark, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0660);
-    if (fd < 0)
+    /* One that is there was left before the next look at the folder: it serves for us as well. */
+    int fd = openat(queue->spool, mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
+    if (fd < 0 && errno != EEXIST)
         log_error("cannot leave a mark for the queue runner: %s", strerror(errno));
     file_close(&fd);
     if (!is_locked(queue))
