@@ -10,10 +10,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "net/tls_session.h"
+
+enum { IDLE_MOST = 131072 };
 
 /* Taken by the library's constructor as: the program starts me. */
 GNUTLS_SKIP_GLOBAL_INIT
@@ -45,6 +48,23 @@ struct outcome tls_start_library(void)
     return outcome_done();
 }
 
+/*
+ * GnuTLS would gather a message of up to 16 MB before it looks at it, from anybody. Whoever sends
+ * that much without a byte for us gets no further.
+ */
+static ssize_t on_pull(gnutls_transport_ptr_t pointer, void *data, size_t length)
+{
+    struct tls *tls = pointer;
+    if (tls->idle > IDLE_MOST) {
+        errno = EMSGSIZE;
+        return -1;
+    }
+    ssize_t count = recv(tls->fd, data, length, 0);
+    if (count > 0)
+        tls->idle += (size_t)count;
+    return count;
+}
+
 struct tls *tls_make(unsigned flags, int fd, int *error)
 {
     struct tls *tls = memory_get(sizeof *tls);
@@ -57,7 +77,9 @@ struct tls *tls_make(unsigned flags, int fd, int *error)
     gnutls_session_set_ptr(tls->session, tls);
     /* Whatever SSLKEYLOGFILE says: our keys are written nowhere. */
     gnutls_session_set_keylog_function(tls->session, NULL);
-    gnutls_transport_set_int(tls->session, fd);
+    tls->fd = fd;
+    gnutls_transport_set_ptr2(tls->session, tls, (gnutls_transport_ptr_t)(intptr_t)fd);
+    gnutls_transport_set_pull_function(tls->session, on_pull);
     /* Time is the caller's deadline. */
     gnutls_handshake_set_timeout(tls->session, GNUTLS_INDEFINITE_TIMEOUT);
     return tls;
@@ -71,8 +93,7 @@ static struct outcome took_too_long(const char *peer)
 /* Waits for what the handshake wants next; the loop around it looks at the clock. */
 static struct outcome wait_for(struct tls *tls, const char *peer, int watch, int64_t deadline)
 {
-    struct pollfd wanted[] = {{.fd = gnutls_transport_get_int(tls->session),
-                               .events = tls_wants_write(tls) ? POLLOUT : POLLIN},
+    struct pollfd wanted[] = {{.fd = tls->fd, .events = tls_wants_write(tls) ? POLLOUT : POLLIN},
                               {.fd = watch, .events = POLLIN}};
     int64_t left = deadline - clock_ms();
     if (left <= 0)
@@ -94,7 +115,8 @@ static struct outcome handshake_failed(struct tls *tls, const char *peer, int er
         return outcome_later("4.7.5", "TLS handshake with %s failed: it sent the alert \"%s\"",
                              peer, name ? name : "unknown");
     }
-    return outcome_later("4.7.5", "TLS handshake with %s failed: %s", peer, gnutls_strerror(error));
+    return outcome_later("4.7.5", "TLS handshake with %s failed: %s", peer,
+                         tls->idle > IDLE_MOST ? "it sent too much" : gnutls_strerror(error));
 }
 
 struct outcome tls_shake_hands(struct tls *tls, const char *peer, int watch, int64_t deadline)
@@ -118,6 +140,7 @@ struct outcome tls_shake_hands(struct tls *tls, const char *peer, int watch, int
             return took_too_long(peer);
     }
     tls->established = true;
+    tls->idle = 0;
     if (gnutls_protocol_get_version(tls->session) < GNUTLS_TLS1_2)
         return outcome_later("4.7.5", "%s speaks a TLS below 1.2", peer);
     return outcome_done();
@@ -147,6 +170,8 @@ ssize_t tls_read(struct tls *tls, void *data, size_t length)
     /* Closed without a goodbye: replies have their own ends, a cut one is never taken for whole. */
     if (count == GNUTLS_E_PREMATURE_TERMINATION)
         return 0;
+    if (count > 0)
+        tls->idle = 0;
     return translate(tls, count);
 }
 

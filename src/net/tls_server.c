@@ -108,7 +108,7 @@ static struct outcome load_chain(struct pair *pair, const char *path)
                                      gnutls_strerror(error));
         }
     }
-    buffer_free(&pem);
+    buffer_wipe(&pem); /* a key may stand in it as well */
     struct buffer fault = {0};
     if (outcome_good(&outcome) && !trust_check_dates(pair->chain[0], &fault))
         log_error("tls_certificate %s: %s; clients that verify it stay away", path,

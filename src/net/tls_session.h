@@ -14,7 +14,9 @@ struct tls_wish;
 
 struct tls {
     gnutls_session_t session;
-    const struct tls_wish *wish;             /* the client's side, during the handshake only */
+    int fd;                      /* the caller's */
+    size_t idle;                 /* bytes that came since the last one that was for our caller */
+    const struct tls_wish *wish; /* the client's side, during the handshake only */
     const struct tls_identity *identity;     /* the server's side */
     gnutls_certificate_credentials_t chosen; /* for the name that the client wants; or NULL */
     struct buffer reason;                    /* why the peer's certificate is not good */
