@@ -9,6 +9,8 @@
  */
 #include "base/sandbox.h"
 
+#include <ctype.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -250,6 +252,78 @@ static bool must_remove(const struct texts *folders)
     return must;
 }
 
+/* ---- what is read and loaded for others ---- */
+
+/* /etc itself is not named: our own files, with passwords among them, are below it. */
+static const char *const system_paths[] = {"/etc/passwd",
+                                           "/etc/passwd.cache",
+                                           "/etc/passwd.cache.ixname",
+                                           "/etc/group",
+                                           "/etc/nsswitch.conf",
+                                           "/etc/userdb",
+                                           "/etc/machine-id",
+                                           "/etc/hosts",
+                                           "/etc/host.conf",
+                                           "/etc/resolv.conf",
+                                           "/etc/gai.conf",
+                                           "/etc/services",
+                                           "/etc/localtime",
+                                           "/usr",
+                                           "/lib",
+                                           "/run/systemd",
+                                           "/run/userdb",
+                                           "/run/host/userdb",
+                                           "/run/nscd",
+                                           "/run/resolvconf",
+                                           "/run/NetworkManager",
+                                           "/var/db",
+                                           "/var/cache/nscd",
+                                           "/var/lib/misc",
+                                           "/var/lib/sss",
+                                           "/var/lib/extrausers"};
+
+void sandbox_add_system(struct texts *readable)
+{
+    for (size_t i = 0; i < COUNT(system_paths); i++)
+        texts_add(readable, system_paths[i]);
+}
+
+/* "passwd: files systemd [NOTFOUND=return]" */
+static void load_services(char *line)
+{
+    static const char separators[] = " \t\r\n";
+    char *rest = NULL, *word = strtok_r(line, separators, &rest);
+    if (!word || (strcmp(word, "passwd:") != 0 && strcmp(word, "hosts:") != 0))
+        return;
+    while ((word = strtok_r(NULL, separators, &rest)) && *word != '#') {
+        struct buffer name = {0};
+        buffer_format(&name, "libnss_%s.so.2", word);
+        /* For good: the C library finds it in memory. Some are part of it, and are no file. */
+        if (isalnum((unsigned char)*word) && !strchr(word, '/'))
+            (void)dlopen(buffer_text(&name), RTLD_NOW);
+        buffer_free(&name);
+    }
+}
+
+/* Nothing can be loaded in a sandbox. */
+static void load_all_services(void)
+{
+    struct buffer line = {.limit = 4096};
+    struct input input = {.fd = open("/etc/nsswitch.conf", O_RDONLY | O_CLOEXEC | O_NOCTTY)};
+    while (input.fd >= 0 && input_line(&input, &line)) {
+        if (line.data && !line.failed)
+            load_services(line.data);
+        buffer_clear(&line);
+    }
+    file_close(&input.fd);
+    input_free(&input);
+    buffer_free(&line);
+    /* What these load themselves, when they are asked for the first time. */
+    (void)getpwnam("no-such-user");
+}
+
+/* ---- entering ---- */
+
 static struct wishes wishes_of(const struct sandbox *sandbox)
 {
     return (struct wishes){.making = sandbox->writable && sandbox->writable->count,
@@ -260,8 +334,7 @@ static struct wishes wishes_of(const struct sandbox *sandbox)
 
 struct outcome sandbox_prepare(const struct sandbox *sandbox)
 {
-    /* Looks in every place for users, so that the C library loads what it needs for each. */
-    (void)getpwnam("no-such-user");
+    load_all_services();
     tzset();
     if (landlock_version() == 0)
         log_notice("this kernel has no Landlock: what hears peers is held by a filter of system "

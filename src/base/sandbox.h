@@ -22,6 +22,12 @@ struct sandbox {
 };
 
 /*
+ * Adds what the C library reads to find users, hosts and the local time, whichever service knows
+ * them. A service that cannot read its files may say that there is no such user: the list is rather
+ * too long than too short, but no folder of ours, of queued mail or of mailboxes is on it.
+ */
+void sandbox_add_system(struct texts *readable);
+/*
  * By the parent of those that enter such a sandbox: what they could not load any more is loaded,
  * the filter that they are to share is made, and a kernel without Landlock is told of in the log.
  * Without it entering works too, but costs each of them a millisecond and 250 KB.
