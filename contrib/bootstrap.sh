@@ -11,7 +11,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 build_packages="gcc libc6-dev make pkg-config libgnutls28-dev libgsasl-dev libdb-dev libinih-dev
-    libidn2-dev libcrypt-dev"
+    libidn2-dev libcrypt-dev libseccomp-dev"
 demo_packages="python3 openssl ca-certificates"
 check_packages="libcmocka-dev python3-pytest python3-pytest-xdist python3-cryptography
     mandoc clang clang-format binutils iproute2 util-linux adduser procps strace"
