@@ -88,6 +88,19 @@ bool file_lacks_unnamed(int error)
     return error == EOPNOTSUPP || error == EISDIR || error == ENOENT || error == EINVAL;
 }
 
+struct outcome file_sync_folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) + 1 : 0;
+    char *folder = slash ? memory_copy(path, length) : memory_copy(".", 1);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct outcome outcome = fd < 0 ? outcome_errno(errno, "cannot open the folder %s", folder)
+                                    : file_sync_folder(fd, folder);
+    file_close(&fd);
+    free(folder);
+    return outcome;
+}
+
 void file_close(int *fd)
 {
     int error = errno;

@@ -163,3 +163,10 @@ const char *process_folder(void)
         *slash = '\0';
     return path;
 }
+
+void process_find(const char *name, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s", process_folder(), name);
+    if (access(path, X_OK) < 0)
+        snprintf(path, size, "%s/%s", POSTRIDER_LIBEXECDIR, name);
+}

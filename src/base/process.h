@@ -30,4 +30,8 @@ int process_wait(pid_t pid);
 /* The folder of the running program, such as "/usr/sbin"; "" when the kernel does not say. */
 const char *process_folder(void);
 
+/* The path of another program of ours: beside the running one where that was built, else where
+ * they are installed. */
+void process_find(const char *name, char *path, size_t size);
+
 #endif

@@ -145,13 +145,28 @@ unsigned sasl_verifier_choose(const void *secret, const char *name, unsigned cou
     return (unsigned)(number % count);
 }
 
-bool sasl_prepare(const char *text, bool stored, struct buffer *prepared)
+static char *run_saslprep(const char *text, Gsasl_saslprep_flags flags)
 {
     char *found = NULL;
-    if (gsasl_saslprep(text, stored ? 0 : GSASL_ALLOW_UNASSIGNED, &found, NULL) != GSASL_OK)
-        return false;
-    buffer_append_text(prepared, found);
-    memory_wipe(found, strlen(found));
-    gsasl_free(found);
-    return true;
+    return gsasl_saslprep(text, flags, &found, NULL) == GSASL_OK ? found : NULL;
+}
+
+static void give_back(char *text)
+{
+    memory_wipe(text, text ? strlen(text) : 0);
+    gsasl_free(text);
+}
+
+/* Releases of libgsasl differ in which way lets pass what is not assigned: both are asked. */
+bool sasl_prepare(const char *text, bool stored, struct buffer *prepared)
+{
+    char *one = run_saslprep(text, 0), *other = run_saslprep(text, GSASL_ALLOW_UNASSIGNED);
+    const char *found = one ? one : other;
+    if (stored && (!one || !other))
+        found = NULL;
+    if (found)
+        buffer_append_text(prepared, found);
+    give_back(one);
+    give_back(other);
+    return found != NULL;
 }

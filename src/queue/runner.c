@@ -38,14 +38,6 @@ static bool is_locked(const struct queue *queue)
     return locked;
 }
 
-/* The program's path beside our own when we run from where we were built, else where installed. */
-static void find_program(const char *name, char *path, size_t size)
-{
-    snprintf(path, size, "%s/%s", process_folder(), name);
-    if (access(path, X_OK) < 0)
-        snprintf(path, size, "%s/%s", POSTRIDER_LIBEXECDIR, name);
-}
-
 enum { MOST_ARGUMENTS = 16 };
 
 /*
@@ -58,7 +50,7 @@ static _Noreturn void become_runner(const char *config, const char *const argume
     const char *argv[MOST_ARGUMENTS + 5];
     size_t count = 0;
     if (config) {
-        find_program("postrider-run", path, sizeof path);
+        process_find("postrider-run", path, sizeof path);
         argv[count++] = "postrider-run";
         argv[count++] = "-C";
         argv[count++] = config;

@@ -122,19 +122,6 @@ static int settle_file(int fd, const struct stat *source)
     return 0;
 }
 
-static struct outcome sync_folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    size_t length = slash ? (size_t)(slash - path) + 1 : 0;
-    char *folder = slash ? memory_copy(path, length) : memory_copy(".", 1);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct outcome outcome = fd < 0 ? outcome_errno(errno, "cannot open the folder %s", folder)
-                                    : file_sync_folder(fd, folder);
-    file_close(&fd);
-    free(folder);
-    return outcome;
-}
-
 struct outcome alias_db_write(const char *path, const struct stat *source,
                               const struct alias_table *table)
 {
@@ -154,7 +141,7 @@ struct outcome alias_db_write(const char *path, const struct stat *source,
         if (!error && rename(temporary.data, path) < 0)
             error = errno;
         outcome = error ? outcome_errno(error > 0 ? error : EIO, "cannot write %s", path)
-                        : sync_folder_of(path);
+                        : file_sync_folder_of(path);
         if (error)
             unlink(temporary.data);
         file_close(&fd);

@@ -18,6 +18,7 @@
 #include "sendmail/office.h"
 #include "sendmail/options.h"
 #include "sendmail/order.h"
+#include "sendmail/passwd.h"
 #include "sendmail/queue_verb.h"
 #include "sendmail/selection.h"
 #include "sendmail/status.h"
@@ -56,6 +57,8 @@ static const struct verb {
      status_verb},
     {"trace", "ID|ADDRESS... [--json]",
      "what happened to a message, or to those from and to an address", trace_verb},
+    {"passwd", "[--file FILE] [--delete | --check] NAME",
+     "gives a user of the listener a password, takes him out, or checks one", passwd_verb},
 };
 
 static void print_verb(const struct verb *verb)

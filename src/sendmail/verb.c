@@ -13,6 +13,8 @@ static const struct {
     {"--verbose", VERB_VERBOSE, false}, {"-v", VERB_VERBOSE, false},
     {"--all", VERB_ALL, false},         {"--yes", VERB_YES, false},
     {"--domain", VERB_DOMAIN, true},    {"--sender", VERB_SENDER, true},
+    {"--delete", VERB_DELETE, false},   {"--check", VERB_CHECK, false},
+    {"--file", VERB_FILE, true},
 };
 
 /* The value of an option: behind '=' or the next argument; NULL: there is none. */
@@ -41,7 +43,9 @@ static struct outcome take_option(const char *verb, const char *text, char *cons
         const char *value = table[i].has_value ? take_value(text, length, next) : "";
         if (!value)
             return outcome_refuse(EX_USAGE, "%s needs a value", table[i].name);
-        if (table[i].has_value)
+        if (table[i].option == VERB_FILE)
+            options->file = value;
+        else if (table[i].has_value)
             texts_add(table[i].option == VERB_DOMAIN ? &options->domains : &options->senders,
                       value);
         options->given |= table[i].option;

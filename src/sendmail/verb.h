@@ -19,11 +19,15 @@ enum verb_option {
     VERB_DOMAIN = 1 << 4,
     VERB_SENDER = 1 << 5,
     VERB_YES = 1 << 6,
-    VERB_ARGUMENTS = 1 << 7 /* what is no option */
+    VERB_DELETE = 1 << 7,
+    VERB_CHECK = 1 << 8,
+    VERB_FILE = 1 << 9,
+    VERB_ARGUMENTS = 1 << 10 /* what is no option */
 };
 
 struct verb_options {
     const char *config; /* -C; NULL: not given */
+    const char *file;   /* --file; NULL: not given */
     unsigned given;     /* enum verb_option, or-ed */
     struct texts domains, senders;
     struct texts arguments;

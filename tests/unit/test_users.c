@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "listen/password.h"
 #include "listen/users.h"
+#include "listen/users_change.h"
 
 static char folder[64], path[96];
 static unsigned char secret[SASL_SECRET_SIZE];
@@ -431,6 +433,190 @@ static void test_file_as_a_book(void **state)
     users_close(&users);
 }
 
+/* ---- changing the file ---- */
+
+static void expect_content(const char *before, const char *behind)
+{
+    struct buffer text = {0};
+    struct outcome outcome = file_load(path, &text);
+    assert_true(outcome_good(&outcome));
+    size_t length = strlen(before);
+    assert_true(text.length >= length + strlen(behind));
+    assert_memory_equal(buffer_text(&text), before, length);
+    assert_string_equal(buffer_text(&text) + text.length - strlen(behind), behind);
+    buffer_free(&text);
+}
+
+static mode_t mode_of_file(void)
+{
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_mode & 07777;
+}
+
+static void expect_changed(struct outcome outcome)
+{
+    if (!outcome_good(&outcome))
+        print_error("%s\n", outcome.reason);
+    assert_true(outcome_good(&outcome));
+    assert_int_equal(mode_of_file(), 0600);
+}
+
+static void test_users_are_put_in_and_taken_out(void **state)
+{
+    (void)state;
+    bool all;
+    unlink(path);
+    expect_changed(users_put(path, false, "anna", "hunter2"));
+    assert_int_equal(result_of("anna", "hunter2"), DONE);
+    expect_changed(users_put(path, false, "berta", "hunter3"));
+    expect_changed(users_put(path, false, "anna", "hunter4"));
+    assert_int_equal(result_of("anna", "hunter2"), NEVER);
+    assert_int_equal(result_of("anna", "hunter4"), DONE);
+    assert_int_equal(result_of("berta", "hunter3"), DONE);
+    struct users users = open_file();
+    struct outcome outcome = users_check(&users, &all);
+    users_close(&users);
+    assert_true(outcome_good(&outcome));
+    assert_true(all);
+    expect_changed(users_delete(path, false, "anna"));
+    assert_int_equal(result_of("anna", "hunter4"), NEVER);
+    assert_int_equal(result_of("berta", "hunter3"), DONE);
+    outcome = users_delete(path, false, "anna");
+    assert_int_equal(outcome.exit_status, EX_NOUSER);
+    expect_changed(users_delete(path, false, "berta"));
+    expect_content("", "");
+    outcome = users_delete(path, false, "berta");
+    assert_int_equal(outcome.exit_status, EX_NOUSER);
+    unlink(path);
+    outcome = users_delete(path, false, "berta");
+    assert_int_equal(outcome.result, LATER);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+static void test_other_lines_stay(void **state)
+{
+    (void)state;
+    put("# first\n\n berta:! \nanna:!\n# last");
+    expect_changed(users_put(path, false, "anna", "hunter2"));
+    expect_content("# first\n\n berta:! \nanna:$", "\n# last");
+    assert_int_equal(result_of("anna", "hunter2"), DONE);
+    expect_changed(users_put(path, false, "carla", "hunter3"));
+    assert_int_equal(result_of("carla", "hunter3"), DONE);
+    expect_changed(users_delete(path, false, "carla"));
+    expect_changed(users_delete(path, false, "anna"));
+    expect_content("# first\n\n berta:! \n# last\n", "");
+}
+
+static void test_a_file_with_a_fault_stays_as_it_was(void **state)
+{
+    (void)state;
+    static const char text[] = "anna:!\nberta:hunter2\n";
+    put(text);
+    struct outcome outcome = users_put(path, false, "anna", "hunter2");
+    assert_int_equal(outcome.exit_status, EX_CONFIG);
+    assert_non_null(strstr(outcome.reason, "/users:2: behind the name no hash"));
+    expect_content(text, "");
+    put_bytes("anna:!\0\n", 8, 0600);
+    outcome = users_delete(path, false, "anna");
+    assert_int_equal(outcome.exit_status, EX_CONFIG);
+    assert_non_null(strstr(outcome.reason, "/users:1: the line holds a NUL byte"));
+}
+
+static void test_mode_that_was_too_wide_is_mended(void **state)
+{
+    (void)state;
+    put_bytes("anna:!\n", 7, 0666);
+    struct outcome outcome = users_put(path, false, "anna", "hunter2");
+    assert_true(outcome_good(&outcome));
+    assert_int_equal(mode_of_file() & ~(mode_t)S_IRGRP, 0600);
+    assert_int_equal(result_of("anna", "hunter2"), DONE);
+    char target[sizeof path + 8];
+    snprintf(target, sizeof target, "%s.real", path);
+    assert_int_equal(rename(path, target), 0);
+    assert_int_equal(symlink(target, path), 0);
+    outcome = users_put(path, false, "anna", "hunter3");
+    assert_int_equal(outcome.result, LATER);
+    unlink(target);
+}
+
+/* ---- passwords on standard input ---- */
+
+static struct outcome hear(const char *text, size_t length, struct buffer *password)
+{
+    int ends[2], old = dup(STDIN_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+    assert_true(file_write(ends[1], text, length));
+    close(ends[0]);
+    close(ends[1]);
+    struct outcome outcome = password_read(true, password);
+    assert_int_equal(dup2(old, STDIN_FILENO), STDIN_FILENO);
+    close(old);
+    return outcome;
+}
+
+static void expect_heard(const char *text, const char *right)
+{
+    struct buffer password = {0};
+    struct outcome outcome = hear(text, strlen(text), &password);
+    if (!outcome_good(&outcome))
+        print_error("%s\n", outcome.reason);
+    assert_true(outcome_good(&outcome));
+    assert_string_equal(buffer_text(&password), right);
+    buffer_wipe(&password);
+}
+
+static void expect_unheard(const char *text, size_t length, int status, const char *words)
+{
+    struct buffer password = {0};
+    struct outcome outcome = hear(text, length, &password);
+    if (!strstr(outcome.reason, words))
+        print_error("\"%s\" is not in: %s\n", words, outcome.reason);
+    assert_int_equal(outcome.exit_status, status);
+    assert_non_null(strstr(outcome.reason, words));
+    assert_null(strstr(outcome.reason, "hunter"));
+    buffer_wipe(&password);
+}
+
+#define UNHEARD(text, status, words) expect_unheard(text, sizeof text - 1, status, words)
+
+static void test_passwords_from_a_pipe(void **state)
+{
+    (void)state;
+    expect_heard("hunter2\nmore\n", "hunter2");
+    expect_heard("hunter2\r\n", "hunter2");
+    expect_heard(" hunter 2 ", " hunter 2 ");
+    expect_heard("\xEF\xAC\x81sh\n", "fish");
+    UNHEARD("", EX_NOINPUT, "there is no password");
+    UNHEARD("\n", EX_DATAERR, "empty");
+    UNHEARD("\xC2\xAD\n", EX_DATAERR, "empty"); /* a soft hyphen, which is mapped to nothing */
+    UNHEARD("hunter\0"
+            "2\n",
+            EX_DATAERR, "control character");
+    UNHEARD("hunter\t2\n", EX_DATAERR, "control character");
+    UNHEARD("hunter\x1B[A\n", EX_DATAERR, "control character");
+    UNHEARD("hunter\xFF\n", EX_DATAERR, "UTF-8");
+    UNHEARD("hunter\xF0\x9F\xA6\x8A\n", EX_DATAERR, "Unicode 3.2"); /* a fox, of Unicode 9 */
+    char text[3000];
+    memset(text, 'x', sizeof text);
+    text[511] = '\n';
+    char right[512];
+    memset(right, 'x', 511);
+    right[511] = '\0';
+    expect_heard(text, right);
+    unlink(path);
+    struct outcome outcome = users_put(path, false, "anna", right);
+    assert_true(outcome_good(&outcome));
+    assert_int_equal(result_of("anna", right), DONE);
+    right[510] = 'y';
+    assert_int_equal(result_of("anna", right), NEVER);
+    text[511] = 'x';
+    text[512] = '\n';
+    expect_unheard(text, 513, EX_DATAERR, "more than 511 bytes");
+    expect_unheard(text + 600, 2400, EX_DATAERR, "more than 511 bytes");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,6 +632,11 @@ int main(void)
         cmocka_unit_test(test_owner_and_group),
         cmocka_unit_test(test_missing_file_and_folder),
         cmocka_unit_test(test_file_as_a_book),
+        cmocka_unit_test(test_users_are_put_in_and_taken_out),
+        cmocka_unit_test(test_other_lines_stay),
+        cmocka_unit_test(test_a_file_with_a_fault_stays_as_it_was),
+        cmocka_unit_test(test_mode_that_was_too_wide_is_mended),
+        cmocka_unit_test(test_passwords_from_a_pipe),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
