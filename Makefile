@@ -21,11 +21,17 @@ AR         = ar
 PKG_CONFIG = pkg-config
 CFLAGS     = -O2 -g
 SANITIZE   =
+# FUZZ=1 builds with clang, for the targets in tests/fuzz alone.
+FUZZ       =
 # V=1 shows whole commands.
 V          =
 QUIET      = $(if $(V),,@)
 SAY        = @$(if $(V),:,echo)
-BUILD      = $(if $(SANITIZE),build/sanitize,build)
+BUILD      = $(if $(FUZZ),build/fuzz,$(if $(SANITIZE),build/sanitize,build))
+
+ifneq ($(FUZZ),)
+  CC := clang
+endif
 
 # --- Libraries: found here, or the build stops and names the Debian package ----------------------
 
@@ -60,7 +66,10 @@ ifneq ($(filter-out clean uninstall dist format,$(or $(MAKECMDGOALS),all)),)
   LISTEN_LIBS := $(RUN_LIBS) $(shell $(PKG_CONFIG) --libs libxcrypt)
   LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags gnutls libgsasl inih libidn2 libseccomp)
 
-  ifeq ($(SANITIZE),)
+  ifneq ($(FUZZ),)
+    HARDEN := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+              -fno-omit-frame-pointer
+  else ifeq ($(SANITIZE),)
     HARDEN := -U_FORTIFY_SOURCE $(or $(call option,-D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2) \
               $(call option,-fstack-protector-strong) $(call option,-fstack-clash-protection) \
               $(call option,-fcf-protection)
@@ -97,6 +106,7 @@ PROGRAMS := $(BUILD)/postrider $(BUILD)/postrider-run $(BUILD)/postrider-local
 NAMES    := $(addprefix $(BUILD)/,sendmail mailq newaliases)
 ARCHIVE  := $(BUILD)/modules.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 MANUALS  := $(sort $(wildcard man/*.[1-8]))
 SANITIZER := $(if $(SANITIZE),$(BUILD)/object/tests/sanitize.o)
 object    = $(patsubst %.c,$(BUILD)/object/%.o,$(1))
@@ -144,12 +154,26 @@ $(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(SANITIZER) $(ARCHIVE)
 
 units: $(UNITS)
 
--include $(patsubst %.o,%.d,$(call object,$(SOURCES) $(wildcard tests/unit/*.c)))
+$(BUILD)/fuzz_%: $(BUILD)/object/tests/fuzz/fuzz_%.o $(ARCHIVE)
+	$(SAY) 'link    $@'
+	$(QUIET)$(LINK) -fsanitize=fuzzer -o $@ $^ $(RUN_LIBS)
+
+# With FUZZ=1.
+fuzzers: $(FUZZERS)
+
+-include $(patsubst %.o,%.d,$(call object,$(SOURCES) $(wildcard tests/unit/*.c tests/fuzz/*.c)))
 
 # --- Using it ------------------------------------------------------------------------------------
 
 check:
 	@tests/run
+
+# Looks for new inputs that break a parser's promises, each target for so many seconds; what it has
+# learned stays in build/fuzz/corpus for the next time.
+SECONDS = 60
+fuzz:
+	@$(MAKE) FUZZ=1 fuzzers
+	@python3 tests/fuzz/run.py --seconds $(SECONDS)
 
 demo: all
 	@contrib/demo.sh
@@ -192,11 +216,11 @@ dist:
 	@cat build/$(DIST).tar.gz.sha256
 
 format:
-	clang-format -i src/*/*.[ch] tests/unit/*.[ch]
+	clang-format -i src/*/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]
 
 clean:
 	rm -rf build
 
-.PHONY: all units check demo install uninstall dist format clean always
+.PHONY: all units check fuzz fuzzers demo install uninstall dist format clean always
 .DELETE_ON_ERROR:
 .SECONDARY:

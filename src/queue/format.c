@@ -121,16 +121,21 @@ static bool read_line(const char *key, const char *value, struct envelope *envel
     return false;
 }
 
+/* The line as format_seal makes it, to the byte: where the rest begins is counted from its length.
+ */
 static bool read_seal(const char *text, struct seal *seal)
 {
     char flags[3] = "";
-    int length = 0;
-    if (sscanf(text, "size %20" SCNu64 " crc %8" SCNx32 " flags %2[-8L]\n%n", &seal->size,
-               &seal->checksum, flags, &length) != 3)
+    if (sscanf(text, "size %20" SCNu64 " crc %8" SCNx32 " flags %2[-8L]", &seal->size,
+               &seal->checksum, flags) != 3)
         return false;
     seal->eight_bit = flags[0] == '8';
     seal->not_8bit = flags[1] == 'L';
-    return text[length] == '\0';
+    struct buffer made = {0};
+    format_seal(seal, &made);
+    bool good = strcmp(made.data + strlen(magic), text) == 0;
+    buffer_free(&made);
+    return good;
 }
 
 /* Takes the LF off; false when there is none. */

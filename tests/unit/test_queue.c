@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -21,6 +22,7 @@
 #include "base/file.h"
 #include "queue/draft.h"
 #include "queue/hop.h"
+#include "queue/format.h"
 #include "queue/journal.h"
 #include "queue/letter.h"
 #include "queue/list.h"
@@ -136,6 +138,56 @@ static void test_flags(void **state)
     assert_int_equal(open_letter(id, LETTER_LOOK, &letter), LETTER_OPENED);
     assert_true(letter.not_8bit && letter.eight_bit);
     letter_close(&letter);
+}
+
+/* Whether this is a queue file, its second line being so. */
+static bool is_read(const char *second)
+{
+    struct buffer text = {0};
+    buffer_format(&text, "postrider 1\n%s\ntime 1\nuser 0 \nfrom <>\nto <root>\n\nx\n", second);
+    int fd = memfd_create("letter", MFD_CLOEXEC);
+    assert_true(fd >= 0 && file_write(fd, text.data, text.length) && lseek(fd, 0, SEEK_SET) == 0);
+    struct input input = {.fd = fd};
+    struct seal seal;
+    struct envelope envelope;
+    off_t start;
+    struct outcome outcome = format_read(&input, &seal, &envelope, &start);
+    if (outcome_good(&outcome))
+        assert_int_equal(start, text.length - 2);
+    else
+        assert_string_equal(outcome.reason, "its second line is damaged");
+    envelope_free(&envelope);
+    input_free(&input);
+    close(fd);
+    buffer_free(&text);
+    return outcome_good(&outcome);
+}
+
+static void test_damaged_second_line(void **state)
+{
+    (void)state;
+    assert_true(is_read("size 00000000000000000002 crc 1a2b3c4d flags --"));
+    assert_true(is_read("size 00000000000000000002 crc 1a2b3c4d flags 8L"));
+    static const char *const damaged[] = {
+        "size 2 crc 1a2b3c4d flags --",
+        "size 0000000000000000002 crc 1a2b3c4d flags --",
+        "size 000000000000000000002 crc 1a2b3c4d flags --",
+        "size 00000000000000000002 crc 1a2b3c4 flags --",
+        "size 00000000000000000002 crc 1a2b3c4d flags -",
+        "size 00000000000000000002 crc 1a2b3c4d flags ---",
+        "size                    2 crc 1a2b3c4d flags --",
+        "size +0000000000000000002 crc 1a2b3c4d flags --",
+        "size -0000000000000000002 crc 1a2b3c4d flags --",
+        "size 00000000000000000002 crc 1A2B3C4D flags --",
+        "size 00000000000000000002 crc 0x1a2b3c flags --",
+        "size 00000000000000000002 crc -a2b3c4d flags --",
+        "size 00000000000000000002\tcrc 1a2b3c4d flags --",
+        "size 00000000000000000002 crc 1a2b3c4d flags L8",
+        "size 99999999999999999999 crc 1a2b3c4d flags --",
+    };
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++)
+        if (is_read(damaged[i]))
+            fail_msg("it was taken: %s", damaged[i]);
 }
 
 static void test_limit_leaves_nothing(void **state)
@@ -569,6 +621,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_QUEUE(test_round_trip),
         IN_QUEUE(test_flags),
+        cmocka_unit_test(test_damaged_second_line),
         IN_QUEUE(test_limit_leaves_nothing),
         IN_QUEUE(test_given_id_is_made_once),
         IN_QUEUE(test_lock),

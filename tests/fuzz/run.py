@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+"""Runs the fuzz targets that `make FUZZ=1 fuzzers` has built, each over its own seeds.
+
+tests/fuzz/run.py --runs N [TARGET...]      so many inputs, the same ones each time
+tests/fuzz/run.py --seconds N [TARGET...]   for so long, from where the last time ended
+
+A target that breaks a promise leaves its input in build/fuzz/found; the exit status is 1 then.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BUILD = REPOSITORY / "build" / "fuzz"
+SEEDS = REPOSITORY / "tests" / "fuzz" / "corpus"
+FOUND = BUILD / "found"
+
+
+def targets():
+    return sorted(path.stem[len("fuzz_"):] for path in SEEDS.parent.glob("fuzz_*.c"))
+
+
+def run(target, limits, keep):
+    """Its exit status and what it printed."""
+    learned = BUILD / "corpus" / target
+    if not keep:
+        shutil.rmtree(learned, ignore_errors=True)
+    learned.mkdir(parents=True, exist_ok=True)
+    FOUND.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [BUILD / f"fuzz_{target}", *limits, "-timeout=20", "-rss_limit_mb=1024",
+         f"-artifact_prefix={FOUND}/{target}-", learned, SEEDS / target],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        # Files are named by where they are: the settings have a place to count from.
+        env={**os.environ, "XDG_STATE_HOME": str(BUILD / "state"), "TZ": "UTC"},
+    )
+    return done.returncode, done.stdout.decode("utf-8", "backslashreplace")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument("--runs", type=int)
+    how.add_argument("--seconds", type=int)
+    parser.add_argument("target", nargs="*", choices=[*targets(), []])
+    options = parser.parse_args()
+    if options.runs:
+        limits = [f"-runs={options.runs}", "-seed=1"]
+    else:
+        limits = [f"-max_total_time={options.seconds}"]
+    bad = 0
+    for target in options.target or targets():
+        status, output = run(target, limits, keep=not options.runs)
+        lines = output.splitlines()
+        print(f"{'ok' if status == 0 else 'BROKEN'} {target}: {lines[-1] if lines else ''}",
+              flush=True)
+        if status:
+            bad += 1
+            print("\n".join(lines[-60:]), flush=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
