@@ -26,6 +26,7 @@
 #define REFER       BIT(13) /* 2 */
 #define TRUNCATE    BIT(14) /* 3 */
 #define IOCTL_DEV   BIT(15) /* 5 */
+#define OWNING      (READ_FILE | READ_DIR | WRITE_FILE | REMOVE_FILE | MAKE_REG | REFER | TRUNCATE)
 /* Of sockets: 4. */
 #define BIND_TCP    BIT(0)
 #define CONNECT_TCP BIT(1)
@@ -110,6 +111,8 @@ struct outcome landlock_enter(const struct landlock *limits)
     struct outcome outcome = allow_all(fd, limits->readable, READ_FILE | READ_DIR, false);
     if (outcome_good(&outcome))
         outcome = allow_all(fd, limits->writable, writing, true);
+    if (outcome_good(&outcome))
+        outcome = allow_all(fd, limits->own, OWNING & rules.files, true);
     if (outcome_good(&outcome) && syscall(SYS_landlock_restrict_self, fd, 0) < 0)
         outcome = outcome_errno(errno, "cannot enter the sandbox");
     file_close(&fd);

@@ -14,7 +14,8 @@
 struct landlock {
     const struct texts *readable; /* files, or folders with all below them; missing ones are not */
     const struct texts *writable; /* folders in which files are made and written, and not read */
-    bool removing;                /* names may be taken out of these as well */
+    const struct texts *own;      /* folders whose files may be read, changed and removed */
+    bool removing;                /* names may be taken out of the writable ones */
     bool connecting;              /* TCP connections may be made */
 };
 

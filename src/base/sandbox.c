@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <pwd.h>
 #include <seccomp.h>
@@ -87,11 +88,14 @@ static const char *const hostile[] = {
     "stime", "adjtimex", "clock_adjtime", "clock_adjtime64", "quotactl", "syslog", "mknod",
     "mknodat"};
 
-/* A call that is allowed when (argument & mask) == value; several lines are as many ways. */
+/* A call that is allowed when (argument & mask) == value, for both; several lines are several ways.
+ */
 struct way {
     const char *name;
-    unsigned argument;
-    uint64_t mask, value;
+    struct condition {
+        unsigned argument;
+        uint64_t mask, value; /* a mask of 0: none */
+    } when[2];
 };
 
 #define INT      0xffffffffu /* the kernel looks at no more of an int */
@@ -99,41 +103,50 @@ struct way {
 #define UNNAMED  (O_TMPFILE & ~O_DIRECTORY)
 #define ANY_MODE 07777
 
-static const struct way ways[] = {{"open", 1, OPENING | UNNAMED, O_RDONLY},
-                                  {"openat", 2, OPENING | UNNAMED, O_RDONLY},
+static const struct way ways[] = {{"open", {{1, OPENING | UNNAMED, O_RDONLY}}},
+                                  {"openat", {{2, OPENING | UNNAMED, O_RDONLY}}},
                                   /* Nothing becomes code. */
-                                  {"mmap", 2, PROT_EXEC, 0},
-                                  {"mmap2", 2, PROT_EXEC, 0},
-                                  {"mprotect", 2, PROT_EXEC, 0},
-                                  {"fcntl", 1, INT, F_GETFD},
-                                  {"fcntl", 1, INT, F_SETFD},
-                                  {"fcntl", 1, INT, F_GETFL},
-                                  {"fcntl", 1, INT, F_SETFL},
-                                  {"fcntl", 1, INT, F_DUPFD_CLOEXEC},
-                                  {"fcntl", 1, INT, F_GETLK},
-                                  {"fcntl", 1, INT, F_SETLK},
-                                  {"fcntl", 1, INT, F_SETLKW},
-                                  {"fcntl", 1, INT, F_OFD_GETLK},
-                                  {"fcntl", 1, INT, F_OFD_SETLK},
-                                  {"fcntl", 1, INT, F_OFD_SETLKW},
-                                  {"ioctl", 1, INT, FIONREAD},
-                                  {"ioctl", 1, INT, TCGETS},
+                                  {"mmap", {{2, PROT_EXEC, 0}}},
+                                  {"mmap2", {{2, PROT_EXEC, 0}}},
+                                  {"mprotect", {{2, PROT_EXEC, 0}}},
+                                  {"fcntl", {{1, INT, F_GETFD}}},
+                                  {"fcntl", {{1, INT, F_SETFD}}},
+                                  {"fcntl", {{1, INT, F_GETFL}}},
+                                  {"fcntl", {{1, INT, F_SETFL}}},
+                                  {"fcntl", {{1, INT, F_DUPFD_CLOEXEC}}},
+                                  {"fcntl", {{1, INT, F_GETLK}}},
+                                  {"fcntl", {{1, INT, F_SETLK}}},
+                                  {"fcntl", {{1, INT, F_SETLKW}}},
+                                  {"fcntl", {{1, INT, F_OFD_GETLK}}},
+                                  {"fcntl", {{1, INT, F_OFD_SETLK}}},
+                                  {"fcntl", {{1, INT, F_OFD_SETLKW}}},
+                                  {"ioctl", {{1, INT, FIONREAD}}},
+                                  {"ioctl", {{1, INT, TCGETS}}},
                                   /* Limits are asked for, never set. */
-                                  {"prlimit64", 2, UINT64_MAX, 0}};
+                                  {"prlimit64", {{2, UINT64_MAX, 0}}}};
 
 /* New files: without a name that they get by a link, or with one that was free. */
 static const struct way ways_of_making[] = {
-    {"openat", 2, OPENING | UNNAMED, O_WRONLY | UNNAMED},
-    {"openat", 2, OPENING | UNNAMED, O_WRONLY | O_CREAT | O_EXCL},
-    {"linkat", 0, 0, 0},
-    {"fchmod", 1, ANY_MODE & ~0640, 0}};
+    {"openat", {{2, OPENING | UNNAMED, O_WRONLY | UNNAMED}}},
+    {"openat", {{2, OPENING | UNNAMED, O_WRONLY | O_CREAT | O_EXCL}}},
+    {"linkat", {{0, 0, 0}}},
+    {"fchmod", {{1, ANY_MODE & ~0640, 0}}}};
 
-static const struct way ways_of_removing[] = {{"unlinkat", 2, INT, 0}};
+static const struct way ways_of_removing[] = {{"unlinkat", {{2, INT, 0}}}};
 
-static const struct way ways_of_local_sockets[] = {{"socket", 0, INT, AF_UNIX}};
+static const struct way ways_of_local_sockets[] = {{"socket", {{0, INT, AF_UNIX}}}};
 
+/* Which addresses this machine has is asked over netlink, bound to nothing. */
 static const struct way ways_of_internet[] = {
-    {"socket", 0, INT, AF_INET}, {"socket", 0, INT, AF_INET6}, {"connect", 0, 0, 0}};
+    {"socket", {{0, INT, AF_INET}}},
+    {"socket", {{0, INT, AF_INET6}}},
+    {"socket", {{0, INT, AF_NETLINK}, {2, INT, NETLINK_ROUTE}}},
+    {"bind", {{0, 0, 0}}},
+    {"connect", {{0, 0, 0}}}};
+
+/* What Landlock keeps within one's own folders. */
+static const char *const of_own[] = {"open",      "openat",    "unlinkat",         "renameat",
+                                     "renameat2", "utimensat", "utimensat_time64", "fallocate"};
 
 struct filter {
     scmp_filter_ctx context;
@@ -141,13 +154,12 @@ struct filter {
 };
 
 static void add(struct filter *filter, uint32_t action, const char *name,
-                const struct scmp_arg_cmp *condition)
+                const struct scmp_arg_cmp *conditions, unsigned count)
 {
     int number = seccomp_syscall_resolve_name(name);
     if (filter->error || number == __NR_SCMP_ERROR)
         return;
-    int error =
-        seccomp_rule_add_array(filter->context, action, number, condition ? 1 : 0, condition);
+    int error = seccomp_rule_add_array(filter->context, action, number, count, conditions);
     /* EDOM: this architecture has no such call. */
     if (error != 0 && error != -EDOM)
         filter->error = error;
@@ -156,21 +168,27 @@ static void add(struct filter *filter, uint32_t action, const char *name,
 static void add_all(struct filter *filter, uint32_t action, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        add(filter, action, names[i], NULL);
+        add(filter, action, names[i], NULL, 0);
 }
 
 static void add_ways(struct filter *filter, const struct way *list, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct scmp_arg_cmp condition =
-            SCMP_CMP64(list[i].argument, SCMP_CMP_MASKED_EQ, list[i].mask, list[i].value);
-        add(filter, SCMP_ACT_ALLOW, list[i].name, list[i].mask ? &condition : NULL);
+        struct scmp_arg_cmp conditions[2];
+        unsigned used = 0;
+        for (size_t k = 0; k < COUNT(list[i].when); k++) {
+            const struct condition *at = &list[i].when[k];
+            if (at->mask)
+                conditions[used++] =
+                    SCMP_CMP64(at->argument, SCMP_CMP_MASKED_EQ, at->mask, at->value);
+        }
+        add(filter, SCMP_ACT_ALLOW, list[i].name, conditions, used);
     }
 }
 
 /* All that the list of calls depends on. */
 struct wishes {
-    bool making, removing, local_sockets, internet;
+    bool making, removing, owning, local_sockets, internet;
 };
 
 static void add_list(struct filter *filter, const struct wishes *wishes)
@@ -182,6 +200,8 @@ static void add_list(struct filter *filter, const struct wishes *wishes)
         add_ways(filter, ways_of_making, COUNT(ways_of_making));
     if (wishes->removing)
         add_ways(filter, ways_of_removing, COUNT(ways_of_removing));
+    if (wishes->owning)
+        add_all(filter, SCMP_ACT_ALLOW, of_own, COUNT(of_own));
     if (wishes->local_sockets) {
         add_all(filter, SCMP_ACT_ALLOW, of_local_sockets, COUNT(of_local_sockets));
         add_ways(filter, ways_of_local_sockets, COUNT(ways_of_local_sockets));
@@ -305,8 +325,7 @@ static void load_services(char *line)
     }
 }
 
-/* Nothing can be loaded in a sandbox. */
-static void load_all_services(void)
+void sandbox_load_services(void)
 {
     struct buffer line = {.limit = 4096};
     struct input input = {.fd = open("/etc/nsswitch.conf", O_RDONLY | O_CLOEXEC | O_NOCTTY)};
@@ -318,8 +337,6 @@ static void load_all_services(void)
     file_close(&input.fd);
     input_free(&input);
     buffer_free(&line);
-    /* What these load themselves, when they are asked for the first time. */
-    (void)getpwnam("no-such-user");
 }
 
 /* ---- entering ---- */
@@ -328,13 +345,16 @@ static struct wishes wishes_of(const struct sandbox *sandbox)
 {
     return (struct wishes){.making = sandbox->writable && sandbox->writable->count,
                            .removing = must_remove(sandbox->writable),
+                           .owning = sandbox->own && sandbox->own->count,
                            .local_sockets = sandbox->local_sockets,
                            .internet = sandbox->internet};
 }
 
 struct outcome sandbox_prepare(const struct sandbox *sandbox)
 {
-    load_all_services();
+    sandbox_load_services();
+    /* What they load themselves, when they are asked for the first time. */
+    (void)getpwnam("no-such-user");
     tzset();
     if (landlock_version() == 0)
         log_notice("this kernel has no Landlock: what hears peers is held by a filter of system "
@@ -348,6 +368,7 @@ struct outcome sandbox_enter(const struct sandbox *sandbox)
     const struct wishes wishes = wishes_of(sandbox);
     const struct landlock limits = {.readable = sandbox->readable,
                                     .writable = sandbox->writable,
+                                    .own = sandbox->own,
                                     .removing = wishes.removing,
                                     .connecting = wishes.internet};
     struct outcome outcome = make_program(&wishes);

@@ -17,6 +17,9 @@ struct sandbox {
     /* Folders in which new files may be made and written: none that is there can be opened, removed
      * or written over. NULL: none. */
     const struct texts *writable;
+    /* Folders whose files it may read, write, rename and remove, the folders in them included.
+     * NULL: none. */
+    const struct texts *own;
     bool local_sockets; /* sockets of this machine: the log, services that know users */
     bool internet;      /* connections and datagrams to anywhere, such as DNS */
 };
@@ -27,10 +30,12 @@ struct sandbox {
  * too long than too short, but no folder of ours, of queued mail or of mailboxes is on it.
  */
 void sandbox_add_system(struct texts *readable);
+/* Loads the services that know users and hosts: in a sandbox nothing can be loaded. */
+void sandbox_load_services(void);
 /*
- * By the parent of those that enter such a sandbox: what they could not load any more is loaded,
- * the filter that they are to share is made, and a kernel without Landlock is told of in the log.
- * Without it entering works too, but costs each of them a millisecond and 250 KB.
+ * By a parent of many that enter such a sandbox: loads services, makes the filter that they are to
+ * share, and tells the log when this kernel has no Landlock. Without it entering works too, but
+ * costs each of them a millisecond and 250 KB.
  */
 struct outcome sandbox_prepare(const struct sandbox *sandbox);
 /*

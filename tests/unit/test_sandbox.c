@@ -9,6 +9,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/netlink.h>
 #include <netdb.h>
 #include <pwd.h>
 #include <sched.h>
@@ -182,7 +184,7 @@ static void read_what_may_be_read(void)
     MUST(strcmp(buffer_text(&content), "for all\n") == 0);
 }
 
-static void open_what_is_closed(void)
+static void open_outside(void)
 {
     MUST(open(secret, O_RDONLY | O_CLOEXEC) < 0 && errno == EACCES);
     MUST(open("/etc/shadow", O_RDONLY | O_CLOEXEC) < 0 && errno == EACCES);
@@ -209,7 +211,7 @@ static void test_only_what_is_named_can_be_read(void **state)
 {
     (void)state;
     assert_int_equal(in_sandbox(&session, read_what_may_be_read), 0);
-    assert_int_equal(in_sandbox(&session, open_what_is_closed), 0);
+    assert_int_equal(in_sandbox(&session, open_outside), 0);
     assert_int_equal(in_sandbox(&session, change_what_is_readable), 0);
 }
 
@@ -320,6 +322,41 @@ static void test_a_missing_spool_is_an_error(void **state)
     (void)state;
     texts_add(&writables, "/nowhere/at/all");
     assert_int_equal(in_sandbox(&session, read_what_may_be_read), 2);
+}
+
+static void use_own_folder(void)
+{
+    int fd = openat(queue.spool, "old", O_RDWR | O_CLOEXEC);
+    MUST(fd >= 0 && file_write(fd, "x", 1) && ftruncate(fd, 0) == 0 && futimens(fd, NULL) == 0);
+    MUST(openat(queue.spool, "new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640) >= 0);
+    MUST(renameat(queue.spool, "new", queue.spool, "newer") == 0);
+    /* Between folders: from version 2 of Landlock on. */
+    if (landlock_version() >= 2)
+        MUST(renameat(queue.spool, "newer", queue.corrupt, "newer") == 0);
+    MUST(unlinkat(queue.spool, "old", 0) == 0);
+    MUST(openat(queue.spool, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) >= 0);
+    MUST(fallocate(openat(queue.journal, "a", O_WRONLY | O_CREAT | O_CLOEXEC, 0640), 0, 0, 10) ==
+         0);
+    open_outside();
+    REFUSED(open(readable, O_WRONLY | O_CLOEXEC));
+    REFUSED(unlink(readable));
+    REFUSED(renameat(AT_FDCWD, readable, queue.spool, "stolen"));
+    REFUSED(symlinkat(secret, queue.spool, "link"));
+}
+
+static void test_own_folders_are_as_free_as_before(void **state)
+{
+    (void)state;
+    struct texts folders = {0};
+    const char *const names[] = {"spool", "journal", "corrupt"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[80];
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        texts_add(&folders, path);
+    }
+    const struct sandbox runner = {.readable = &readables, .own = &folders};
+    assert_int_equal(in_sandbox(&runner, use_own_folder), 0);
+    texts_free(&folders);
 }
 
 /* ---- other programs and processes, other rights ---- */
@@ -616,7 +653,7 @@ static void test_each_version_is_asked_for_what_it_knows(void **state)
             MUST(asked[1] == (UINT64_C(1) << known[version].sockets) - 1);
             MUST(asked[2] == (UINT64_C(1) << known[version].scopes) - 1);
             commit_letter();
-            open_what_is_closed();
+            open_outside();
             _exit(0);
         }
         assert_int_equal(process_wait(pid), 0);
@@ -650,6 +687,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing_is_writable_unless_asked_for, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_missing_spool_is_an_error, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_own_folders_are_as_free_as_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_intruders_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_it_stays_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_data_stays_data, set_up, tear_down),
