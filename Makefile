@@ -102,7 +102,9 @@ LINK    = $(CC) $(HARDEN) $(CFLAGS) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(L
 SOURCES  := $(sort $(wildcard src/*/*.c))
 LOCAL    := $(sort $(wildcard src/local/*.c))
 MODULES  := $(filter-out $(wildcard src/*/main.c) $(LOCAL),$(SOURCES))
-PROGRAMS := $(BUILD)/postrider $(BUILD)/postrider-run $(BUILD)/postrider-local
+PROGRAMS := $(addprefix $(BUILD)/,postrider postrider-run postrider-listen postrider-local)
+# In LIBEXECDIR.
+HELPERS  := postrider-run postrider-listen postrider-local postrider-mailbox
 NAMES    := $(addprefix $(BUILD)/,sendmail mailq newaliases)
 ARCHIVE  := $(BUILD)/modules.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -120,6 +122,10 @@ $(BUILD)/postrider: $(call object,src/sendmail/main.c) $(SANITIZER) $(ARCHIVE)
 $(BUILD)/postrider-run: $(call object,src/run/main.c) $(SANITIZER) $(ARCHIVE)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^ $(RUN_LIBS)
+
+$(BUILD)/postrider-listen: $(call object,src/listen/main.c) $(SANITIZER) $(ARCHIVE)
+	$(SAY) 'link    $@'
+	$(QUIET)$(LINK) -o $@ $^ $(LISTEN_LIBS)
 
 $(BUILD)/postrider-local: $(call object,$(LOCAL)) $(SANITIZER)
 	$(SAY) 'link    $@'
@@ -184,8 +190,7 @@ install: all
 	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(LIBDIR) $(LIBEXECDIR) $(CONFDIR))
 	sh contrib/install-names.sh check "$(DESTDIR)" "$(SBINDIR)" "$(BINDIR)" "$(LIBDIR)" "$(FORCE)"
 	install -m 0755 $(BUILD)/postrider $(DESTDIR)$(SBINDIR)/postrider
-	install -m 0755 $(BUILD)/postrider-run $(BUILD)/postrider-local $(BUILD)/postrider-mailbox \
-	    $(DESTDIR)$(LIBEXECDIR)
+	install -m 0755 $(addprefix $(BUILD)/,$(HELPERS)) $(DESTDIR)$(LIBEXECDIR)
 	for page in $(MANUALS); do \
 	    install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
 	done
@@ -201,7 +206,7 @@ install: all
 uninstall:
 	sh contrib/install-names.sh uninstall "$(DESTDIR)" "$(SBINDIR)" "$(BINDIR)" "$(LIBDIR)" ""
 	rm -f $(DESTDIR)$(SBINDIR)/postrider
-	rm -f $(addprefix $(DESTDIR)$(LIBEXECDIR)/,postrider-run postrider-local postrider-mailbox)
+	rm -f $(addprefix $(DESTDIR)$(LIBEXECDIR)/,$(HELPERS))
 	-rmdir $(DESTDIR)$(LIBEXECDIR)
 	for page in $(MANUALS); do \
 	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \

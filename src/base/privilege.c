@@ -2,7 +2,11 @@
 #include "base/privilege.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 struct outcome privilege_drop_group(void)
@@ -13,6 +17,20 @@ struct outcome privilege_drop_group(void)
     gid_t real, effective, saved;
     if (getresgid(&real, &effective, &saved) < 0 || effective != gid || saved != gid)
         return outcome_errno(EPERM, "the group privilege does not go away");
+    return outcome_done();
+}
+
+struct outcome privilege_become(const char *name)
+{
+    const struct passwd *user = getpwnam(name);
+    if (!user || user->pw_uid == 0)
+        return outcome_refuse(EX_OSERR, "there is no user %s", name);
+    uid_t uid = user->pw_uid;
+    gid_t gid = user->pw_gid;
+    if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+        return outcome_refuse(EX_NOPERM, "cannot become user %s: %s", name, strerror(errno));
+    if (setuid(0) == 0 || geteuid() != uid || getegid() != gid)
+        return outcome_refuse(EX_OSERR, "root's rights do not go away");
     return outcome_done();
 }
 

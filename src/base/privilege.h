@@ -9,6 +9,11 @@
 
 /* Drops what a set-group-ID bit gave: all group ids are the real one from here on. */
 struct outcome privilege_drop_group(void);
+/*
+ * Becomes this user of the user table, with its group alone, and looks that root does not come
+ * back. EX_OSERR, EX_NOPERM.
+ */
+struct outcome privilege_become(const char *user);
 /* Whether the program got a group that its caller does not have. */
 bool privilege_has_group(void);
 /* Whether no_new_privs keeps set-ID bits from working. */

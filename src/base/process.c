@@ -60,6 +60,15 @@ void process_close_from(int first)
         close(fd);
 }
 
+void process_forget_files(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd <= 2; fd++)
+        if (null < 0 || dup2(null, fd) < 0)
+            close(fd);
+    process_close_from(3);
+}
+
 int process_wait(pid_t pid)
 {
     int status;

@@ -14,6 +14,8 @@
  * to their defaults, SIGPIPE and SIGXFSZ are ignored (writes say EPIPE, EFBIG instead), no core.
  */
 void process_settle(void);
+/* Standard input, output and error lead nowhere, and every other descriptor gets closed. */
+void process_forget_files(void);
 /* Every descriptor from this one on gets closed. */
 void process_close_from(int first);
 

@@ -55,21 +55,40 @@ bool network_parse(const char *text, struct network *network, const char **why)
     return ends_in_zeros(network);
 }
 
-bool network_has(const struct network *network, const struct sockaddr *address)
+/* The bytes of an address and its family, one that is mapped into IPv6 as what it is; NULL: it is
+ * no IP address. */
+static const unsigned char *bytes_of(const struct sockaddr *address, int *family)
 {
     const unsigned char *bytes = NULL;
-    int family = address->sa_family;
-    if (family == AF_INET) {
-        bytes = (const void *)&((const struct sockaddr_in *)(const void *)address)->sin_addr;
-    } else if (family == AF_INET6) {
+    *family = address->sa_family;
+    if (*family == AF_INET)
+        return (const void *)&((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    if (*family == AF_INET6) {
         bytes = (const void *)&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
         if (memcmp(bytes, mapped, sizeof mapped) == 0) {
             bytes += sizeof mapped;
-            family = AF_INET;
+            *family = AF_INET;
         }
     }
+    return bytes;
+}
+
+bool network_has(const struct network *network, const struct sockaddr *address)
+{
+    int family;
+    const unsigned char *bytes = bytes_of(address, &family);
     return bytes && family == network->family &&
            starts_same(bytes, network->address, network->bits);
+}
+
+void network_format_literal(const struct sockaddr *address, struct buffer *text)
+{
+    int family;
+    char plain[INET6_ADDRSTRLEN] = "unknown";
+    const unsigned char *bytes = bytes_of(address, &family);
+    if (bytes)
+        (void)inet_ntop(family, bytes, plain, sizeof plain);
+    buffer_format(text, family == AF_INET6 ? "[IPv6:%s]" : "[%s]", plain);
 }
 
 bool networks_have(const struct texts *networks, const struct sockaddr *address)

@@ -20,5 +20,8 @@ bool network_parse(const char *text, struct network *network, const char **why);
 bool network_has(const struct network *network, const struct sockaddr *address);
 /* Whether the address is in one of the ranges, each in the form of network_parse. */
 bool networks_have(const struct texts *networks, const struct sockaddr *address);
+/* As an address literal, "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 4.1.3), behind the buffer.
+ */
+void network_format_literal(const struct sockaddr *address, struct buffer *text);
 
 #endif

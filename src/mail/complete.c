@@ -268,7 +268,7 @@ static void append_clean(struct buffer *text, const char *words)
     }
 }
 
-static void add_received(struct header *header, const struct completion *completion)
+void complete_received(struct header *header, const struct completion *completion)
 {
     const char *from = completion->received_from;
     struct buffer body = {0};
@@ -294,6 +294,15 @@ static void add_received(struct header *header, const struct completion *complet
         buffer_append_text(&body, completion->protocol ? " id " : "id ");
         append_clean(&body, completion->id);
     }
+    if (completion->received_for) {
+        buffer_append_text(&body, "\n\tfor <");
+        append_clean(&body, completion->received_for);
+        buffer_append_byte(&body, '>');
+    }
+    if (completion->received_tls) {
+        buffer_append_text(&body, "\n\t");
+        append_clean(&body, completion->received_tls);
+    }
     buffer_append_text(&body, ";\n\t");
     date_format(completion->now, &body);
     header_insert(header, 0, "Received", buffer_text(&body));
@@ -317,5 +326,5 @@ void complete_header(struct header *header, const struct completion *completion)
         header_insert(header, 0, "X-Authentication-Warning", buffer_text(&body));
         buffer_free(&body);
     }
-    add_received(header, completion);
+    complete_received(header, completion);
 }

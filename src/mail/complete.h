@@ -34,8 +34,10 @@ struct completion {
      * with '(', a comment behind the "by" clause, such as "(from userid 1000)"; NULL: neither.
      */
     const char *received_from;
-    const char *protocol; /* "local", "ESMTPSA", ... behind "with"; RFC 3848; NULL: none */
-    const char *id;       /* queue id for Received and Message-ID */
+    const char *received_tls; /* its tls clause (RFC 8314 4.3); NULL: none */
+    const char *received_for; /* the only recipient, for Received; NULL: left out */
+    const char *protocol;     /* "local", "ESMTPSA", ... behind "with"; RFC 3848; NULL: none */
+    const char *id;           /* queue id for Received and Message-ID */
     const struct masquerade *masquerade; /* for From and Sender; NULL: none */
     time_t now;
 };
@@ -46,5 +48,7 @@ struct completion {
  * Resent-From and Resent-Sender that are masqueraded.
  */
 void complete_header(struct header *header, const struct completion *completion);
+/* No more than the Received field on top, as for a message from another server. */
+void complete_received(struct header *header, const struct completion *completion);
 
 #endif

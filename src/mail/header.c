@@ -209,3 +209,17 @@ void header_free(struct header *header)
     free(header->fields);
     *header = (struct header){0};
 }
+
+char *header_words(const struct header *header, const char *name)
+{
+    size_t at = header_find(header, name, 0);
+    if (at == header->count)
+        return NULL;
+    const char *body = field_body(&header->fields[at]);
+    char *copy = memory_copy(body, strlen(body));
+    text_tame(copy, strlen(copy));
+    const char *trimmed = text_trim(copy);
+    char *words = memory_copy(trimmed, strlen(trimmed));
+    free(copy);
+    return words;
+}

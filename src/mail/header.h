@@ -38,6 +38,9 @@ size_t header_find(const struct header *header, const char *name, size_t from);
 /* Everything behind the colon, folds and all. */
 const char *field_body(const struct field *field);
 bool field_is(const struct field *field, const char *name);
+/* What the first field of this name says, trimmed and fit for a log; NULL: there is none. The
+ * caller frees. */
+char *header_words(const struct header *header, const char *name);
 /* Whether a NUL byte hides the rest of the field from whoever reads it as a string. */
 bool field_has_nul(const struct field *field);
 /* Puts a field in at an index; name and body without line ends (the body may hold "\n " folds). */

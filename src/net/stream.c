@@ -13,7 +13,7 @@
 
 void stream_open(struct stream *stream, int fd)
 {
-    *stream = (struct stream){.fd = fd, .deadline = clock_ms()};
+    *stream = (struct stream){.fd = fd, .watch = -1, .deadline = clock_ms()};
     stream->data = memory_get(STREAM_HELD);
 }
 
@@ -75,17 +75,25 @@ static bool take_in(struct stream *stream)
 /* Waits for the events; false, with the error kept, at the deadline. */
 static bool wait_for(struct stream *stream, short events)
 {
-    struct pollfd wanted = {.fd = stream->fd, .events = events};
+    /* What is being said is said to its end. */
+    int watch = events & POLLOUT ? -1 : stream->watch;
+    struct pollfd wanted[] = {{.fd = stream->fd, .events = events},
+                              {.fd = watch, .events = POLLIN}};
     int64_t left = stream->deadline - clock_ms();
     if (left <= 0) {
         keep_error(stream, ETIMEDOUT);
         return false;
     }
-    int count = poll(&wanted, 1, left > 60000 ? 60000 : (int)left);
-    if (count >= 0 || errno == EINTR)
-        return true;
-    keep_error(stream, errno);
-    return false;
+    int count = poll(wanted, 2, left > 60000 ? 60000 : (int)left);
+    if (count < 0 && errno != EINTR) {
+        keep_error(stream, errno);
+        return false;
+    }
+    if (count > 0 && !wanted[0].revents && wanted[1].revents) {
+        keep_error(stream, ECANCELED);
+        return false;
+    }
+    return true;
 }
 
 /* What TLS wants before it can go on may be the other direction. */
@@ -143,6 +151,22 @@ bool stream_line(struct stream *stream, struct buffer *line)
     }
 }
 
+bool stream_block(struct stream *stream, const char **data, size_t *length)
+{
+    while (stream->start == stream->end)
+        if (stream->ended ||
+            (!take_in(stream) && !stream->ended && !wait_for(stream, direction(stream, POLLIN))))
+            return false;
+    *data = stream->data + stream->start;
+    *length = stream->end - stream->start;
+    return true;
+}
+
+void stream_skip(struct stream *stream, size_t length)
+{
+    stream->start += length;
+}
+
 bool stream_waiting(struct stream *stream)
 {
     if (stream->start == stream->end)
@@ -171,5 +195,6 @@ void stream_close(struct stream *stream)
         file_close(&stream->fd);
         free(stream->data);
     }
-    *stream = (struct stream){.fd = -1, .ended = true, .broken = true, .error = stream->error};
+    *stream = (struct stream){
+        .fd = -1, .watch = -1, .ended = true, .broken = true, .error = stream->error};
 }

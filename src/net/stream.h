@@ -20,11 +20,13 @@ enum {
 /* Make it with stream_open. What went wrong first is kept: see stream_trouble. */
 struct stream {
     int fd;          /* non-blocking; owned */
+    int watch;       /* waiting to read ends, ECANCELED, once this can be read; -1: none */
     struct tls *tls; /* NULL: in clear; owned */
     int64_t deadline;
     bool ended;  /* nothing more will come */
     bool broken; /* nothing more can be written */
-    int error;   /* errno; 0 and ended: closed by the peer; ETIMEDOUT: the deadline */
+    int error; /* errno; 0 and ended: closed by the peer; ETIMEDOUT: the deadline; ECANCELED: .watch
+                */
     char *data;
     size_t start, end;
 };
@@ -41,6 +43,13 @@ bool stream_write(struct stream *stream, const void *data, size_t length);
  * line over the buffer's limit (then .failed is set in the buffer).
  */
 bool stream_line(struct stream *stream, struct buffer *line);
+/*
+ * What has come in and not been read yet, waiting until there is something; it belongs to the
+ * stream. False: the end, an error, the deadline.
+ */
+bool stream_block(struct stream *stream, const char **data, size_t *length);
+/* So many bytes of that are read now. */
+void stream_skip(struct stream *stream, size_t length);
 /* Whether bytes, or the peer's end, are there already; waits for nothing. */
 bool stream_waiting(struct stream *stream);
 /* Why reading or writing failed, LATER: "HOST closed the connection WHEN", with WHEN such as

@@ -21,12 +21,11 @@
 #include "config/paths.h"
 #include "queue/list.h"
 
-static const char mark[] = ".wake";
 static const char lock_name[] = "run.lock";
 
 /* ---- submitters ---- */
 
-static bool is_locked(const struct queue *queue)
+bool runner_is_at_work(const struct queue *queue)
 {
     int fd = openat(queue->root, lock_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
@@ -88,22 +87,24 @@ static void start_in_background(const char *config)
     if (fork() != 0)
         _exit(0);
     setsid();
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = 0; fd <= 2; fd++)
-        to_null(fd, null);
-    process_close_from(3);
+    process_forget_files();
     const char *const arguments[] = {"--background", NULL};
     become_runner(config, arguments);
 }
 
-void runner_wake(const struct queue *queue, const char *config)
+void runner_leave_mark(const struct queue *queue)
 {
     /* One that is there was left before the next look at the folder: it serves for us as well. */
-    int fd = openat(queue->spool, mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
+    int fd = openat(queue->spool, RUNNER_MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
     if (fd < 0 && errno != EEXIST)
         log_error("cannot leave a mark for the queue runner: %s", strerror(errno));
     file_close(&fd);
-    if (!is_locked(queue))
+}
+
+void runner_wake(const struct queue *queue, const char *config)
+{
+    runner_leave_mark(queue);
+    if (!runner_is_at_work(queue))
         start_in_background(config);
 }
 
@@ -187,12 +188,12 @@ void runner_unlock(int *fd)
 
 bool runner_take_mark(const struct queue *queue)
 {
-    return unlinkat(queue->spool, mark, 0) == 0;
+    return unlinkat(queue->spool, RUNNER_MARK, 0) == 0;
 }
 
 bool runner_has_mark(const struct queue *queue)
 {
-    return faccessat(queue->spool, mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    return faccessat(queue->spool, RUNNER_MARK, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* ---- traces ---- */

@@ -12,7 +12,15 @@
 #include "queue/list.h"
 #include "queue/queue.h"
 
+/* The mark, a file in spool/. */
+#define RUNNER_MARK ".wake"
+
 /* ---- for submitters ---- */
+
+/* After a commit, for those who may start no program: leaves the mark alone. */
+void runner_leave_mark(const struct queue *queue);
+/* Whether a runner is at work. */
+bool runner_is_at_work(const struct queue *queue);
 
 /*
  * After a commit: leaves the mark, and starts a runner in the background unless one is at work.

@@ -275,18 +275,11 @@ static void log_received(const struct submission *submission, const char *id, ui
     char *from = address_text(&envelope->sender);
     char *said = address_text(&submission->sender);
     char *to = address_text(&envelope->recipients[0].address);
-    const struct header *header = &submission->header;
-    size_t at = header_find(header, "Message-ID", 0);
-    char *message_id = NULL;
-    if (at < header->count) {
-        const char *body = field_body(&header->fields[at]);
-        message_id = memory_copy(body, strlen(body));
-        text_tame(message_id, strlen(message_id));
-    }
+    char *message_id = header_words(&submission->header, "Message-ID");
     log_event(id, "received", "from", *from ? from : "<>", "masquerades",
               strcmp(from, said) == 0 ? NULL : said, "to", envelope->count == 1 ? to : NULL,
               "nrcpt", envelope->count == 1 ? NULL : count, "size", bytes, "uid", uid, "user",
-              envelope->user, "message-id", message_id ? text_trim(message_id) : NULL, NULL);
+              envelope->user, "message-id", message_id, NULL);
     free(message_id);
     free(from);
     free(said);

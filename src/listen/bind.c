@@ -1,0 +1,260 @@
+/* Binding addresses (see bind.h). Knows nothing of who connects. */
+#include "listen/bind.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "config/host.h"
+
+enum {
+    PORT_SMTP = 25,
+    PORT_SUBMISSIONS = 465,
+    BACKLOG = 1024,
+    FIRST_INHERITED = 3,
+    MOST_INHERITED = 64
+};
+
+static struct door *add_door(struct doors *doors, int fd, size_t listener, const char *name)
+{
+    doors->items = memory_resize(doors->items, (doors->count + 1) * sizeof *doors->items);
+    struct door *door = &doors->items[doors->count++];
+    *door = (struct door){.fd = fd, .listener = listener, .name = memory_copy(name, strlen(name))};
+    return door;
+}
+
+/* ---- handed over ---- */
+
+int bind_inherited_count(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    uint64_t number, many;
+    if (!pid || !count || !text_to_number(pid, 1, INT32_MAX, &number) ||
+        (pid_t)number != getpid() || !text_to_number(count, 1, MOST_INHERITED, &many))
+        return 0;
+    return (int)many;
+}
+
+static unsigned port_of(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
+    if (address->ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port);
+    return 0;
+}
+
+/* Host and port of an address in the settings; the caller frees *host. NULL: every address. */
+static unsigned split(const struct listener *listener, const char *address, char **host)
+{
+    struct host parsed = {0};
+    const char *why;
+    uint64_t port = 0;
+    if (*address == '*')
+        (void)(address[1] && text_to_number(address + 2, 1, 65535, &port));
+    else if (host_parse(address, &parsed, &why))
+        port = parsed.port;
+    *host = parsed.name;
+    unsigned usual = listener->tls == TLS_IMPLICIT ? PORT_SUBMISSIONS : PORT_SMTP;
+    return port ? (unsigned)port : usual;
+}
+
+static size_t find_by_name(const struct settings *settings, const char *name)
+{
+    size_t at = 0;
+    while (at < settings->listener_count && strcmp(settings->listeners[at].name, name) != 0)
+        at++;
+    return at;
+}
+
+static size_t find_by_port(const struct settings *settings, unsigned port)
+{
+    for (size_t i = 0; i < settings->listener_count; i++)
+        for (size_t k = 0; k < settings->listeners[i].addresses.count; k++) {
+            char *host;
+            unsigned other =
+                split(&settings->listeners[i], settings->listeners[i].addresses.items[k], &host);
+            free(host);
+            if (other == port)
+                return i;
+        }
+    return settings->listener_count;
+}
+
+static struct outcome take_inherited(const struct settings *settings, int fd, const char *name,
+                                     struct doors *doors)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address, size = sizeof(int);
+    int listening = 0;
+    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening ||
+        fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return outcome_refuse(EX_CONFIG,
+                              "descriptor %d that was handed over is no listening socket", fd);
+    size_t listener = find_by_name(settings, name);
+    if (listener == settings->listener_count)
+        listener = find_by_port(settings, port_of(&address));
+    if (listener == settings->listener_count)
+        listener = 0;
+    add_door(doors, fd, listener, name)->inherited = true;
+    return outcome_done();
+}
+
+struct outcome bind_inherited(const struct settings *settings, struct doors *doors)
+{
+    int count = bind_inherited_count();
+    const char *given = getenv("LISTEN_FDNAMES");
+    char *names = memory_copy(given ? given : "", given ? strlen(given) : 0), *rest = names;
+    struct outcome outcome = outcome_done();
+    if (count && settings->listener_count == 0)
+        outcome = outcome_refuse(EX_CONFIG,
+                                 "%s: sockets were handed over, yet there is no "
+                                 "[listen] section",
+                                 settings->path);
+    for (int i = 0; i < count && outcome_good(&outcome); i++) {
+        const char *name = strsep(&rest, ":");
+        outcome = take_inherited(settings, FIRST_INHERITED + i, name ? name : "", doors);
+    }
+    free(names);
+    return outcome;
+}
+
+/* ---- bound ---- */
+
+static struct outcome cannot_bind(const char *address)
+{
+    struct outcome outcome = outcome_errno(errno, "cannot listen on %s", address);
+    if (errno == EACCES)
+        outcome = outcome_refuse(EX_NOPERM,
+                                 "cannot listen on %s: only root may bind ports below 1024; start "
+                                 "the listener as root (it gives root up), or restart it",
+                                 address);
+    if (errno == EADDRINUSE)
+        outcome = outcome_refuse(
+            EX_OSERR, "cannot listen on %s: another program does; \"ss -ltnp\" names it", address);
+    return outcome;
+}
+
+/* A listening socket, or -1 with errno. */
+static int open_socket(const struct addrinfo *address)
+{
+    int on = 1;
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    bool good = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
+    /* So that [::] and 0.0.0.0 do not take each other's port. */
+    if (good && address->ai_family == AF_INET6)
+        good = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
+    good = good && bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0;
+    if (!good)
+        file_close(&fd);
+    return fd;
+}
+
+static struct outcome bind_address(const struct settings *settings, size_t listener,
+                                   const char *name, struct doors *doors)
+{
+    char *host, port[8];
+    snprintf(port, sizeof port, "%u", split(&settings->listeners[listener], name, &host));
+    const struct addrinfo wanted = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+                                    .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    int error = getaddrinfo(host, port, &wanted, &found);
+    free(host);
+    if (error)
+        return outcome_refuse(EX_CONFIG, "cannot listen on %s: %s", name, gai_strerror(error));
+    struct outcome outcome = outcome_done();
+    for (const struct addrinfo *a = found; a && outcome_good(&outcome); a = a->ai_next) {
+        int fd = open_socket(a);
+        bool no_v6 = a->ai_family == AF_INET6 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL);
+        if (fd >= 0)
+            add_door(doors, fd, listener, name);
+        else if (no_v6)
+            log_notice("there is no IPv6 here for %s: not listening there", name);
+        else
+            outcome = cannot_bind(name);
+    }
+    freeaddrinfo(found);
+    return outcome;
+}
+
+/* Takes over the sockets that are open for this address already; whether there were any. */
+static bool take_over(struct doors *old, size_t listener, const char *name, struct doors *doors)
+{
+    bool any = false;
+    for (size_t i = 0; old && i < old->count; i++) {
+        struct door *door = &old->items[i];
+        if (door->fd < 0 || strcmp(door->name, name) != 0)
+            continue;
+        add_door(doors, door->fd, listener, name);
+        door->fd = -1;
+        any = true;
+    }
+    return any;
+}
+
+/* Those that were handed over stay, whatever addresses the settings name. */
+static struct outcome take_over_inherited(const struct settings *settings, struct doors *old,
+                                          struct doors *doors)
+{
+    struct outcome outcome = outcome_done();
+    for (size_t i = 0; i < old->count && outcome_good(&outcome); i++) {
+        outcome = take_inherited(settings, old->items[i].fd, old->items[i].name, doors);
+        if (outcome_good(&outcome))
+            old->items[i].fd = -1;
+    }
+    return outcome;
+}
+
+struct outcome bind_all(const struct settings *settings, struct doors *old, struct doors *doors)
+{
+    struct outcome outcome = outcome_done();
+    if (old && old->count && old->items[0].inherited)
+        return settings->listener_count
+                   ? take_over_inherited(settings, old, doors)
+                   : outcome_refuse(EX_CONFIG, "there is no [listen] section any more");
+    for (size_t i = 0; i < settings->listener_count; i++)
+        for (size_t k = 0; k < settings->listeners[i].addresses.count; k++) {
+            const char *name = settings->listeners[i].addresses.items[k];
+            if (outcome_good(&outcome) && !take_over(old, i, name, doors))
+                outcome = bind_address(settings, i, name, doors);
+        }
+    if (outcome_good(&outcome) && settings->listener_count && !doors->count)
+        outcome = outcome_refuse(EX_OSERR, "there is no address to listen on");
+    return outcome;
+}
+
+void doors_give_back(struct doors *doors, struct doors *old)
+{
+    for (size_t i = 0; i < doors->count; i++)
+        for (size_t k = 0; k < old->count && doors->items[i].fd >= 0; k++)
+            if (old->items[k].fd < 0 && strcmp(old->items[k].name, doors->items[i].name) == 0) {
+                old->items[k].fd = doors->items[i].fd;
+                doors->items[i].fd = -1;
+            }
+}
+
+void doors_close(struct doors *doors)
+{
+    for (size_t i = 0; i < doors->count; i++) {
+        file_close(&doors->items[i].fd);
+        free(doors->items[i].name);
+    }
+    free(doors->items);
+    *doors = (struct doors){0};
+}

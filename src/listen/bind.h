@@ -1,0 +1,43 @@
+/*
+ * The sockets that a listener hears on: bound here, or handed over by who started us (systemd's
+ * socket activation, sd_listen_fds(3)).
+ */
+#ifndef LISTEN_BIND_H
+#define LISTEN_BIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/outcome.h"
+#include "config/settings.h"
+
+struct door {
+    int fd;          /* non-blocking, listening */
+    size_t listener; /* its place in settings.listeners */
+    bool inherited;  /* it was handed over */
+    char *name; /* the address as written in the settings, or what it was handed over as; owned */
+};
+
+struct doors {
+    struct door *items;
+    size_t count;
+};
+
+/* How many descriptors from 3 on were handed over to this very process; 0: none. */
+int bind_inherited_count(void);
+/*
+ * Takes what was handed over, if anything was: then nothing is bound. A socket named "smtp" belongs
+ * to [listen "smtp"]; another name to the section of its port, or the first one.
+ */
+struct outcome bind_inherited(const struct settings *settings, struct doors *doors);
+/*
+ * Binds the addresses of all listeners. Sockets of the old doors whose address is still wanted are
+ * taken over from there, and their .fd is -1 then. EX_OSERR, EX_NOPERM: which address, and what to
+ * do. The caller closes the doors either way.
+ */
+struct outcome bind_all(const struct settings *settings, struct doors *old, struct doors *doors);
+/* Undoes the taking over. */
+void doors_give_back(struct doors *doors, struct doors *old);
+void doors_close(struct doors *doors);
+
+#endif

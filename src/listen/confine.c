@@ -1,0 +1,49 @@
+/* See confine.h. */
+#include "listen/confine.h"
+
+#include "base/buffer.h"
+#include "base/sandbox.h"
+
+/*
+ * Files, not their folders: passwords are in the folder of the settings. What takes a file's place
+ * later is for later sessions.
+ */
+static void add_alias_file(struct texts *readable, const char *path)
+{
+    struct buffer database = {0};
+    texts_add(readable, path);
+    buffer_format(&database, "%s.db", path);
+    texts_add(readable, buffer_text(&database));
+    buffer_free(&database);
+}
+
+static struct outcome confine(const struct settings *settings,
+                              struct outcome (*how)(const struct sandbox *sandbox))
+{
+    struct texts readable = {0}, writable = {0};
+    struct buffer spool = {0};
+    for (size_t i = 0; i < settings->aliases.count; i++)
+        add_alias_file(&readable, settings->aliases.items[i]);
+    for (size_t i = 0; i < settings->listener_count; i++)
+        if (*settings->listeners[i].users)
+            texts_add(&readable, settings->listeners[i].users);
+    buffer_format(&spool, "%s/spool", settings->queue_directory);
+    texts_add(&writable, buffer_text(&spool));
+    const struct sandbox sandbox = {
+        .readable = &readable, .writable = &writable, .local_sockets = true};
+    struct outcome outcome = how(&sandbox);
+    texts_free(&readable);
+    texts_free(&writable);
+    buffer_free(&spool);
+    return outcome;
+}
+
+struct outcome confine_prepare(const struct settings *settings)
+{
+    return confine(settings, sandbox_prepare);
+}
+
+struct outcome confine_session(const struct settings *settings)
+{
+    return confine(settings, sandbox_enter);
+}

@@ -1,0 +1,14 @@
+/* What a session may touch on this machine, from before its first byte on. */
+#ifndef LISTEN_CONFINE_H
+#define LISTEN_CONFINE_H
+
+#include "base/outcome.h"
+#include "config/settings.h"
+
+/* By the parent of sessions: makes ready what they share (see base/sandbox.h). */
+struct outcome confine_prepare(const struct settings *settings);
+/* Locks this process in: it can look addresses and users up, add files to the queue, and talk to
+ * its client and to syslog. For good. */
+struct outcome confine_session(const struct settings *settings);
+
+#endif

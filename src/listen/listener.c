@@ -1,0 +1,349 @@
+/* See listener.h. One loop over descriptors; children tell by how they end. */
+#include "listen/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "config/network.h"
+#include "listen/clients.h"
+#include "listen/confine.h"
+#include "listen/notify.h"
+#include "listen/orders.h"
+#include "listen/runs.h"
+#include "listen/session.h"
+
+enum {
+    ACCEPTS_AT_ONCE = 64, /* before others are looked after */
+    BREATH_MS = 500,      /* no accepting for so long when there is no descriptor or process left */
+    GRACE_MS = 30000      /* for sessions when we stop: one may be writing its message */
+};
+
+struct parent {
+    struct service service;
+    struct doors doors;
+    struct clients clients;
+    struct runs runs;
+    int signals;
+    int stop[2];    /* sessions watch the reading end; we have the writing one */
+    int orders[2];  /* sessions write, we read */
+    int64_t breath; /* clock_ms until which nobody is accepted */
+    int64_t end;    /* clock_ms when the last sessions are ended; 0: we do not stop yet */
+    struct pollfd *polled;
+};
+
+/* ---- sessions ---- */
+
+/* In the child: what is the parent's alone goes. */
+static void leave_parent(struct parent *parent)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    /* Stopping is the parent's to say, however many processes a signal was sent to. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    file_close(&parent->stop[1]);
+    file_close(&parent->orders[0]);
+    file_close(&parent->signals);
+    file_close(&parent->runs.events);
+    for (size_t i = 0; i < parent->doors.count; i++)
+        file_close(&parent->doors.items[i].fd);
+}
+
+static void start_session(struct parent *parent, const struct door *door, int fd,
+                          const struct sockaddr *address)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        const struct session_start start = {
+            .service = &parent->service,
+            .listener = &parent->service.settings.listeners[door->listener],
+            .listener_index = door->listener,
+            .fd = fd,
+            .watch = parent->stop[0],
+            .orders = parent->orders[1],
+            .address = address,
+            .uid = getuid(),
+        };
+        leave_parent(parent);
+        _exit(session_run(&start));
+    }
+    if (pid < 0) {
+        log_error("cannot start a session: %s", strerror(errno));
+        parent->breath = clock_ms() + BREATH_MS;
+    } else {
+        clients_add(&parent->clients, pid, door->listener, address);
+    }
+}
+
+/* Turned away at once, and without waiting: 421 if it goes into the buffer of the socket. */
+static void turn_away(const struct listener *listener, int fd, const struct sockaddr *address,
+                      const char *why)
+{
+    struct buffer client = {0}, line = {0};
+    network_format_literal(address, &client);
+    log_event("-", "rejected", "client", buffer_text(&client), "reason", why, NULL);
+    buffer_format(&line, "421 4.7.0 %s\r\n", why);
+    if (listener->tls != TLS_IMPLICIT)
+        (void)send(fd, line.data, line.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    buffer_free(&client);
+    buffer_free(&line);
+}
+
+static void receive(struct parent *parent, const struct door *door, int fd,
+                    const struct sockaddr *address)
+{
+    const struct listener *listener = &parent->service.settings.listeners[door->listener];
+    size_t all, same;
+    clients_count(&parent->clients, door->listener, address, &all, &same);
+    if (all >= listener->max_connections)
+        turn_away(listener, fd, address, "too many connections, try again later");
+    else if (same >= listener->max_connections_per_client)
+        turn_away(listener, fd, address, "too many connections from you, try again later");
+    else if (clients_is_barred(&parent->clients, address))
+        turn_away(listener, fd, address, "too many failed attempts to sign in, try again later");
+    else
+        start_session(parent, door, fd, address);
+}
+
+/* Accepts who waits at this door. */
+static void open_door(struct parent *parent, const struct door *door)
+{
+    for (int i = 0; i < ACCEPTS_AT_ONCE && clock_ms() >= parent->breath; i++) {
+        struct sockaddr_storage address;
+        socklen_t length = sizeof address;
+        int fd =
+            accept4(door->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return;
+        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+            continue;
+        if (fd < 0) {
+            log_error("cannot accept a connection: %s", strerror(errno));
+            parent->breath = clock_ms() + BREATH_MS;
+            return;
+        }
+        receive(parent, door, fd, (struct sockaddr *)&address);
+        file_close(&fd);
+    }
+}
+
+static void reap(struct parent *parent)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        bool failed = WIFEXITED(status) && WEXITSTATUS(status) == EX_NOPERM;
+        if (clients_remove(&parent->clients, pid, failed)) {
+            /* Room may be left for one who waits. */
+            parent->breath = 0;
+            if (WIFSIGNALED(status))
+                log_error("a session was ended by signal %d", WTERMSIG(status));
+        } else {
+            (void)runs_reap(&parent->runs, pid);
+        }
+    }
+}
+
+/* ---- reloading and stopping ---- */
+
+static void keep_old(const struct outcome *why)
+{
+    log_error("not reloaded, the settings in force stay: %s", why->reason);
+}
+
+/* All of it, or nothing: the settings in force stay when anything of the new ones is wrong. */
+static void reload(struct parent *parent)
+{
+    struct service fresh;
+    struct doors doors = {0};
+    struct outcome outcome = service_load(parent->service.config, &fresh);
+    if (outcome_good(&outcome) &&
+        strcmp(fresh.settings.queue_directory, parent->service.settings.queue_directory) != 0)
+        outcome = outcome_refuse(EX_CONFIG, "another queue directory needs a restart");
+    if (outcome_good(&outcome))
+        outcome = confine_prepare(&fresh.settings);
+    if (outcome_good(&outcome))
+        outcome = bind_all(&fresh.settings, &parent->doors, &doors);
+    if (!outcome_good(&outcome)) {
+        keep_old(&outcome);
+        doors_give_back(&doors, &parent->doors);
+        doors_close(&doors);
+        service_free(&fresh);
+        return;
+    }
+    doors_close(&parent->doors);
+    fresh.generation = parent->service.generation + 1;
+    service_free(&parent->service);
+    parent->service = fresh;
+    parent->doors = doors;
+    outcome = log_to_file(parent->service.settings.log_file);
+    if (!outcome_good(&outcome))
+        log_error("%s", outcome.reason);
+    log_notice("reloaded");
+}
+
+static void stop(struct parent *parent)
+{
+    if (parent->end)
+        return;
+    notify_stopping();
+    log_notice("stopping");
+    doors_close(&parent->doors);
+    file_close(&parent->stop[1]);
+    parent->end = clock_ms() + GRACE_MS;
+}
+
+static void take_signals(struct parent *parent)
+{
+    struct signalfd_siginfo info;
+    ssize_t count;
+    bool reloads = false;
+    while ((count = read(parent->signals, &info, sizeof info)) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+            stop(parent);
+        else if (info.ssi_signo == SIGHUP)
+            reloads = true;
+    }
+    reap(parent);
+    if (reloads && !parent->end) {
+        notify_reloading();
+        reload(parent);
+        notify_ready();
+    }
+}
+
+static void take_orders(struct parent *parent)
+{
+    struct order_place place;
+    const struct settings *settings = &parent->service.settings;
+    while (orders_read(parent->orders[0], &place))
+        if (place.generation == parent->service.generation &&
+            place.listener < settings->listener_count &&
+            place.domain < settings->listeners[place.listener].relay_domains.count)
+            runs_ask(&parent->runs,
+                     settings->listeners[place.listener].relay_domains.items[place.domain]);
+}
+
+/* ---- the loop ---- */
+
+enum { POLL_SIGNALS, POLL_ORDERS, POLL_EVENTS, POLL_DOORS };
+
+static int find_wait(const struct parent *parent)
+{
+    int wait = parent->end ? -1 : runs_wait(&parent->runs);
+    int64_t now = clock_ms();
+    int64_t until = parent->end ? parent->end : parent->breath > now ? parent->breath : 0;
+    int64_t left = until > now ? until - now : until ? 0 : -1;
+    return left >= 0 && (wait < 0 || left < wait) ? (int)left : wait;
+}
+
+static size_t fill_polled(struct parent *parent)
+{
+    size_t count = POLL_DOORS + parent->doors.count;
+    bool breathing = parent->breath > clock_ms();
+    parent->polled = memory_resize(parent->polled, count * sizeof *parent->polled);
+    struct pollfd *polled = parent->polled;
+    polled[POLL_SIGNALS] = (struct pollfd){.fd = parent->signals, .events = POLLIN};
+    polled[POLL_ORDERS] = (struct pollfd){.fd = parent->orders[0], .events = POLLIN};
+    polled[POLL_EVENTS] = (struct pollfd){.fd = parent->runs.events, .events = POLLIN};
+    for (size_t i = 0; i < parent->doors.count; i++)
+        polled[POLL_DOORS + i] =
+            (struct pollfd){.fd = breathing ? -1 : parent->doors.items[i].fd, .events = POLLIN};
+    return count;
+}
+
+static bool is_at_end(struct parent *parent)
+{
+    if (!parent->end)
+        return false;
+    if (parent->clients.count && clock_ms() >= parent->end)
+        for (size_t i = 0; i < parent->clients.count; i++)
+            kill(parent->clients.connections[i].pid, SIGKILL);
+    return parent->clients.count == 0 || clock_ms() >= parent->end;
+}
+
+static struct outcome serve(struct parent *parent)
+{
+    while (!is_at_end(parent)) {
+        size_t count = fill_polled(parent);
+        if (poll(parent->polled, count, find_wait(parent)) < 0 && errno != EINTR)
+            return outcome_errno(errno, "cannot wait for connections");
+        bool *open = memory_get(parent->doors.count + 1);
+        for (size_t i = 0; i < parent->doors.count; i++)
+            open[i] = parent->polled[POLL_DOORS + i].revents != 0;
+        for (size_t i = 0; i < parent->doors.count; i++)
+            if (open[i])
+                open_door(parent, &parent->doors.items[i]);
+        free(open);
+        take_orders(parent);
+        if (!parent->end)
+            runs_advance(&parent->runs);
+        take_signals(parent); /* last: the doors may be others then */
+    }
+    return outcome_done();
+}
+
+static struct outcome open_parent(struct parent *parent, const struct queue *queue,
+                                  uint64_t interval)
+{
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGCHLD);
+    sigaddset(&wanted, SIGHUP);
+    sigaddset(&wanted, SIGTERM);
+    sigaddset(&wanted, SIGINT);
+    parent->signals = signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (parent->signals < 0 || pipe2(parent->stop, O_CLOEXEC) < 0 ||
+        pipe2(parent->orders, O_CLOEXEC | O_NONBLOCK) < 0)
+        return outcome_errno(errno, "cannot set the listener up");
+    struct outcome outcome = confine_prepare(&parent->service.settings);
+    if (outcome_good(&outcome))
+        outcome = runs_open(&parent->runs, parent->service.config, queue, interval);
+    return outcome;
+}
+
+static void close_parent(struct parent *parent)
+{
+    doors_close(&parent->doors);
+    clients_free(&parent->clients);
+    runs_close(&parent->runs);
+    file_close(&parent->signals);
+    for (size_t i = 0; i < 2; i++) {
+        file_close(&parent->stop[i]);
+        file_close(&parent->orders[i]);
+    }
+    free(parent->polled);
+    service_free(&parent->service);
+}
+
+struct outcome listener_run(struct service *service, struct doors *doors, struct queue *queue,
+                            uint64_t interval)
+{
+    struct parent parent = {
+        .service = *service, .doors = *doors, .signals = -1, .stop = {-1, -1}, .orders = {-1, -1}};
+    *service = (struct service){0};
+    *doors = (struct doors){0};
+    parent.runs.events = -1;
+    struct outcome outcome = open_parent(&parent, queue, interval);
+    if (outcome_good(&outcome)) {
+        notify_ready();
+        outcome = serve(&parent);
+    }
+    close_parent(&parent);
+    return outcome;
+}

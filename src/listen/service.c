@@ -1,0 +1,37 @@
+/* See service.h. */
+#include "listen/service.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "net/tls_server.h"
+
+static struct outcome load_identities(struct service *service)
+{
+    const struct settings *settings = &service->settings;
+    service->identities = memory_get((settings->listener_count + 1) * sizeof *service->identities);
+    struct outcome outcome = outcome_done();
+    for (size_t i = 0; i < settings->listener_count && outcome_good(&outcome); i++) {
+        const struct listener *listener = &settings->listeners[i];
+        if (listener->tls != TLS_OFF)
+            outcome = tls_identity_load(&listener->tls_certificates, &listener->tls_keys,
+                                        listener->tls_client_ca, &service->identities[i]);
+    }
+    return outcome;
+}
+
+struct outcome service_load(const char *config, struct service *service)
+{
+    *service = (struct service){.config = config};
+    struct outcome outcome = settings_load(config, &service->settings);
+    return outcome_good(&outcome) ? load_identities(service) : outcome;
+}
+
+void service_free(struct service *service)
+{
+    for (size_t i = 0; service->identities && i < service->settings.listener_count; i++)
+        tls_identity_free(service->identities[i]);
+    free(service->identities);
+    settings_free(&service->settings);
+    *service = (struct service){0};
+}

@@ -1,0 +1,27 @@
+/*
+ * What the listener works by, loaded as one: the settings, and what they name that only root may
+ * read. A reload makes a new one, and takes it only when all of it is good.
+ */
+#ifndef LISTEN_SERVICE_H
+#define LISTEN_SERVICE_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "base/outcome.h"
+#include "config/settings.h"
+
+struct tls_identity;
+
+struct service {
+    const char *config;  /* the settings file when it is not the installed one, else NULL */
+    unsigned generation; /* how many were before it */
+    struct settings settings;
+    struct tls_identity **identities; /* one for each of settings.listeners; NULL: without TLS */
+};
+
+/* EX_CONFIG and the like; the words name file and line. The caller frees either way. */
+struct outcome service_load(const char *config, struct service *service);
+void service_free(struct service *service);
+
+#endif

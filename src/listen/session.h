@@ -1,0 +1,122 @@
+/*
+ * One client's session with our server (RFC 5321): the dialogue and what is known by now. Each
+ * session is a process of its own, locked in before it reads a byte; it can put messages into the
+ * queue, and nothing else.
+ */
+#ifndef LISTEN_SESSION_H
+#define LISTEN_SESSION_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "base/buffer.h"
+#include "base/outcome.h"
+#include "config/settings.h"
+#include "listen/admission.h"
+#include "listen/message.h"
+#include "listen/service.h"
+#include "listen/wire.h"
+#include "mail/masquerade.h"
+#include "net/stream.h"
+#include "queue/queue.h"
+
+/* What the parent gives to a session. */
+struct session_start {
+    const struct service *service;
+    const struct listener *listener;
+    size_t listener_index;          /* its place in the settings */
+    int fd;                         /* connected, non-blocking; taken over */
+    int watch;                      /* can be read once the listener stops */
+    int orders;                     /* see orders.h; -1: none */
+    const struct sockaddr *address; /* of the client; NULL: a local user, on a pipe */
+    uid_t uid;                      /* of that user */
+};
+
+struct session {
+    const struct service *service;
+    const struct settings *settings;
+    const struct listener *listener;
+    size_t listener_index;
+    struct stream stream;
+    int orders;
+    struct buffer output; /* replies that have not been sent yet */
+
+    char *client; /* "[192.0.2.1]", "[IPv6:2001:db8::1]" or "user ops" */
+    bool is_pipe; /* a local user on the other end of a pipe */
+    uid_t uid;
+    char *helo;      /* what the client calls itself; NULL: not said yet */
+    bool extended;   /* it said EHLO */
+    bool in_network; /* its address is in relay_networks */
+    bool may_ask;    /* its address is in etrn_networks */
+    char *user;      /* who signed in; NULL: nobody */
+    bool has_failed_to_sign_in;
+    struct visitor visitor;
+    struct expander expander;
+    struct aliases *aliases;
+    struct outcome aliases_problem;
+    struct queue queue;
+
+    /* The transaction. */
+    bool has_sender;
+    bool smtputf8;
+    struct envelope envelope;
+    size_t refused; /* recipients over the most */
+    struct masquerade masquerade;
+    bool chunking;                             /* it has begun with BDAT */
+    struct wire wire;                          /* of the message that comes */
+    int64_t data_began;                        /* clock_ms */
+    uint64_t data_taken;                       /* bytes of it so far */
+    struct buffer received_from, received_tls; /* for .arrival */
+    struct arrival arrival;                    /* of .message */
+    struct message *message;                   /* NULL: no data has come */
+
+    unsigned errors; /* commands that were refused */
+    unsigned idle;   /* commands that do nothing, since the last message */
+    bool is_over;    /* no command is read any more */
+};
+
+/* Runs the session to its end. The exit status for the parent: EX_OK, or EX_NOPERM when the client
+ * could not sign in. */
+int session_run(const struct session_start *start);
+
+/*
+ * Adds a reply of one line: code, enhanced status ("" for none) and words. It goes out with the
+ * next ones, once nothing more is waiting to be read (RFC 2920).
+ */
+void session_reply(struct session *session, unsigned code, const char *status, const char *format,
+                   ...) FORMATTED(4, 5);
+/* A line of a reply that goes on, as of EHLO. */
+void session_reply_part(struct session *session, unsigned code, const char *format, ...)
+    FORMATTED(3, 4);
+/* A reply that refuses a command: those are counted, and too many end the session. */
+void session_refuse(struct session *session, unsigned code, const char *status, const char *format,
+                    ...) FORMATTED(4, 5);
+/* The same by an outcome that is not good; code: 0 for 4yz or 5yz by its result (451, 550). */
+void session_refuse_by(struct session *session, unsigned code, const struct outcome *outcome);
+/* A last reply (421, 554, 221): no command is taken after it. */
+void session_end(struct session *session, unsigned code, const char *status, const char *format,
+                 ...) FORMATTED(4, 5);
+/* Sends what has been replied. False: the client is gone. */
+bool session_flush(struct session *session);
+/* Gives the client its time for the next command or block of data. */
+void session_allow(struct session *session);
+/* The next line of a dialogue within a command, without its end, into the buffer. False: the
+ * session is over, and the client has been told. */
+bool session_read_line(struct session *session, struct buffer *line);
+/* Reading has come to an end: says why, as far as the client can hear it. The session is over. */
+void session_lost(struct session *session);
+/* Looks anew at who the client is: after the handshake, after it signed in. */
+void session_trust(struct session *session);
+/* Whether it is a user of ours, by name, by certificate or by being on this machine's pipe. */
+bool session_is_known(const struct session *session);
+/* Forgets the transaction. */
+void session_reset(struct session *session);
+/* "SMTP", "ESMTP", "ESMTPS", "ESMTPSA", "UTF8SMTPS" and the like (RFC 3848, RFC 6531 4.3); static.
+ */
+const char *session_protocol(const struct session *session);
+/* Logs "rejected" with the client, sender and recipient, and what was replied. */
+void session_log_rejected(const struct session *session, const char *recipient, unsigned code,
+                          const char *status, const char *words);
+
+#endif

@@ -1,0 +1,144 @@
+/* See transaction.h. Who may send where is admission.c's matter. */
+#include "listen/transaction.h"
+
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "listen/command.h"
+#include "mail/masquerade.h"
+
+/* Left free for the rest of the machine, and for what the queue writes beside a message. */
+static const uint64_t spare_bytes = 1024 * 1024;
+
+static unsigned allowed(const struct session *session)
+{
+    return (session->visitor.trusted ? ALLOW_BARE : 0u) | (session->smtputf8 ? ALLOW_UTF8 : 0u);
+}
+
+/* ---- MAIL ---- */
+
+/* Whether MAIL has its place now; else it has been refused. */
+static bool may_begin(struct session *session)
+{
+    const struct listener *listener = session->listener;
+    if (!session->helo)
+        session_refuse(session, 503, "5.5.1", "say EHLO first");
+    else if (session->has_sender)
+        session_refuse(session, 503, "5.5.1", "a sender was named already");
+    else if (listener->require_tls && !session->stream.tls && !session->is_pipe)
+        session_refuse(session, 530, "5.7.0", "say STARTTLS first: nothing is taken in clear here");
+    else if (listener->require_auth && !session_is_known(session))
+        session_refuse(session, 530, "5.7.0", "sign in first");
+    else
+        return true;
+    return false;
+}
+
+static bool has_room(const struct session *session, uint64_t size)
+{
+    struct statvfs disk;
+    return fstatvfs(session->queue.spool, &disk) < 0 ||
+           (uint64_t)disk.f_bavail * disk.f_frsize >= size + spare_bytes;
+}
+
+static void begin(struct session *session, struct mail_command *mail)
+{
+    struct envelope *envelope = &session->envelope;
+    session->has_sender = true;
+    session->smtputf8 = mail->smtputf8;
+    envelope->sender = mail->sender;
+    envelope->envid = mail->envid;
+    envelope->ret = mail->ret;
+    envelope->arrived = clock_now();
+    envelope->uid = session->uid;
+    mail->sender = (struct address){0};
+    mail->envid = NULL;
+    if (!address_is_null(&envelope->sender))
+        address_qualify(&envelope->sender, session->settings->domain);
+    session_reply(session, 250, "2.1.0", "sender taken");
+}
+
+void verb_mail(struct session *session, char *argument)
+{
+    struct mail_command mail;
+    if (!may_begin(session))
+        return;
+    struct outcome outcome = command_parse_mail(argument, allowed(session), &mail);
+    if (!outcome_good(&outcome)) {
+        session_refuse_by(session, command_code(&outcome), &outcome);
+        return;
+    }
+    uint64_t most = session->settings->max_message_size;
+    if (mail.size > most)
+        session_refuse(session, 552, "5.3.4", "a message may have %llu bytes here",
+                       (unsigned long long)most);
+    else if (!has_room(session, mail.size))
+        session_refuse(session, 452, "4.3.1", "there is no room on the disk; try again later");
+    else
+        begin(session, &mail);
+    command_free_mail(&mail);
+}
+
+/* ---- RCPT ---- */
+
+/* So many more are only told to come later, before that counts as abuse. */
+enum { OVERSHOOT = 1000 };
+
+/* RFC 5321 4.5.3.1.10: the client is to send to the rest in another transaction. */
+static void refuse_more(struct session *session)
+{
+    static const char words[] = "too many recipients for one message; send to the rest in another";
+    if (++session->refused > OVERSHOOT)
+        session_refuse(session, 452, "4.5.3", "%s", words);
+    else
+        session_reply(session, 452, "4.5.3", "%s", words);
+}
+
+static void take_recipient(struct session *session, struct rcpt_command *rcpt)
+{
+    struct address *recipient = &rcpt->recipient;
+    address_qualify(recipient, session->settings->hostname);
+    struct outcome outcome = session->aliases_problem;
+    if (outcome_good(&outcome))
+        outcome = admission_check_recipient(&session->visitor, recipient);
+    if (!outcome_good(&outcome)) {
+        char *text = address_text(recipient);
+        session_log_rejected(session, text, outcome.result == LATER ? 451 : 550, outcome.status,
+                             outcome.reason);
+        session_refuse_by(session, 0, &outcome);
+        free(text);
+        return;
+    }
+    envelope_add(&session->envelope, *recipient, rcpt->notify, rcpt->orcpt);
+    *recipient = (struct address){0};
+    session_reply(session, 250, "2.1.5", "recipient taken");
+}
+
+void verb_rcpt(struct session *session, char *argument)
+{
+    struct rcpt_command rcpt;
+    if (!session->has_sender || session->chunking) {
+        session_refuse(session, 503, "5.5.1",
+                       session->chunking ? "the message has begun" : "say MAIL first");
+        return;
+    }
+    struct outcome outcome = command_parse_rcpt(argument, allowed(session), &rcpt);
+    if (!outcome_good(&outcome)) {
+        session_refuse_by(session, command_code(&outcome), &outcome);
+        return;
+    }
+    if (session->envelope.count >= session->listener->max_recipients)
+        refuse_more(session);
+    else
+        take_recipient(session, &rcpt);
+    command_free_rcpt(&rcpt);
+}
+
+void verb_rset(struct session *session, char *argument)
+{
+    (void)argument;
+    session_reset(session);
+    session_reply(session, 250, "2.0.0", "forgotten");
+}

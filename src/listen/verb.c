@@ -1,0 +1,45 @@
+/* See verb.h. */
+#include "listen/verb.h"
+
+#include <stddef.h>
+
+#include "base/text.h"
+#include "listen/courtesy.h"
+#include "listen/data.h"
+#include "listen/etrn.h"
+#include "listen/hello.h"
+#include "listen/starttls.h"
+#include "listen/transaction.h"
+
+/* clang-format off */
+static const struct verb verbs[] = {
+    /*                        last   idle */
+    {"EHLO", verb_ehlo,         true,  false},
+    {"HELO", verb_helo,         true,  false},
+    {"STARTTLS", verb_starttls, false, false}, /* what follows is thrown away */
+    {"MAIL", verb_mail,         false, false},
+    {"RCPT", verb_rcpt,         false, false},
+    {"DATA", verb_data,         true,  false},
+    {"BDAT", verb_bdat,         false, false},
+    {"RSET", verb_rset,         false, true},
+    {"NOOP", verb_noop,         true,  true},
+    {"HELP", verb_help,         false, true},
+    {"VRFY", verb_vrfy,         true,  true},
+    {"ETRN", verb_etrn,         false, true},
+    {"QUIT", verb_quit,         false, false},
+};
+/* clang-format on */
+
+const struct verb *verb_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (text_equal(verbs[i].name, name))
+            return &verbs[i];
+    return NULL;
+}
+
+void verb_list(struct buffer *names)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        buffer_format(names, "%s%s", i ? " " : "", verbs[i].name);
+}
