@@ -162,7 +162,7 @@ units: $(UNITS)
 
 $(BUILD)/fuzz_%: $(BUILD)/object/tests/fuzz/fuzz_%.o $(ARCHIVE)
 	$(SAY) 'link    $@'
-	$(QUIET)$(LINK) -fsanitize=fuzzer -o $@ $^ $(RUN_LIBS)
+	$(QUIET)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LISTEN_LIBS)
 
 # With FUZZ=1.
 fuzzers: $(FUZZERS)
