@@ -201,17 +201,15 @@ struct outcome tls_identity_load(const struct texts *certificates, const struct 
     *made = NULL;
     if (!certificates->count)
         return outcome_refuse(EX_CONFIG, "tls_certificate is empty");
-    if (keys->count && keys->count != certificates->count)
+    if (keys->count != certificates->count)
         return outcome_refuse(EX_CONFIG, "tls_certificate names %zu files and tls_key %zu",
                               certificates->count, keys->count);
     struct tls_identity *identity = memory_get(sizeof *identity);
     struct outcome outcome = prepare(identity);
     identity->pairs = memory_get(certificates->count * sizeof *identity->pairs);
     identity->count = certificates->count;
-    for (size_t i = 0; i < certificates->count && outcome_good(&outcome); i++) {
-        const char *certificate = certificates->items[i];
-        outcome = load_pair(identity, i, certificate, keys->count ? keys->items[i] : certificate);
-    }
+    for (size_t i = 0; i < certificates->count && outcome_good(&outcome); i++)
+        outcome = load_pair(identity, i, certificates->items[i], keys->items[i]);
     if (outcome_good(&outcome) && *client_ca)
         outcome = load_client_ca(identity, client_ca);
     if (outcome_good(&outcome))

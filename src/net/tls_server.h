@@ -19,10 +19,10 @@
 struct tls_identity;
 
 /*
- * Reads PEM files pairwise; without any key file each key stands in its certificate's. The
- * first pair is for clients that name no host, or one that no certificate is for. client_ca "": no
- * client is asked for a certificate. A refusal (EX_CONFIG) names the file and what is wrong with
- * it; a certificate out of its dates is only logged.
+ * Reads PEM files, pairwise; a key may stand in its certificate's file. The first pair is for
+ * clients that name no host, or one that no certificate is for. client_ca "": no client is asked
+ * for a certificate. A refusal (EX_CONFIG) names the file and what is wrong with it; a certificate
+ * out of its dates is only logged.
  */
 struct outcome tls_identity_load(const struct texts *certificates, const struct texts *keys,
                                  const char *client_ca, struct tls_identity **identity);

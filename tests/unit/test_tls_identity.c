@@ -70,8 +70,8 @@ static void test_key_in_the_certificates_file(void **state)
     (void)state;
     issue("both", "mx.example.org", NULL, ec_key, false, -3600, 3600);
     save_key("both.crt", 0640, ec_key);
-    assert_good("both.crt", "", "");
-    assert_bad("mx.crt", "", "", " holds no key: ", "mx.crt");
+    assert_good("both.crt", "both.crt", "");
+    assert_bad("mx.crt", "mx.crt", "", " holds no key: ", "mx.crt");
 }
 
 static void test_certificates_out_of_their_dates_will_do(void **state)
@@ -86,6 +86,7 @@ static void test_wrong_pairs(void **state)
     (void)state;
     assert_bad("mx.crt", "rsa.key", "", " does not fit tls_certificate ", "rsa.key");
     assert_bad("mx.crt, other.crt", "rsa.key, ec.key", "", " does not fit ", "mx.crt");
+    assert_bad("mx.crt", "", "", "names 1 files and tls_key 0", NULL);
     assert_bad("mx.crt, other.crt", "ec.key", "", "names 2 files and tls_key 1", NULL);
     assert_bad("", "ec.key", "", "tls_certificate is empty", NULL);
 }
