@@ -600,6 +600,7 @@ static void test_passwords_from_a_pipe(void **state)
     UNHEARD("hunter\xF0\x9F\xA6\x8A\n", EX_DATAERR, "Unicode 3.2"); /* a fox, of Unicode 9 */
     char text[3000];
     memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
     text[511] = '\n';
     char right[512];
     memset(right, 'x', 511);
@@ -614,7 +615,7 @@ static void test_passwords_from_a_pipe(void **state)
     text[511] = 'x';
     text[512] = '\n';
     expect_unheard(text, 513, EX_DATAERR, "more than 511 bytes");
-    expect_unheard(text + 600, 2400, EX_DATAERR, "more than 511 bytes");
+    expect_unheard(text + 600, 2399, EX_DATAERR, "more than 511 bytes");
 }
 
 int main(void)
