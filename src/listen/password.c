@@ -5,6 +5,7 @@
 #include "listen/password.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sysexits.h>
@@ -25,13 +26,24 @@ static void note_signal(int number)
     caught = number;
 }
 
+/* The signals that are let through while we wait; NULL: all that are now. */
+static const sigset_t *waiting_mask;
+
+static ssize_t read_byte(char *byte)
+{
+    struct pollfd poller = {.fd = STDIN_FILENO, .events = POLLIN};
+    if (ppoll(&poller, 1, NULL, waiting_mask) < 0)
+        return -1;
+    return read(STDIN_FILENO, byte, 1);
+}
+
 /* The line without its end. False: nothing is there, or an error; errno is 0 for an end. */
 static bool read_line(struct buffer *line)
 {
     char byte;
     bool any = false;
     for (;;) {
-        ssize_t count = read(STDIN_FILENO, &byte, 1);
+        ssize_t count = read_byte(&byte);
         if (count < 0 && errno == EINTR && !caught)
             continue;
         if (count < 0)
@@ -109,7 +121,8 @@ static struct outcome ask_both(bool is_new, struct buffer *line)
     return outcome;
 }
 
-/* Whatever ends it, the terminal shows again what is typed. */
+/* Whatever ends it, the terminal shows again what is typed. Signals come while we wait alone, so
+ * that none is lost just before. */
 static struct outcome ask_hidden(bool is_new, struct buffer *line)
 {
     struct termios shown, hidden;
@@ -120,8 +133,14 @@ static struct outcome ask_hidden(bool is_new, struct buffer *line)
     hidden.c_lflag &= ~(tcflag_t)ECHO;
     hidden.c_lflag |= ECHONL;
     sigemptyset(&note.sa_mask);
-    for (size_t i = 0; i < SIGNALS; i++)
+    sigset_t held, mask;
+    sigemptyset(&held);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        sigaddset(&held, signals[i]);
         sigaction(signals[i], &note, &before[i]);
+    }
+    sigprocmask(SIG_BLOCK, &held, &mask);
+    waiting_mask = &mask;
     struct outcome outcome = outcome_done();
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) < 0)
         outcome = outcome_errno(errno, "cannot set the terminal");
@@ -130,6 +149,8 @@ static struct outcome ask_hidden(bool is_new, struct buffer *line)
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
     for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &before[i], NULL);
+    waiting_mask = NULL;
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     if (caught) {
         buffer_wipe(line);
         raise(caught);
