@@ -22,6 +22,7 @@
 #include "config/paths.h"
 #include "config/reader.h"
 #include "config/smarthost.h"
+#include "config/values.h"
 
 enum { PORT_SUBMISSION = 587, PORT_SUBMISSIONS = 465 }; /* RFC 6409, RFC 8314 */
 
@@ -140,7 +141,7 @@ static struct outcome add_route(struct loading *loading, const struct entry *ent
 {
     struct buffer pattern = {0};
     const char *why = "";
-    if (!*entry->name || !keys_parse_domain(entry->name, &pattern, &why)) {
+    if (!*entry->name || !value_parse_domain(entry->name, &pattern, &why)) {
         buffer_free(&pattern);
         return reader_fault(entry,
                             "[route] wants a recipient domain, as in [route "
