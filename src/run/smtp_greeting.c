@@ -105,16 +105,27 @@ static struct outcome say_hello(struct smtp_session *session)
     return class == 2 ? outcome : reply_later(&session->reply, session->host, "after HELO", NULL);
 }
 
+static struct tls_wish wish_for(const struct smtp_hop *hop)
+{
+    return (struct tls_wish){.verify = hop->tls != TLS_OPPORTUNISTIC,
+                             .trust = hop->tls_trust,
+                             .fingerprint = hop->tls_fingerprint,
+                             .certificate = hop->tls_certificate,
+                             .key = hop->tls_key};
+}
+
+void smtp_load(const struct smtp_hop *hop)
+{
+    struct tls_wish wish = wish_for(hop);
+    if (hop->tls != TLS_OFF && !hop->socket)
+        tls_load(&wish);
+}
+
 static struct outcome shake_hands(struct smtp_session *session)
 {
-    const struct smtp_hop *hop = session->hop;
-    struct tls_wish wish = {.host = session->target->certificate_name,
-                            .also = session->target->other_name,
-                            .verify = hop->tls != TLS_OPPORTUNISTIC,
-                            .trust = hop->tls_trust,
-                            .fingerprint = hop->tls_fingerprint,
-                            .certificate = hop->tls_certificate,
-                            .key = hop->tls_key};
+    struct tls_wish wish = wish_for(session->hop);
+    wish.host = session->target->certificate_name;
+    wish.also = session->target->other_name;
     struct tls *tls;
     stream_allow(&session->stream, smtp_milliseconds(session, LIMIT_TLS));
     struct outcome outcome = tls_connect(&tls, session->stream.fd, &wish, session->stream.deadline);

@@ -17,6 +17,9 @@ enum smtp_stage { STAGE_CONNECT, STAGE_GREETING, STAGE_TLS, STAGE_AUTH, STAGE_RE
  * is this very host. With encrypt false an opportunistic hop is spoken to in clear.
  */
 struct outcome smtp_greet(struct smtp_session *session, bool encrypt, enum smtp_stage *stage);
+/* Reads the files that TLS with this hop needs, for a process that cannot load what reads them any
+ * more. What is wrong with them a handshake tells. */
+void smtp_load(const struct smtp_hop *hop);
 /* The lines of an EHLO reply. */
 void smtp_offer_parse(const struct reply *reply, struct smtp_offer *offer);
 

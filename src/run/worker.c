@@ -21,6 +21,8 @@
 #include "queue/hop.h"
 #include "queue/journal.h"
 #include "queue/limit.h"
+#include "run/confine.h"
+#include "run/keeper.h"
 #include "run/loop.h"
 #include "run/run.h"
 #include "run/smtp.h"
@@ -57,9 +59,10 @@ struct work {
     bool failed;           /* a disk says no: stop */
     bool full;             /* the rate is used up: stop, for so many milliseconds */
     int64_t full_ms;
-    bool worked;        /* the next hop was there */
-    bool refused;       /* nothing more is offered to the next hop */
-    bool secret_is_new; /* nobody has signed in with it yet */
+    bool worked;          /* the next hop was there */
+    bool refused;         /* nothing more is offered to the next hop */
+    struct keeper keeper; /* of what password_command prints, if there is one */
+    bool secret_is_new;   /* nobody has signed in with it yet */
 };
 
 /* ---- from the queue ---- */
@@ -355,8 +358,16 @@ static void finish_transaction(void *context, struct transaction *transaction)
 
 static struct outcome find_secret(struct work *work, struct buffer *secret)
 {
+    const struct smarthost *peer = work->hop->next.peer;
     char *path = settings_credentials_path(&work->run->settings);
-    struct outcome outcome = credentials_find(work->hop->next.peer, path, secret);
+    struct outcome outcome;
+    if (!*peer->password_command) {
+        outcome = credentials_find(peer, path, secret);
+    } else {
+        outcome = keeper_start(&work->keeper, peer, path);
+        if (outcome_good(&outcome))
+            outcome = keeper_ask(&work->keeper, secret);
+    }
     free(path);
     return outcome;
 }
@@ -367,9 +378,7 @@ static struct outcome renew_secret(void *context, struct buffer *secret)
     struct work *work = context;
     bool is_new = work->secret_is_new;
     work->secret_is_new = false;
-    if (is_new || !*work->hop->next.peer->password_command)
-        return outcome_done();
-    return find_secret(work, secret);
+    return is_new || work->keeper.fd < 0 ? outcome_done() : keeper_ask(&work->keeper, secret);
 }
 
 static struct outcome prepare(struct work *work, struct buffer *secret, struct smtp_hop *smtp)
@@ -448,8 +457,11 @@ static struct outcome use_seat(struct work *work)
     if (is_orphaned(work->run) || !rate_allows(work, false))
         return outcome;
     outcome = prepare(work, &secret, &smtp);
-    if (outcome_good(&outcome))
+    if (outcome_good(&outcome)) {
+        confine(work->run, &smtp);
         outcome = deliver(work, &smtp);
+    }
+    file_close(&work->keeper.fd);
     buffer_wipe(&secret);
     return outcome;
 }
@@ -488,7 +500,7 @@ static void pause_hop(struct work *work)
 
 int work(struct run *run, struct hop *hop, const struct list *letters)
 {
-    struct work work = {.run = run, .hop = hop, .letters = letters};
+    struct work work = {.run = run, .hop = hop, .letters = letters, .keeper = {.fd = -1}};
     int seat;
     bool waited;
     struct outcome outcome =

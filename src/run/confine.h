@@ -1,0 +1,15 @@
+/*
+ * What is left to a worker that speaks to a next hop: the queue, the network, and what names and
+ * certificates are looked up in. No mailbox, no password's file, no other program.
+ */
+#ifndef RUN_CONFINE_H
+#define RUN_CONFINE_H
+
+#include "run/run.h"
+#include "run/smtp.h"
+
+/* Locks this process in for good, before it connects to the hop. Where the kernel has no such
+ * locks, that is logged, and mail goes out as it ever did. */
+void confine(const struct run *run, const struct smtp_hop *smtp);
+
+#endif
