@@ -4,8 +4,100 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
+#include "route/expand.h"
 #include "route/route.h"
+
+/* ---- senders ---- */
+
+/* What belongs to a user by his name: an address, or a mailbox, or both. */
+struct belongings {
+    struct address address; /* zeroed: his name is none */
+    char *mailbox;          /* NULL: none */
+};
+
+static bool is_same(const struct address *a, const struct address *b)
+{
+    return a->domain && b->domain && text_equal(a->local, b->local) &&
+           text_equal(a->domain, b->domain);
+}
+
+/*
+ * A mailbox of the user's name is his if he has a name without a domain, or if mail for his address
+ * goes there and nowhere else; "joe@shop.example" does not own the mailbox joe when an alias leads
+ * him to another.
+ */
+static void find_belongings(const struct visitor *visitor, struct belongings *his)
+{
+    const char *why;
+    *his = (struct belongings){0};
+    if (!strchr(visitor->user, '@')) {
+        his->mailbox = memory_copy(visitor->user, strlen(visitor->user));
+        return;
+    }
+    if (!address_parse(visitor->user, &his->address, &why))
+        return;
+    struct targets targets = {0};
+    expand(visitor->expander, &his->address, &targets);
+    const struct target *only = targets.count == 1 ? &targets.items[0] : NULL;
+    if (only && only->kind == TARGET_MAILBOX && text_equal(only->address.local, his->address.local))
+        his->mailbox = memory_copy(only->address.local, strlen(only->address.local));
+    targets_free(&targets);
+}
+
+static bool leads_to(const struct visitor *visitor, const struct address *sender,
+                     const struct belongings *his)
+{
+    struct targets targets = {0};
+    bool found = false;
+    expand(visitor->expander, sender, &targets);
+    for (size_t i = 0; i < targets.count && !found; i++) {
+        const struct target *target = &targets.items[i];
+        if (target->kind == TARGET_MAILBOX)
+            found = his->mailbox && text_equal(target->address.local, his->mailbox);
+        else if (target->kind == TARGET_REMOTE)
+            found = is_same(&target->address, &his->address);
+    }
+    targets_free(&targets);
+    return found;
+}
+
+/* With his name in a local domain, be there a mailbox or not; but an alias of that very domain may
+ * make it another's. */
+static bool has_his_name(const struct visitor *visitor, const struct address *sender)
+{
+    const struct expander *expander = visitor->expander;
+    if (strchr(visitor->user, '@') || !route_is_local(expander->settings, sender->domain))
+        return false;
+    bool found = false;
+    struct outcome outcome = outcome_done();
+    if (expander->aliases)
+        outcome = lookup_alias(expander->aliases, sender, true, &found);
+    if (!outcome_good(&outcome) || found)
+        return false;
+    char *base = lookup_base(sender->local);
+    bool same = text_equal(base ? base : sender->local, visitor->user);
+    free(base);
+    return same;
+}
+
+struct outcome admission_check_sender(const struct visitor *visitor, const struct address *sender)
+{
+    if (!visitor->listener->own_sender || !visitor->user || address_is_null(sender) ||
+        has_his_name(visitor, sender))
+        return outcome_done();
+    struct belongings his;
+    find_belongings(visitor, &his);
+    bool good = is_same(sender, &his.address) || leads_to(visitor, sender, &his);
+    address_free(&his.address);
+    free(his.mailbox);
+    return good ? outcome_done()
+                : outcome_never("5.7.1", "you signed in as %.200s and may not send as another",
+                                visitor->user);
+}
+
+/* ---- recipients ---- */
 
 size_t admission_find_relay_domain(const struct listener *listener, const char *domain)
 {

@@ -26,6 +26,12 @@ struct visitor {
  */
 struct outcome admission_check_recipient(const struct visitor *visitor,
                                          const struct address *recipient);
+/*
+ * Whether who signed in may send with this reverse-path, as own_sender wants it: the null one, his
+ * own name, in any local domain if it has none itself, or one whose aliases lead to his mailbox or
+ * address. DONE; NEVER 5.7.1.
+ */
+struct outcome admission_check_sender(const struct visitor *visitor, const struct address *sender);
 /* The place in relay_domains of what fits this domain, else their count. */
 size_t admission_find_relay_domain(const struct listener *listener, const char *domain);
 

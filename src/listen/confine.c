@@ -24,9 +24,6 @@ static struct outcome confine(const struct settings *settings,
     struct buffer spool = {0};
     for (size_t i = 0; i < settings->aliases.count; i++)
         add_alias_file(&readable, settings->aliases.items[i]);
-    for (size_t i = 0; i < settings->listener_count; i++)
-        if (*settings->listeners[i].users)
-            texts_add(&readable, settings->listeners[i].users);
     sandbox_add_system(&readable); /* who is a user here is asked of it */
     buffer_format(&spool, "%s/spool", settings->queue_directory);
     texts_add(&writable, buffer_text(&spool));

@@ -43,6 +43,9 @@ void verb_ehlo(struct session *session, char *argument)
         session_reply_part(session, 250, "ETRN");
     if (session->listener->tls == TLS_STARTTLS && !session->stream.tls)
         session_reply_part(session, 250, "STARTTLS");
+    const char *mechanisms = auth_offer(session);
+    if (mechanisms)
+        session_reply_part(session, 250, "AUTH %s", mechanisms);
     session_reply_part(session, 250, "ENHANCEDSTATUSCODES");
     session_reply(session, 250, "", "HELP");
 }

@@ -187,6 +187,7 @@ static void reload(struct parent *parent)
         return;
     }
     doors_close(&parent->doors);
+    memcpy(fresh.secret, parent->service.secret, sizeof fresh.secret);
     fresh.generation = parent->service.generation + 1;
     service_free(&parent->service);
     parent->service = fresh;
@@ -194,6 +195,7 @@ static void reload(struct parent *parent)
     outcome = log_to_file(parent->service.settings.log_file);
     if (!outcome_good(&outcome))
         log_error("%s", outcome.reason);
+    auth_look_at_files(&parent->service.settings);
     log_notice("reloaded");
 }
 
@@ -341,6 +343,7 @@ struct outcome listener_run(struct service *service, struct doors *doors, struct
     parent.runs.events = -1;
     struct outcome outcome = open_parent(&parent, queue, interval);
     if (outcome_good(&outcome)) {
+        auth_look_at_files(&parent.service.settings);
         notify_ready();
         outcome = serve(&parent);
     }

@@ -23,13 +23,15 @@
 #include "config/paths.h"
 #include "listen/bind.h"
 #include "listen/listener.h"
+#include "listen/passwd.h"
 #include "listen/pipe.h"
 #include "listen/service.h"
 #include "queue/runner.h"
 
 static const char usage[] =
     "usage: postrider-listen [-C FILE] [--background] [--every TIME] [--queue-only]\n"
-    "       postrider-listen [-C FILE] --pipe\n";
+    "       postrider-listen [-C FILE] --pipe\n"
+    "       postrider-listen passwd [-C FILE] [--file FILE] [--delete | --check] NAME\n";
 
 /* What is to be done. */
 struct task {
@@ -205,11 +207,23 @@ static struct outcome perform(const struct task *task)
     return outcome;
 }
 
+/* It is postrider's verb, and speaks for it. */
+static int end_passwd(struct outcome outcome)
+{
+    if (outcome_good(&outcome) && fflush(stdout) != 0)
+        outcome = outcome_refuse(EX_IOERR, "cannot write to standard output: %s", strerror(errno));
+    if (!outcome_good(&outcome))
+        fprintf(stderr, "postrider: %s\n", outcome.reason);
+    return outcome_good(&outcome) ? EX_OK : outcome.exit_status;
+}
+
 int main(int argc, char **argv)
 {
     process_settle();
     umask(027);
     log_open("postrider-listen");
+    if (argc > 1 && strcmp(argv[1], "passwd") == 0)
+        return end_passwd(passwd_run(argc - 1, argv + 1));
     struct task task = {.caller = getuid()};
     if (!read_arguments(argc, argv, &task)) {
         fputs(usage, stderr);

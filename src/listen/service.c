@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "listen/users.h"
 #include "net/tls_server.h"
 
 static struct outcome load_identities(struct service *service)
@@ -23,6 +24,7 @@ static struct outcome load_identities(struct service *service)
 struct outcome service_load(const char *config, struct service *service)
 {
     *service = (struct service){.config = config};
+    users_make_secret(service->secret);
     struct outcome outcome = settings_load(config, &service->settings);
     return outcome_good(&outcome) ? load_identities(service) : outcome;
 }

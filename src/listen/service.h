@@ -10,12 +10,14 @@
 
 #include "base/outcome.h"
 #include "config/settings.h"
+#include "net/sasl_verifier.h"
 
 struct tls_identity;
 
 struct service {
     const char *config;  /* the settings file when it is not the installed one, else NULL */
     unsigned generation; /* how many were before it */
+    unsigned char secret[SASL_SECRET_SIZE]; /* see users.h; the same as long as the listener runs */
     struct settings settings;
     struct tls_identity **identities; /* one for each of settings.listeners; NULL: without TLS */
 };

@@ -20,6 +20,7 @@
 #include "listen/confine.h"
 #include "listen/starttls.h"
 #include "listen/verb.h"
+#include "net/dial.h"
 #include "net/tls_server.h"
 #include "route/user_table.h"
 
@@ -303,6 +304,7 @@ static struct outcome open_session(struct session *session, const struct session
 {
     const struct settings *settings = session->settings;
     name_client(session, start);
+    session->is_near = start->address && dial_is_loopback(start->address);
     session->in_network =
         start->address && networks_have(&session->listener->relay_networks, start->address);
     session->may_ask =
@@ -320,6 +322,7 @@ static struct outcome open_session(struct session *session, const struct session
     session->visitor =
         (struct visitor){.listener = session->listener, .expander = &session->expander};
     session_trust(session);
+    auth_open(&session->auth, session->listener, session->service->secret);
     return confine_session(settings);
 }
 
@@ -359,6 +362,7 @@ static void close_session(struct session *session)
 {
     session_reset(session);
     stream_close(&session->stream);
+    auth_close(&session->auth);
     aliases_close(session->aliases);
     queue_close(&session->queue);
     buffer_free(&session->output);
@@ -377,6 +381,7 @@ int session_run(const struct session_start *start)
         .orders = start->orders,
         .is_pipe = start->address == NULL,
         .uid = start->uid,
+        .auth = {.users = {.fd = -1}},
     };
     stream_open(&session.stream, start->fd);
     session.stream.watch = start->watch;

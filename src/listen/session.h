@@ -14,6 +14,7 @@
 #include "base/outcome.h"
 #include "config/settings.h"
 #include "listen/admission.h"
+#include "listen/auth.h"
 #include "listen/message.h"
 #include "listen/service.h"
 #include "listen/wire.h"
@@ -47,10 +48,12 @@ struct session {
     uid_t uid;
     char *helo;      /* what the client calls itself; NULL: not said yet */
     bool extended;   /* it said EHLO */
+    bool is_near;    /* its address is on loopback */
     bool in_network; /* its address is in relay_networks */
     bool may_ask;    /* its address is in etrn_networks */
     char *user;      /* who signed in; NULL: nobody */
     bool has_failed_to_sign_in;
+    struct auth auth;
     struct visitor visitor;
     struct expander expander;
     struct aliases *aliases;

@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "listen/command.h"
 #include "mail/masquerade.h"
@@ -55,9 +56,28 @@ static void begin(struct session *session, struct mail_command *mail)
     envelope->uid = session->uid;
     mail->sender = (struct address){0};
     mail->envid = NULL;
-    if (!address_is_null(&envelope->sender))
-        address_qualify(&envelope->sender, session->settings->domain);
     session_reply(session, 250, "2.1.0", "sender taken");
+}
+
+/* Whether who signed in may name this sender; else MAIL has been refused. Gives it a domain if it
+ * has none. */
+static bool is_his_own(struct session *session, struct address *sender)
+{
+    if (!address_is_null(sender))
+        address_qualify(sender, session->settings->domain);
+    if (!session->listener->own_sender || !session->user)
+        return true;
+    struct outcome outcome = session->aliases_problem;
+    if (outcome_good(&outcome))
+        outcome = admission_check_sender(&session->visitor, sender);
+    if (outcome_good(&outcome))
+        return true;
+    char *from = address_text(sender);
+    log_event("-", "rejected", "client", session->client, "user", session->user, "from", from,
+              "reason", outcome.reason, NULL);
+    free(from);
+    session_refuse_by(session, outcome.result == LATER ? 451 : 553, &outcome);
+    return false;
 }
 
 void verb_mail(struct session *session, char *argument)
@@ -68,6 +88,10 @@ void verb_mail(struct session *session, char *argument)
     struct outcome outcome = command_parse_mail(argument, allowed(session), &mail);
     if (!outcome_good(&outcome)) {
         session_refuse_by(session, command_code(&outcome), &outcome);
+        return;
+    }
+    if (!is_his_own(session, &mail.sender)) {
+        command_free_mail(&mail);
         return;
     }
     uint64_t most = session->settings->max_message_size;

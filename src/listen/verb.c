@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/text.h"
+#include "listen/auth.h"
 #include "listen/courtesy.h"
 #include "listen/data.h"
 #include "listen/etrn.h"
@@ -17,6 +18,7 @@ static const struct verb verbs[] = {
     {"EHLO", verb_ehlo,         true,  false},
     {"HELO", verb_helo,         true,  false},
     {"STARTTLS", verb_starttls, false, false}, /* what follows is thrown away */
+    {"AUTH", verb_auth,         true,  false},
     {"MAIL", verb_mail,         false, false},
     {"RCPT", verb_rcpt,         false, false},
     {"DATA", verb_data,         true,  false},

@@ -1,10 +1,9 @@
 /*
- * SCRAM's keys by libgsasl, inventions by HMAC-SHA-256 with GnuTLS (see sasl_verifier.h). Knows
- * neither files nor users. RFC 5802 section 3 (keys), 5803 (their text), 4013 (SASLprep).
+ * SCRAM's keys by libgsasl, and inventions (see sasl_verifier.h). Knows neither files nor users.
+ * RFC 5802 section 3 (keys), 5803 (their text), 4013 (SASLprep).
  */
 #include "net/sasl_verifier.h"
 
-#include <gnutls/crypto.h>
 #include <gsasl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -108,14 +107,23 @@ bool sasl_verifier_make(const char *password, struct sasl_verifier *verifier)
     return good;
 }
 
-/* Bytes that depend on the name, the secret, and what they are for. */
+/*
+ * Bytes that depend on the name, the secret, and what they are for: HMAC-SHA-256, which is what one
+ * iteration of SCRAM's Hi comes to.
+ */
 static void derive(const void *secret, const char *purpose, const char *name, unsigned char *bytes)
 {
+    char key[2 * SASL_SECRET_SIZE + 1], salted[GSASL_HASH_MAX_SIZE], client[GSASL_HASH_MAX_SIZE],
+        server[GSASL_HASH_MAX_SIZE], stored[GSASL_HASH_MAX_SIZE];
     struct buffer text = {0};
+    for (size_t i = 0; i < SASL_SECRET_SIZE; i++)
+        snprintf(key + 2 * i, 3, "%02x", ((const unsigned char *)secret)[i]);
     buffer_format(&text, "%s:%s", purpose, name);
-    if (gnutls_hmac_fast(GNUTLS_MAC_SHA256, secret, SASL_SECRET_SIZE, buffer_text(&text),
-                         text.length, bytes) < 0)
+    if (gsasl_scram_secrets_from_password(GSASL_HASH_SHA256, key, 1, buffer_text(&text),
+                                          text.length, salted, client, server, stored) != GSASL_OK)
         impossible("no HMAC-SHA-256");
+    memcpy(bytes, salted, KEY_SIZE);
+    memory_wipe(key, sizeof key);
     buffer_free(&text);
 }
 
@@ -157,9 +165,22 @@ static void give_back(char *text)
     gsasl_free(text);
 }
 
+/* Printable ASCII is its own prepared form. */
+static bool is_plain(const char *text)
+{
+    for (; *text; text++)
+        if (*text < ' ' || *text > '~')
+            return false;
+    return true;
+}
+
 /* Releases of libgsasl differ in which way lets pass what is not assigned: both are asked. */
 bool sasl_prepare(const char *text, bool stored, struct buffer *prepared)
 {
+    if (is_plain(text)) {
+        buffer_append_text(prepared, text);
+        return true;
+    }
     char *one = run_saslprep(text, 0), *other = run_saslprep(text, GSASL_ALLOW_UNASSIGNED);
     const char *found = one ? one : other;
     if (stored && (!one || !other))

@@ -62,6 +62,8 @@ static bool take_in(struct stream *stream)
                                 : recv(stream->fd, place, space, MSG_DONTWAIT);
     if (count > 0) {
         stream->end += (size_t)count;
+        if (stream->touched < stream->end)
+            stream->touched = stream->end;
         return true;
     }
     if (count < 0 && is_transient(errno))
@@ -165,6 +167,14 @@ bool stream_block(struct stream *stream, const char **data, size_t *length)
 void stream_skip(struct stream *stream, size_t length)
 {
     stream->start += length;
+}
+
+void stream_forget(struct stream *stream)
+{
+    if (stream->data) {
+        memory_wipe(stream->data, stream->start);
+        memory_wipe(stream->data + stream->end, stream->touched - stream->end);
+    }
 }
 
 bool stream_waiting(struct stream *stream)

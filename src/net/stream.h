@@ -29,6 +29,7 @@ struct stream {
                 */
     char *data;
     size_t start, end;
+    size_t touched; /* how far .data has ever been written */
 };
 
 void stream_open(struct stream *stream, int fd);
@@ -50,6 +51,8 @@ bool stream_line(struct stream *stream, struct buffer *line);
 bool stream_block(struct stream *stream, const char **data, size_t *length);
 /* So many bytes of that are read now. */
 void stream_skip(struct stream *stream, size_t length);
+/* Overwrites what has been read already. */
+void stream_forget(struct stream *stream);
 /* Whether bytes, or the peer's end, are there already; waits for nothing. */
 bool stream_waiting(struct stream *stream);
 /* Why reading or writing failed, LATER: "HOST closed the connection WHEN", with WHEN such as

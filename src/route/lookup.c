@@ -70,11 +70,11 @@ const char *lookup_fallback(const char *name)
     return NULL;
 }
 
-/* Whether one of the keys is there. */
-static struct outcome find_key(const struct aliases *aliases, const struct address *address,
-                               bool with_domain, bool *found)
+struct outcome lookup_alias(const struct aliases *aliases, const struct address *address,
+                            bool with_domain, bool *found)
 {
     struct outcome outcome = outcome_done();
+    *found = false;
     struct texts keys = {0};
     lookup_keys(address, with_domain, &keys);
     for (size_t i = 0; i < keys.count && outcome_good(&outcome) && !*found; i++) {
@@ -91,9 +91,9 @@ struct outcome lookup_address(const struct expander *expander, const struct addr
     struct outcome outcome = outcome_done();
     bool found = false;
     if (expander->aliases && address->domain)
-        outcome = find_key(expander->aliases, address, true, &found);
+        outcome = lookup_alias(expander->aliases, address, true, &found);
     if (expander->aliases && outcome_good(&outcome) && !found)
-        outcome = find_key(expander->aliases, address, false, &found);
+        outcome = lookup_alias(expander->aliases, address, false, &found);
     if (!outcome_good(&outcome) || found)
         return outcome;
     char *user = NULL, *base = lookup_base(address->local);

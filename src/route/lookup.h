@@ -35,6 +35,10 @@ struct outcome lookup_user(const struct expander *expander, const char *local, c
  */
 const char *lookup_fallback(const char *name);
 
+/* Whether there is an alias of one of lookup_keys. DONE, or LATER: it cannot be told now. */
+struct outcome lookup_alias(const struct aliases *aliases, const struct address *address,
+                            bool with_domain, bool *found);
+
 /*
  * Whether a local address leads anywhere: an alias has its key, or a user its name. DONE; NEVER
  * (5.1.1): nobody here; LATER: it cannot be told now. What an alias leads to is not looked at.
