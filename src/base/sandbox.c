@@ -260,15 +260,31 @@ static struct outcome make_program(const struct wishes *wishes)
     return outcome_done();
 }
 
+/*
+ * Folders that have files without a name. Which ones do is found out once, and shared as the
+ * program is: to make a file for it costs more than all else here.
+ */
+static struct texts known;
+
+static bool has_unnamed(const char *folder)
+{
+    for (size_t i = 0; i < known.count; i++)
+        if (strcmp(known.items[i], folder) == 0)
+            return true;
+    int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    bool has = fd >= 0 || !file_lacks_unnamed(errno);
+    if (fd >= 0)
+        texts_add(&known, folder);
+    file_close(&fd);
+    return has;
+}
+
 /* Where files without a name are not to be had, those with one have to be removed. */
 static bool must_remove(const struct texts *folders)
 {
     bool must = false;
-    for (size_t i = 0; folders && i < folders->count && !must; i++) {
-        int fd = open(folders->items[i], O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-        must = fd < 0 && file_lacks_unnamed(errno);
-        file_close(&fd);
-    }
+    for (size_t i = 0; folders && i < folders->count && !must; i++)
+        must = !has_unnamed(folders->items[i]);
     return must;
 }
 
