@@ -5,6 +5,7 @@ it is gone with the World and nothing of this machine changes. There is no netwo
 Needs root, for unshare(1) and an overlay mount.
 """
 
+import ctypes
 import os
 import socket
 import subprocess
@@ -84,7 +85,7 @@ class World:
     def _listen_syslog(self):
         """Plays syslogd: what reaches /dev/log in there is kept in self.syslog."""
         self._log_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        path = f"/proc/{self.init}/root/dev/log"
+        path = self.outside("/dev/log")
         self._log_socket.bind(path)
         os.chmod(path, 0o666)
 
@@ -99,6 +100,37 @@ class World:
                 self.syslog.append(line.decode("utf-8", "backslashreplace"))
 
         threading.Thread(target=receive, daemon=True).start()
+
+    def inside(self, function):
+        """What the function returns, called with the world's network: sockets made there stay there."""
+        found = []
+
+        def call():
+            with open(f"/proc/{self.init}/ns/net", "rb") as network:
+                library = ctypes.CDLL(None, use_errno=True)
+                assert library.setns(network.fileno(), 0) == 0, os.strerror(ctypes.get_errno())
+            try:
+                found.append(function())
+            except BaseException as error:
+                found.append(error)
+                raise
+
+        # Of a thread that ends with it.
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()
+        if isinstance(found[0], BaseException):
+            raise found[0]
+        return found[0]
+
+    def outside(self, path):
+        """A path of the world as it is called out here."""
+        return f"/proc/{self.init}/root{path}"
+
+    def argv(self, argv, environment=(), cwd="/"):
+        """What runs that in the world, as root."""
+        return ["nsenter", "-t", str(self.init), "-r", "-m", "-p", "-n", "-i", "-u", "env", "-i", "-C",
+                cwd, *(environment or [f"PATH={PATH}"]), *[os.fspath(word) for word in argv]]
 
     def run(self, argv, stdin=b"", user=None, env=None, check=None, timeout=120, cwd="/"):
         """
@@ -117,8 +149,7 @@ class World:
         variables = [f"{key}={value}" for key, value in environment.items() if value is not None]
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             done = subprocess.run(
-                ["nsenter", "-t", str(self.init), "-r", "-m", "-p", "-n", "-i",
-                 "-u", "env", "-i", "-C", cwd, *variables, *become, *[os.fspath(argument) for argument in argv]],
+                self.argv([*become, *argv], variables, cwd),
                 input=stdin, stdout=out, stderr=err, timeout=timeout, check=False,
             )
             out.seek(0)
