@@ -110,7 +110,8 @@ size_t admission_find_relay_domain(const struct listener *listener, const char *
 
 /*
  * "user%elsewhere", "elsewhere!user", "user@elsewhere" within quotes: the next server might take it
- * for a way to go, and trusts us.
+ * for a way to go, and trusts us. Here such a name leads nowhere, unless it is written like the key
+ * of another domain's alias.
  */
 static bool names_a_way(const char *local)
 {
@@ -133,14 +134,15 @@ struct outcome admission_check_recipient(const struct visitor *visitor,
     const struct settings *settings = visitor->expander->settings;
     const struct listener *listener = visitor->listener;
     const char *domain = recipient->domain;
-    if (route_is_local(settings, domain))
-        return lookup_address(visitor->expander, recipient);
-    bool ours = route_is_ours(settings, domain);
+    bool local = route_is_local(settings, domain);
     bool partner =
-        ours || admission_find_relay_domain(listener, domain) < listener->relay_domains.count;
+        local || route_is_ours(settings, domain) ||
+        admission_find_relay_domain(listener, domain) < listener->relay_domains.count;
     if (!visitor->trusted && !partner)
         return outcome_never("5.7.1", "we do not relay for you to this domain");
     if (!visitor->trusted && names_a_way(recipient->local))
         return outcome_never("5.7.1", "we take no address that names a way of its own");
+    if (local)
+        return lookup_address(visitor->expander, recipient);
     return check_route(settings, recipient);
 }

@@ -98,7 +98,7 @@ static void finish(struct session *session)
         log_received(session, id, size, words);
         runner_leave_mark(&session->queue);
         session_reply(session, 250, "2.0.0", "taken as %s", id);
-        session->idle = 0;
+        session->idle = session->errors = 0;
     } else {
         bool full = outcome.result == LATER;
         bool large = strcmp(outcome.status, "5.3.4") == 0;
@@ -229,6 +229,8 @@ void verb_bdat(struct session *session, char *argument)
         session->data_taken = 0;
     }
     if (!take_chunk(session, size) || !good)
+        return;
+    if (!last && size == 0 && !session_count_idle(session))
         return;
     if (!last) {
         session_reply(session, 250, "2.0.0", "%llu bytes taken", (unsigned long long)size);

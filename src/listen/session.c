@@ -99,6 +99,14 @@ void session_refuse_by(struct session *session, unsigned code, const struct outc
     session_refuse(session, code, outcome->status, "%s", outcome->reason);
 }
 
+bool session_count_idle(struct session *session)
+{
+    if (++session->idle <= MOST_IDLE)
+        return true;
+    session_end(session, 421, "4.7.0", "too many commands that do nothing");
+    return false;
+}
+
 bool session_flush(struct session *session)
 {
     struct buffer *output = &session->output;
@@ -266,9 +274,7 @@ static void dispatch(struct session *session, char *line)
     } else if (verb->is_last && !session->is_pipe && has_more(session)) {
         session_end(session, 554, "5.5.0", "nothing may follow %s before its reply (RFC 2920)",
                     verb->name);
-    } else if (verb->is_idle && ++session->idle > MOST_IDLE) {
-        session_end(session, 421, "4.7.0", "too many commands that do nothing");
-    } else {
+    } else if (!verb->is_idle || session_count_idle(session)) {
         verb->run(session, argument);
     }
 }

@@ -97,6 +97,9 @@ void session_refuse(struct session *session, unsigned code, const char *status, 
                     ...) FORMATTED(4, 5);
 /* The same by an outcome that is not good; code: 0 for 4yz or 5yz by its result (451, 550). */
 void session_refuse_by(struct session *session, unsigned code, const struct outcome *outcome);
+/* Counts a command that does nothing. False: there were too many since the last message, and the
+ * session is over. */
+bool session_count_idle(struct session *session);
 /* A last reply (421, 554, 221): no command is taken after it. */
 void session_end(struct session *session, unsigned code, const char *status, const char *format,
                  ...) FORMATTED(4, 5);

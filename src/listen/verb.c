@@ -15,8 +15,8 @@
 /* clang-format off */
 static const struct verb verbs[] = {
     /*                        last   idle */
-    {"EHLO", verb_ehlo,         true,  false},
-    {"HELO", verb_helo,         true,  false},
+    {"EHLO", verb_ehlo,         true,  true},
+    {"HELO", verb_helo,         true,  true},
     {"STARTTLS", verb_starttls, false, false}, /* what follows is thrown away */
     {"AUTH", verb_auth,         true,  false},
     {"MAIL", verb_mail,         false, false},
