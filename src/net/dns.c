@@ -1,11 +1,7 @@
 /* Questions to the DNS, and the order that the answers mean (see dns.h). */
 #include "net/dns.h"
 
-#include <arpa/nameser.h>
-#include <ctype.h>
-#include <errno.h>
 #include <netdb.h>
-#include <resolv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +11,9 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "net/dial.h"
+#include "net/resolver.h"
 
 enum {
-    LONGEST_ANSWER = 65535,
     MOST_HOSTS = 100, /* in an answer */
     MOST_MX = 20 /* that are tried, the best: each may take its time, and a stranger named them */
 };
@@ -36,113 +32,17 @@ static void add_host(struct dns_hosts *hosts, struct dns_host host)
     hosts->items[hosts->count++] = host;
 }
 
-/* ---- one question ---- */
-
-enum found { FOUND, NO_RECORDS, NO_DOMAIN, NO_ANSWER };
-
-struct answer {
-    ns_msg message;
-    char owner[NS_MAXDNAME]; /* of the records: the name asked for, or what it is an alias of */
-    const char *trouble;     /* with NO_ANSWER, static words */
-    unsigned char bytes[LONGEST_ANSWER];
-};
-
-static const char *trouble_words(int error)
-{
-    if (error == ETIMEDOUT)
-        return "no name server answered in time";
-    if (error == ECONNREFUSED || error == ENETUNREACH || error == EHOSTUNREACH)
-        return "no name server can be reached";
-    return "the name servers could not answer";
-}
-
-/* A chain of CNAME records, as it stands in the answer, is followed to its end. */
-static void follow_aliases(struct answer *answer)
-{
-    int count = ns_msg_count(answer->message, ns_s_an);
-    for (int step = 0; step < count; step++) {
-        bool moved = false;
-        for (int i = 0; i < count && !moved; i++) {
-            ns_rr record;
-            char target[NS_MAXDNAME];
-            if (ns_parserr(&answer->message, ns_s_an, i, &record) < 0 ||
-                ns_rr_type(record) != ns_t_cname || !text_equal(ns_rr_name(record), answer->owner))
-                continue;
-            if (dn_expand(ns_msg_base(answer->message), ns_msg_end(answer->message),
-                          ns_rr_rdata(record), target, sizeof target) < 0)
-                return;
-            snprintf(answer->owner, sizeof answer->owner, "%s", target);
-            moved = true;
-        }
-        if (!moved)
-            return;
-    }
-}
-
-static enum found read_answer(struct answer *answer, const char *name, int length)
-{
-    /* The library gives the length that there was, which may be more than there was room for. */
-    if (length > LONGEST_ANSWER || ns_initparse(answer->bytes, length, &answer->message) < 0) {
-        answer->trouble = "the answer cannot be read";
-        return NO_ANSWER;
-    }
-    snprintf(answer->owner, sizeof answer->owner, "%s", name);
-    follow_aliases(answer);
-    return FOUND;
-}
-
-static enum found ask(const struct sockaddr_in *server, const char *name, int type,
-                      struct answer *answer)
-{
-    struct __res_state state = {0};
-    if (res_ninit(&state) < 0) {
-        answer->trouble = "the resolver cannot be set up";
-        return NO_ANSWER;
-    }
-    if (server) {
-        state.nsaddr_list[0] = *server;
-        state.nscount = 1;
-    }
-    errno = 0;
-    int length = res_nquery(&state, name, ns_c_in, type, answer->bytes, sizeof answer->bytes);
-    int error = errno, trouble = state.res_h_errno;
-    res_nclose(&state);
-    if (length >= 0)
-        return read_answer(answer, name, length);
-    if (trouble == HOST_NOT_FOUND)
-        return NO_DOMAIN;
-    if (trouble == NO_DATA)
-        return NO_RECORDS;
-    answer->trouble = trouble_words(error);
-    return NO_ANSWER;
-}
-
 static struct outcome no_answer(const char *domain, const struct answer *answer)
 {
     return outcome_later("4.4.3", "cannot look up who takes mail for %s: %s", domain,
                          answer->trouble);
 }
 
-/* The i-th record of the answer if it is one of this type for the name in question. */
-static bool take_record(struct answer *answer, int i, ns_type type, ns_rr *record)
+static enum resolved ask(const struct sockaddr_in *server, const char *name, int type,
+                         struct answer *answer)
 {
-    return ns_parserr(&answer->message, ns_s_an, i, record) == 0 && ns_rr_type(*record) == type &&
-           ns_rr_class(*record) == ns_c_in && text_equal(ns_rr_name(*record), answer->owner);
-}
-
-/* A host's name in record data; "" is the root, which stands for "none". */
-static bool take_name(struct answer *answer, const unsigned char *data, char name[NS_MAXDNAME])
-{
-    if (dn_expand(ns_msg_base(answer->message), ns_msg_end(answer->message), data, name,
-                  NS_MAXDNAME) < 0)
-        return false;
-    if (strcmp(name, ".") == 0)
-        name[0] = '\0';
-    /* What is no name of a host would only make trouble further on. */
-    for (const char *c = name; *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr("-_.", *c))
-            return false;
-    return true;
+    const struct resolver resolver = {.server = server};
+    return resolver_ask(&resolver, name, type, answer);
 }
 
 static int by_rank(const void *a, const void *b)
@@ -159,14 +59,14 @@ static int by_rank(const void *a, const void *b)
 static bool collect_mx(struct answer *answer, unsigned port, struct dns_hosts *hosts, size_t *seen)
 {
     bool null = false;
-    int count = ns_msg_count(answer->message, ns_s_an);
+    int count = answer_count(answer);
     for (int i = 0; i < count && hosts->count < MOST_HOSTS; i++) {
         ns_rr record;
         char name[NS_MAXDNAME];
-        if (!take_record(answer, i, ns_t_mx, &record) || ns_rr_rdlen(record) < 3)
+        if (!answer_record(answer, i, ns_t_mx, &record) || ns_rr_rdlen(record) < 3)
             continue;
         ++*seen;
-        if (!take_name(answer, ns_rr_rdata(record) + 2, name))
+        if (!answer_name(answer, ns_rr_rdata(record) + 2, name))
             continue;
         null = null || !*name;
         if (*name)
@@ -246,13 +146,13 @@ static struct outcome check_addresses(const char *domain, const struct sockaddr_
 static struct outcome find_mx(const char *domain, unsigned port, const struct sockaddr_in *server,
                               struct dns_hosts *hosts, struct answer *answer, bool *implicit)
 {
-    enum found found = ask(server, domain, ns_t_mx, answer);
+    enum resolved found = ask(server, domain, ns_t_mx, answer);
     if (found == NO_ANSWER)
         return no_answer(domain, answer);
     if (found == NO_DOMAIN)
         return outcome_never("5.1.2", "there is no domain %s", domain);
     size_t seen = 0;
-    bool null = found == FOUND && collect_mx(answer, port, hosts, &seen);
+    bool null = found == RESOLVED && collect_mx(answer, port, hosts, &seen);
     if (hosts->count)
         return outcome_done();
     if (null)
@@ -336,16 +236,16 @@ static void order_srv(struct dns_host *hosts, size_t count)
 static void collect_srv(struct answer *answer, bool implicit_tls, struct dns_hosts *hosts)
 {
     size_t first = hosts->count;
-    int count = ns_msg_count(answer->message, ns_s_an);
+    int count = answer_count(answer);
     for (int i = 0; i < count && hosts->count - first < MOST_HOSTS; i++) {
         ns_rr record;
         char name[NS_MAXDNAME];
-        if (!take_record(answer, i, ns_t_srv, &record) || ns_rr_rdlen(record) < 7)
+        if (!answer_record(answer, i, ns_t_srv, &record) || ns_rr_rdlen(record) < 7)
             continue;
         const unsigned char *data = ns_rr_rdata(record);
         unsigned port = ns_get16(data + 4);
         /* A target of "." says that the service is not offered. */
-        if (!take_name(answer, data + 6, name) || !*name || port == 0)
+        if (!answer_name(answer, data + 6, name) || !*name || port == 0)
             continue;
         add_host(hosts, (struct dns_host){.name = memory_copy(name, strlen(name)),
                                           .port = port,
@@ -373,8 +273,8 @@ struct outcome dns_srv(const char *domain, unsigned services, const struct socka
         char name[NS_MAXDNAME];
         snprintf(name, sizeof name, "%s.%s", kinds[i].label, domain);
         buffer_format(&asked, "%s%s", asked.length ? " nor " : "", name);
-        enum found found = ask(server, name, ns_t_srv, answer);
-        if (found == FOUND)
+        enum resolved found = ask(server, name, ns_t_srv, answer);
+        if (found == RESOLVED)
             collect_srv(answer, kinds[i].service == DNS_SUBMISSIONS, hosts);
         else if (found == NO_ANSWER)
             outcome = no_answer(domain, answer);

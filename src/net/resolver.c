@@ -1,0 +1,116 @@
+/* Questions to the DNS (see resolver.h). Knows nothing of what they are asked for. */
+#include "net/resolver.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <netdb.h>
+#include <resolv.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static const char *trouble_words(int error)
+{
+    if (error == ETIMEDOUT)
+        return "no name server answered in time";
+    if (error == ECONNREFUSED || error == ENETUNREACH || error == EHOSTUNREACH)
+        return "no name server can be reached";
+    return "the name servers could not answer";
+}
+
+/* A chain of CNAME records, as it stands in the answer, is followed to its end. */
+static void follow_aliases(struct answer *answer)
+{
+    int count = ns_msg_count(answer->message, ns_s_an);
+    for (int step = 0; step < count; step++) {
+        bool moved = false;
+        for (int i = 0; i < count && !moved; i++) {
+            ns_rr record;
+            char target[NS_MAXDNAME];
+            if (ns_parserr(&answer->message, ns_s_an, i, &record) < 0 ||
+                ns_rr_type(record) != ns_t_cname || !text_equal(ns_rr_name(record), answer->owner))
+                continue;
+            if (dn_expand(ns_msg_base(answer->message), ns_msg_end(answer->message),
+                          ns_rr_rdata(record), target, sizeof target) < 0)
+                return;
+            snprintf(answer->owner, sizeof answer->owner, "%s", target);
+            moved = true;
+        }
+        if (!moved)
+            return;
+    }
+}
+
+static enum resolved read_answer(struct answer *answer, const char *name, int length)
+{
+    /* The library gives the length that there was, which may be more than there was room for. */
+    if (length > RESOLVER_LONGEST || ns_initparse(answer->bytes, length, &answer->message) < 0) {
+        answer->trouble = "the answer cannot be read";
+        return NO_ANSWER;
+    }
+    snprintf(answer->owner, sizeof answer->owner, "%s", name);
+    follow_aliases(answer);
+    return RESOLVED;
+}
+
+/* The library tries each server twice, and waits twice as long the second time. */
+static void set_limit(struct __res_state *state, unsigned limit_ms)
+{
+    unsigned seconds = limit_ms / 1000 / 3;
+    state->retry = 2;
+    state->retrans = seconds ? (int)seconds : 1;
+}
+
+enum resolved resolver_ask(const struct resolver *resolver, const char *name, int type,
+                           struct answer *answer)
+{
+    struct __res_state state = {0};
+    if (res_ninit(&state) < 0) {
+        answer->trouble = "the resolver cannot be set up";
+        return NO_ANSWER;
+    }
+    if (resolver->server) {
+        state.nsaddr_list[0] = *resolver->server;
+        state.nscount = 1;
+    }
+    if (resolver->limit_ms)
+        set_limit(&state, resolver->limit_ms);
+    errno = 0;
+    int length = res_nquery(&state, name, ns_c_in, type, answer->bytes, sizeof answer->bytes);
+    int error = errno, trouble = state.res_h_errno;
+    res_nclose(&state);
+    if (length >= 0)
+        return read_answer(answer, name, length);
+    if (trouble == HOST_NOT_FOUND)
+        return NO_DOMAIN;
+    if (trouble == NO_DATA)
+        return NO_RECORDS;
+    answer->trouble = trouble_words(error);
+    return NO_ANSWER;
+}
+
+int answer_count(const struct answer *answer)
+{
+    return ns_msg_count(answer->message, ns_s_an);
+}
+
+bool answer_record(struct answer *answer, int i, ns_type type, ns_rr *record)
+{
+    return ns_parserr(&answer->message, ns_s_an, i, record) == 0 && ns_rr_type(*record) == type &&
+           ns_rr_class(*record) == ns_c_in && text_equal(ns_rr_name(*record), answer->owner);
+}
+
+bool answer_name(struct answer *answer, const unsigned char *data, char name[NS_MAXDNAME])
+{
+    if (dn_expand(ns_msg_base(answer->message), ns_msg_end(answer->message), data, name,
+                  NS_MAXDNAME) < 0)
+        return false;
+    if (strcmp(name, ".") == 0)
+        name[0] = '\0';
+    /* What is no name of a host would only make trouble further on. */
+    for (const char *c = name; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr("-_.", *c))
+            return false;
+    return true;
+}

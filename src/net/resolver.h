@@ -1,0 +1,39 @@
+/*
+ * One question to the DNS through the C library's resolver, and the records of its answer, with a
+ * CNAME chain in it followed. No search list has a say in it.
+ */
+#ifndef NET_RESOLVER_H
+#define NET_RESOLVER_H
+
+#include <arpa/nameser.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+
+enum { RESOLVER_LONGEST = 65535 };
+
+struct resolver {
+    const struct sockaddr_in *server; /* to ask instead of those in /etc/resolv.conf, or NULL */
+    unsigned limit_ms;                /* for all tries of one question, about; 0: the library's */
+};
+
+enum resolved { RESOLVED, NO_RECORDS, NO_DOMAIN, NO_ANSWER };
+
+/* Large: made on the heap by who asks, and used for one question after the other. */
+struct answer {
+    ns_msg message;
+    char owner[NS_MAXDNAME]; /* of the records: the name asked for, or what it is an alias of */
+    const char *trouble;     /* with NO_ANSWER, static words */
+    unsigned char bytes[RESOLVER_LONGEST];
+};
+
+/* type: ns_t_mx and the like. RESOLVED may come with no record of that type. */
+enum resolved resolver_ask(const struct resolver *resolver, const char *name, int type,
+                           struct answer *answer);
+/* How many records the answer has, of whatever type. */
+int answer_count(const struct answer *answer);
+/* The i-th of them, if it is of this type and about the name in question. */
+bool answer_record(struct answer *answer, int i, ns_type type, ns_rr *record);
+/* The name of a host in the data of a record; "" is the root. False: it is no such name. */
+bool answer_name(struct answer *answer, const unsigned char *data, char name[NS_MAXDNAME]);
+
+#endif
