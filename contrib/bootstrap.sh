@@ -13,11 +13,11 @@ cd "$(dirname "$0")/.."
 build_packages="gcc libc6-dev make pkg-config libgnutls28-dev libgsasl-dev libdb-dev libinih-dev
     libidn2-dev libcrypt-dev libseccomp-dev"
 demo_packages="python3 openssl ca-certificates"
-check_packages="libcmocka-dev python3-pytest python3-pytest-xdist python3-cryptography
+check_packages="libcmocka-dev python3-pytest python3-pytest-xdist python3-cryptography python3-yaml
     mandoc clang libclang-rt-dev clang-format binutils iproute2 util-linux adduser procps strace
     testssl.sh"
 server_packages="postfix exim4-daemon-light bsd-mailx sasl2-bin libsasl2-modules dovecot-lmtpd
-    dnsmasq-base"
+    dnsmasq-base python3-spf"
 
 usage() {
     echo "usage: sh contrib/bootstrap.sh build|demo|check" >&2
@@ -92,7 +92,7 @@ download_servers() {
         # Who needs any mail server gets Postfix.
         with=postfix
         case $package in
-        exim4-daemon-light | dovecot-lmtpd | dnsmasq-base) with= ;;
+        exim4-daemon-light | dovecot-lmtpd | dnsmasq-base | python3-spf) with= ;;
         esac
         # shellcheck disable=SC2086
         apt-get install -s -q --reinstall --no-install-recommends $package $with |

@@ -73,12 +73,27 @@ static const unsigned char *bytes_of(const struct sockaddr *address, int *family
     return bytes;
 }
 
+bool network_of(const struct sockaddr *address, struct network *network)
+{
+    *network = (struct network){0};
+    const unsigned char *bytes = bytes_of(address, &network->family);
+    if (!bytes)
+        return false;
+    network->bits = longest_of(network->family);
+    memcpy(network->address, bytes, network->bits / 8);
+    return true;
+}
+
+bool network_covers(const struct network *network, const struct network *part)
+{
+    return part->family == network->family && part->bits >= network->bits &&
+           starts_same(part->address, network->address, network->bits);
+}
+
 bool network_has(const struct network *network, const struct sockaddr *address)
 {
-    int family;
-    const unsigned char *bytes = bytes_of(address, &family);
-    return bytes && family == network->family &&
-           starts_same(bytes, network->address, network->bits);
+    struct network one;
+    return network_of(address, &one) && network_covers(network, &one);
 }
 
 void network_format_literal(const struct sockaddr *address, struct buffer *text)

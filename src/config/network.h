@@ -16,6 +16,10 @@ struct network {
 
 /* False: *why says what is wrong, in static words; bits behind the prefix are wrong, too. */
 bool network_parse(const char *text, struct network *network, const char **why);
+/* The range of one address; one that is mapped into IPv6 as what it is. False: no IP address. */
+bool network_of(const struct sockaddr *address, struct network *network);
+/* Whether all of the second one is in the first. */
+bool network_covers(const struct network *network, const struct network *part);
 /* An IPv4 address that is mapped into IPv6 counts as itself. */
 bool network_has(const struct network *network, const struct sockaddr *address);
 /* Whether the address is in one of the ranges, each in the form of network_parse. */

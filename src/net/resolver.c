@@ -42,14 +42,17 @@ static void follow_aliases(struct answer *answer)
     }
 }
 
-static enum resolved read_answer(struct answer *answer, const char *name, int length)
+static enum resolved read_answer(struct answer *answer, int length)
 {
+    ns_rr question;
     /* The library gives the length that there was, which may be more than there was room for. */
-    if (length > RESOLVER_LONGEST || ns_initparse(answer->bytes, length, &answer->message) < 0) {
+    if (length > RESOLVER_LONGEST || ns_initparse(answer->bytes, length, &answer->message) < 0 ||
+        ns_parserr(&answer->message, ns_s_qd, 0, &question) < 0) {
         answer->trouble = "the answer cannot be read";
         return NO_ANSWER;
     }
-    snprintf(answer->owner, sizeof answer->owner, "%s", name);
+    /* As the library writes names: odd bytes have a '\\' before them. */
+    snprintf(answer->owner, sizeof answer->owner, "%s", ns_rr_name(question));
     follow_aliases(answer);
     return RESOLVED;
 }
@@ -81,7 +84,7 @@ enum resolved resolver_ask(const struct resolver *resolver, const char *name, in
     int error = errno, trouble = state.res_h_errno;
     res_nclose(&state);
     if (length >= 0)
-        return read_answer(answer, name, length);
+        return read_answer(answer, length);
     if (trouble == HOST_NOT_FOUND)
         return NO_DOMAIN;
     if (trouble == NO_DATA)
@@ -101,13 +104,20 @@ bool answer_record(struct answer *answer, int i, ns_type type, ns_rr *record)
            ns_rr_class(*record) == ns_c_in && text_equal(ns_rr_name(*record), answer->owner);
 }
 
-bool answer_name(struct answer *answer, const unsigned char *data, char name[NS_MAXDNAME])
+bool answer_any_name(const struct answer *answer, const unsigned char *data, char name[NS_MAXDNAME])
 {
     if (dn_expand(ns_msg_base(answer->message), ns_msg_end(answer->message), data, name,
                   NS_MAXDNAME) < 0)
         return false;
     if (strcmp(name, ".") == 0)
         name[0] = '\0';
+    return true;
+}
+
+bool answer_name(struct answer *answer, const unsigned char *data, char name[NS_MAXDNAME])
+{
+    if (!answer_any_name(answer, data, name))
+        return false;
     /* What is no name of a host would only make trouble further on. */
     for (const char *c = name; *c; c++)
         if (!isalnum((unsigned char)*c) && !strchr("-_.", *c))

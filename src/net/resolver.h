@@ -33,6 +33,9 @@ enum resolved resolver_ask(const struct resolver *resolver, const char *name, in
 int answer_count(const struct answer *answer);
 /* The i-th of them, if it is of this type and about the name in question. */
 bool answer_record(struct answer *answer, int i, ns_type type, ns_rr *record);
+/* Any name in the data of a record, without a last dot. False: the record is cut. */
+bool answer_any_name(const struct answer *answer, const unsigned char *data,
+                     char name[NS_MAXDNAME]);
 /* The name of a host in the data of a record; "" is the root. False: it is no such name. */
 bool answer_name(struct answer *answer, const unsigned char *data, char name[NS_MAXDNAME]);
 

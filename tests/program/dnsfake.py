@@ -14,7 +14,7 @@ import threading
 
 SERVFAIL, REFUSED, NXDOMAIN, SILENT = "SERVFAIL", "REFUSED", "NXDOMAIN", "SILENT"
 CODES = {"NOERROR": 0, SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5}
-TYPES = {1: "A", 5: "CNAME", 15: "MX", 28: "AAAA", 33: "SRV"}
+TYPES = {1: "A", 5: "CNAME", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV"}
 NUMBERS = {name: number for number, name in TYPES.items()}
 
 
@@ -29,6 +29,24 @@ def mx(preference, host, owner=None):
 
 def srv(priority, weight, port, host, owner=None):
     return "SRV", owner, struct.pack(">HHH", priority, weight, port) + pack_name(host)
+
+
+def a(address):
+    return "A", None, socket.inet_pton(socket.AF_INET, address)
+
+
+def aaaa(address):
+    return "AAAA", None, socket.inet_pton(socket.AF_INET6, address)
+
+
+def ptr(host):
+    return "PTR", None, pack_name(host)
+
+
+def txt(*texts):
+    """One record of these strings, each of at most 255 bytes."""
+    strings = [text if isinstance(text, bytes) else text.encode() for text in texts]
+    return "TXT", None, b"".join(bytes([len(text)]) + text for text in strings)
 
 
 def cname(target, owner=None):

@@ -2,15 +2,14 @@
 build under test. `from smtpclient import *` brings the fixtures program, certificates, deliver, tls.
 """
 
-import fcntl
 import os
-import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from sandbox import BUILD, REPOSITORY, SANITIZER_FOUND
+from cprogram import build_program
+from sandbox import SANITIZER_FOUND
 from smtpfake import PASSWORD, USER, Certificates, FakeServer
 
 __all__ = ["BODY", "Outcome", "Report", "SIGN_IN", "certificates", "deliver", "program", "tls"]
@@ -18,31 +17,9 @@ __all__ = ["BODY", "Outcome", "Report", "SIGN_IN", "certificates", "deliver", "p
 BODY = "Subject: test\n\nwords\n"
 
 
-def build_client():
-    """The test program, linked with the objects of the build under test."""
-    source = Path(__file__).with_name("smtp_client.c")
-    archive = BUILD / "modules.a"
-    program = BUILD / "program" / "smtp_client"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    with open(program.parent / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        newest = max(source.stat().st_mtime, archive.stat().st_mtime)
-        if not program.exists() or program.stat().st_mtime < newest:
-            libraries = subprocess.run(
-                ["pkg-config", "--cflags", "--libs", "gnutls", "libgsasl", "libidn2", "inih"],
-                check=True, capture_output=True, text=True).stdout
-            sanitize = ["-fsanitize=address,undefined"] if BUILD.name == "sanitize" else []
-            subprocess.run(
-                [*shlex.split(os.environ.get("CC", "cc")), "-std=c11", "-D_GNU_SOURCE", "-O1",
-                 "-g", *sanitize, "-I", REPOSITORY / "src", "-o", f"{program}.new", source,
-                 archive, *shlex.split(libraries), "-ldb", "-lresolv"], check=True)
-            os.replace(f"{program}.new", program)
-    return program
-
-
 @pytest.fixture(scope="session")
 def program():
-    return Path(os.environ.get("POSTRIDER_SMTP_CLIENT") or build_client())
+    return Path(os.environ.get("POSTRIDER_SMTP_CLIENT") or build_program("smtp_client"))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,111 @@
+"""SPF (RFC 7208) by the cases of the openspf test suite, which Debian's python3-spf carries, against a
+scripted name server."""
+
+import gzip
+import io
+import subprocess
+import tarfile
+
+import pytest
+import yaml
+
+from cprogram import build_program
+from dnsfake import SILENT, FakeDns, a, aaaa, cname, mx, ptr, txt
+from world import PACKAGES
+
+SUITE = "./usr/share/doc/python3-spf/rfc7208-tests.yml.gz"
+
+
+def read_suite():
+    package = sorted(PACKAGES.glob("python3-spf_*.deb"))[-1]
+    files = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], check=True,
+                           capture_output=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(files)) as archive:
+        # Bytes over 127 are meant as such.
+        text = gzip.decompress(archive.extractfile(SUITE).read()).decode("utf-8")
+    return [section for section in yaml.safe_load_all(text) if section]
+
+
+def encode(text):
+    return text.encode("latin-1", "replace")
+
+
+def strings(value):
+    """The strings of a TXT record; long ones are cut as they must be."""
+    pieces = [value] if isinstance(value, str) else value
+    found = []
+    for piece in pieces:
+        data = encode(piece)
+        found += [data[i:i + 255] for i in range(0, len(data), 255)] or [b""]
+    return found
+
+
+def make_zone(data):
+    """The suite's zone data in the form of FakeDns. SPF records are TXT ones, unless there is a TXT
+    record at the name already."""
+    makers = {"A": a, "AAAA": aaaa, "MX": lambda value: mx(*value), "PTR": ptr, "CNAME": cname}
+    zone = {}
+    for name, records in data.items():
+        name = name.lower().rstrip(".")
+        kinds = [list(record)[0] if isinstance(record, dict) else record for record in records]
+        for record in records:
+            if record == "TIMEOUT":
+                for kind in ("A", "AAAA", "MX", "PTR", "TXT"):
+                    zone.setdefault((name, kind), SILENT)
+                continue
+            ((kind, value),) = record.items()
+            if kind == "SPF" and "TXT" in kinds:
+                continue
+            if kind in ("TXT", "SPF"):
+                if value == "NONE":
+                    continue
+                if value == "TIMEOUT":
+                    zone[(name, "TXT")] = SILENT
+                    continue
+                zone.setdefault((name, "TXT"), []).append(txt(*strings(value)))
+            elif value == "TIMEOUT":
+                zone[(name, kind)] = SILENT
+            else:
+                zone.setdefault((name, kind), []).append(makers[kind](value))
+        zone.setdefault((name, "NOTHING"), [])
+    # A CNAME stands for every type, with what is at its end.
+    for (name, kind), records in list(zone.items()):
+        if kind == "CNAME":
+            target = read_target(records[0])
+            for other in ("A", "AAAA", "MX", "TXT"):
+                chased = zone.get((target, other))
+                more = [(t, target, d) for t, _, d in chased] if isinstance(chased, list) else []
+                zone.setdefault((name, other), [*records, *more])
+    return zone
+
+
+def read_target(record):
+    labels, data, at = [], record[2], 0
+    while data[at]:
+        labels.append(data[at + 1:at + 1 + data[at]].decode("latin-1"))
+        at += 1 + data[at]
+    return ".".join(labels).lower()
+
+
+SECTIONS = read_suite()
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=[s["description"] for s in SECTIONS])
+def test_suite(section):
+    program = build_program("spf_check")
+    wrong = []
+    with FakeDns(make_zone(section["zonedata"])) as dns:
+        for name, case in section["tests"].items():
+            sender = case["mailfrom"]
+            line = "\t".join([str(dns.port), case["host"], str(case["helo"]), sender]) + "\n"
+            done = subprocess.run([program], input=line.encode(), capture_output=True, check=True)
+            result, _, words = done.stdout.decode().rstrip("\n").partition("\t")
+            wanted = case["result"] if isinstance(case["result"], list) else [case["result"]]
+            if result not in wanted:
+                wrong.append(f"{name}: {result}, not {wanted}")
+            wish = case.get("explanation")
+            if result == "fail" and wish and wish != "DEFAULT" and words != wish:
+                wrong.append(f"{name}: explained as {words!r}, not {wish!r}")
+            if result == "fail" and wish == "DEFAULT" and words:
+                wrong.append(f"{name}: explained as {words!r}, not at all")
+    assert not wrong, "\n".join(wrong)
