@@ -12,6 +12,7 @@
 #define IN_SMARTHOST(field) .offset = offsetof(struct smarthost, field)
 #define IN_ROUTE(field)     .offset = offsetof(struct route, field)
 #define IN_LISTENER(field)  .offset = offsetof(struct listener, field)
+#define IN_DKIM(field)      .offset = offsetof(struct dkim, field)
 
 /* clang-format off */
 const struct key keys[] = {
@@ -97,6 +98,10 @@ const struct key keys[] = {
      .low = "100", .high = "100000"},
     {"listen", "timeout", value_set_seconds, IN_LISTENER(timeout), .initial = "5m", .low = "1s",
      .high = "1h"},
+
+    {"dkim", "selector", value_set_selectors, IN_DKIM(selectors), .list = true,
+     .initial = "mail"},
+    {"dkim", "key", value_set_paths, IN_DKIM(keys), .list = true},
 };
 /* clang-format on */
 const size_t key_count = sizeof keys / sizeof keys[0];

@@ -16,6 +16,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "config/dkim.h"
 #include "config/identity.h"
 #include "config/keys.h"
 #include "config/listener.h"
@@ -32,7 +33,7 @@ struct notes {
     unsigned line;
 };
 
-enum place { IN_SETTINGS, IN_SMARTHOST, IN_ROUTE, IN_LISTENER, PLACES };
+enum place { IN_SETTINGS, IN_SMARTHOST, IN_ROUTE, IN_LISTENER, IN_DKIM, PLACES };
 
 /* Sections that may come several times: an array of struct settings each, and its length. */
 static const struct kind {
@@ -46,6 +47,8 @@ static const struct kind {
                   offsetof(struct settings, route_count)},
     [IN_LISTENER] = {"listen", sizeof(struct listener), offsetof(struct settings, listeners),
                      offsetof(struct settings, listener_count)},
+    [IN_DKIM] = {"dkim", sizeof(struct dkim), offsetof(struct settings, dkims),
+                 offsetof(struct settings, dkim_count)},
 };
 
 struct loading {
@@ -160,6 +163,25 @@ static struct outcome add_route(struct loading *loading, const struct entry *ent
     return outcome_done();
 }
 
+/* A domain that signs has a record in the DNS: no wildcard could stand for all of them. */
+static struct outcome add_dkim(struct loading *loading, const struct entry *entry)
+{
+    struct buffer pattern = {0};
+    const char *why = "";
+    if (!*entry->name || strcmp(entry->name, "*") == 0 || *entry->name == '[' ||
+        !value_parse_domain(entry->name, &pattern, &why)) {
+        buffer_free(&pattern);
+        return reader_fault(entry,
+                            "[dkim] wants the domain of authors, as in [dkim \"example.org\"] or "
+                            "\"*.example.org\"%s%s",
+                            *why ? ": " : "", why);
+    }
+    struct dkim *dkim = add_item(loading, entry);
+    dkim->pattern = buffer_take(&pattern);
+    dkim->domain = dkim->pattern + (strncmp(dkim->pattern, "*.", 2) == 0 ? 2 : 0);
+    return outcome_done();
+}
+
 static struct outcome take_section(void *context, const struct entry *entry)
 {
     struct loading *loading = context;
@@ -180,7 +202,10 @@ static struct outcome take_section(void *context, const struct entry *entry)
     texts_add(&loading->sections, buffer_text(&heading));
     buffer_free(&heading);
     static struct outcome (*const add[PLACES])(struct loading *, const struct entry *) = {
-        [IN_SMARTHOST] = add_smarthost, [IN_ROUTE] = add_route, [IN_LISTENER] = add_listener};
+        [IN_SMARTHOST] = add_smarthost,
+        [IN_ROUTE] = add_route,
+        [IN_LISTENER] = add_listener,
+        [IN_DKIM] = add_dkim};
     if (outcome_good(&outcome) && add[loading->place])
         outcome = add[loading->place](loading, entry);
     return outcome;
@@ -303,6 +328,17 @@ static void fill_in_route(struct loading *loading)
         route->argument = memory_copy("", 0);
 }
 
+/* As postrider dkim-key makes it. */
+static void fill_in_dkim(struct loading *loading)
+{
+    struct dkim *dkim = structure_of(loading);
+    if (!was_seen(notes_of(loading), "dkim", "key")) {
+        char *path = settings_key_path(loading->settings, dkim->domain);
+        texts_add(&dkim->keys, path);
+        free(path);
+    }
+}
+
 /* The defaults of every item of a kind. */
 static void fill_in_items(struct loading *loading, enum place place,
                           void (*more)(struct loading *loading))
@@ -351,6 +387,10 @@ static struct outcome check(const struct loading *loading, const char *shown)
         place.line = loading->items[IN_LISTENER][i].line;
         outcome = listener_check(&settings->listeners[i], &place);
     }
+    for (size_t i = 0; i < settings->dkim_count && outcome_good(&outcome); i++) {
+        place.line = loading->items[IN_DKIM][i].line;
+        outcome = dkim_check(&settings->dkims[i], &place);
+    }
     return outcome;
 }
 
@@ -362,6 +402,7 @@ static struct outcome complete(struct loading *loading, bool installed, const ch
     fill_in_items(loading, IN_SMARTHOST, fill_in_smarthost);
     fill_in_items(loading, IN_ROUTE, fill_in_route);
     fill_in_items(loading, IN_LISTENER, NULL);
+    fill_in_items(loading, IN_DKIM, fill_in_dkim);
     struct outcome outcome = fill_in_machine(loading->settings, installed,
                                              was_seen(&loading->notes, "mail", "local_domains"));
     return outcome_good(&outcome) ? check(loading, shown) : outcome;
@@ -451,6 +492,9 @@ void settings_free(struct settings *settings)
     for (size_t i = 0; i < settings->listener_count; i++)
         listener_free(&settings->listeners[i]);
     free(settings->listeners);
+    for (size_t i = 0; i < settings->dkim_count; i++)
+        dkim_free(&settings->dkims[i]);
+    free(settings->dkims);
     free(settings->path);
     free(settings->hostname);
     free(settings->domain);
@@ -463,10 +507,25 @@ void settings_free(struct settings *settings)
     *settings = (struct settings){0};
 }
 
-char *settings_credentials_path(const struct settings *settings)
+/* A file beside the settings; the caller frees. */
+static char *beside(const struct settings *settings, const char *name)
 {
     char *folder = folder_of(*settings->path ? settings->path : POSTRIDER_CONFIG);
-    char *path = join(folder, "credentials.conf");
+    char *path = join(folder, name);
     free(folder);
+    return path;
+}
+
+char *settings_credentials_path(const struct settings *settings)
+{
+    return beside(settings, "credentials.conf");
+}
+
+char *settings_key_path(const struct settings *settings, const char *name)
+{
+    struct buffer file = {0};
+    buffer_format(&file, "dkim/%s.pem", name);
+    char *path = beside(settings, buffer_text(&file));
+    buffer_free(&file);
     return path;
 }

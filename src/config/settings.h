@@ -89,6 +89,14 @@ struct listener {
     uint64_t timeout;        /* seconds that a client may take for a command or a block of data */
 };
 
+/* [dkim "pattern"]: mail by whom is signed, and with what (RFC 6376). */
+struct dkim {
+    char *pattern;          /* of authors' domains: "example.org", or "*.example.org" below it */
+    const char *domain;     /* that signs: the pattern without its "*."; within .pattern */
+    struct texts selectors; /* one for each key */
+    struct texts keys;      /* PEM files of private keys, pairwise: a signature with each */
+};
+
 struct settings {
     char *path; /* the file, absolute; "" when there is none and all are defaults */
     char *hostname;
@@ -109,6 +117,8 @@ struct settings {
     size_t route_count;
     struct listener *listeners; /* in the file's order */
     size_t listener_count;
+    struct dkim *dkims; /* in the file's order */
+    size_t dkim_count;
     char *queue_directory;
     uint64_t *retry; /* seconds, at least one */
     size_t retry_count;
@@ -136,5 +146,8 @@ const struct smarthost *settings_smarthost_for(const struct settings *settings,
                                                const char *sender_address);
 /* Where credentials live: beside the settings in use. The caller frees. */
 char *settings_credentials_path(const struct settings *settings);
+/* Where a key for signatures lies when no setting says so: dkim/NAME.pem beside the settings. The
+ * caller frees. */
+char *settings_key_path(const struct settings *settings, const char *name);
 
 #endif

@@ -145,6 +145,23 @@ struct outcome value_set_domains(const struct setting *setting, const char *text
     return store_list(setting, text, value_parse_domain);
 }
 
+static bool parse_selector(const char *text, struct buffer *selector, const char **why)
+{
+    char *name;
+    if (!domain_parse(text, strlen(text), &name, why)) {
+        *why = "a selector is a name such as mail or 2026-07, a label of the DNS";
+        return false;
+    }
+    buffer_append_text(selector, name);
+    free(name);
+    return true;
+}
+
+struct outcome value_set_selectors(const struct setting *setting, const char *text)
+{
+    return store_list(setting, text, parse_selector);
+}
+
 struct outcome value_set_hosts(const struct setting *setting, const char *text)
 {
     return store_list(setting, text, parse_host_item);

@@ -15,8 +15,8 @@
 struct setting;
 
 struct key {
-    /* "smarthost", "route" and "listen": offsets are into struct smarthost, route and listener,
-     * else into struct settings */
+    /* "smarthost", "route", "listen" and "dkim": offsets are into struct smarthost, route, listener
+     * and dkim, else into struct settings */
     const char *section;
     const char *name;
     struct outcome (*set)(const struct setting *setting, const char *text);
@@ -55,6 +55,8 @@ struct outcome value_set_command(const struct setting *setting, const char *text
 /* Domains are stored as A-labels; the list takes patterns, see value_parse_domain. */
 struct outcome value_set_domain(const struct setting *setting, const char *text);
 struct outcome value_set_domains(const struct setting *setting, const char *text);
+/* Names below "_domainkey" (RFC 6376 3.1), in lower case. */
+struct outcome value_set_selectors(const struct setting *setting, const char *text);
 /* Hosts to connect to, addresses to listen on, ranges of addresses. */
 struct outcome value_set_hosts(const struct setting *setting, const char *text);
 struct outcome value_set_listen_addresses(const struct setting *setting, const char *text);

@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "config/command.h"
+#include "config/dkim.h"
 #include "config/paths.h"
 #include "config/settings.h"
 #include "config/spelling.h"
@@ -504,6 +505,75 @@ static void test_spelling(void **state)
 }
 
 /* Whatever the bytes are, the answer is settings or a fault. The seed is fixed. */
+static void assert_signs(const struct settings *settings, const char *author, const char *pattern)
+{
+    const struct dkim *found = dkim_find(settings, author);
+    if (!pattern)
+        assert_null(found);
+    else
+        assert_string_equal(found->pattern, pattern);
+}
+
+static void test_dkim(void **state)
+{
+    (void)state;
+    struct settings settings;
+    char key[160];
+    expect_good("[dkim \"Example.ORG\"]\n"
+                "[dkim \"*.example.org\"]\nselector = a, B.sub\nkey = /k/a.pem, b.pem\n"
+                "[dkim \"*.lab.example.org\"]\nselector = lab\n"
+                "[dkim \"m\xC3\xBCnchen.example\"]\n",
+                &settings);
+    assert_int_equal(settings.dkim_count, 4);
+    const struct dkim *dkim = settings.dkims;
+    assert_string_equal(dkim->domain, "example.org");
+    assert_int_equal(dkim->selectors.count, 1);
+    assert_string_equal(dkim->selectors.items[0], "mail");
+    snprintf(key, sizeof key, "%s/dkim/example.org.pem", folder);
+    assert_int_equal(dkim->keys.count, 1);
+    assert_string_equal(dkim->keys.items[0], key);
+    dkim++;
+    assert_string_equal(dkim->domain, "example.org");
+    assert_string_equal(dkim->selectors.items[1], "b.sub");
+    assert_string_equal(dkim->keys.items[0], "/k/a.pem");
+    snprintf(key, sizeof key, "%s/b.pem", folder);
+    assert_string_equal(dkim->keys.items[1], key);
+    snprintf(key, sizeof key, "%s/dkim/lab.example.org.pem", folder);
+    assert_string_equal(dkim[1].keys.items[0], key);
+
+    assert_signs(&settings, "example.org", "example.org");
+    assert_signs(&settings, "EXAMPLE.org", "example.org");
+    assert_signs(&settings, "host.example.org", "*.example.org");
+    assert_signs(&settings, "lab.example.org", "*.example.org");
+    assert_signs(&settings, "a.lab.example.org", "*.lab.example.org");
+    assert_signs(&settings, "xn--mnchen-3ya.example", "xn--mnchen-3ya.example");
+    assert_signs(&settings, "notexample.org", NULL);
+    assert_signs(&settings, "org", NULL);
+    assert_signs(&settings, "[192.0.2.1]", NULL);
+    assert_string_equal(dkim_find_signing(&settings, "example.org")->pattern, "example.org");
+    assert_string_equal(dkim_find_signing(&settings, "lab.example.org")->pattern,
+                        "*.lab.example.org");
+    assert_null(dkim_find_signing(&settings, "host.example.org"));
+    settings_free(&settings);
+}
+
+static void test_dkim_faults(void **state)
+{
+    (void)state;
+    static const char wants[] = "[dkim] wants the domain of authors";
+    expect_fault("[dkim]\n", 1, wants);
+    expect_fault("[dkim \"*\"]\n", 1, wants);
+    expect_fault("[dkim \"[192.0.2.1]\"]\n", 1, wants);
+    expect_fault("[dkim \"a..b\"]\n", 1, "empty label");
+    expect_fault("[mail]\n\n[dkim \"a.example\"]\nselector = a, b\n", 3, "go in pairs");
+    expect_fault("[dkim \"a.example\"]\nkey = a.pem, b.pem\n", 1, "go in pairs");
+    expect_fault("[dkim \"a.example\"]\nselector = a, A\nkey = a.pem, b.pem\n", 1, "stands twice");
+    expect_fault("[dkim \"a.example\"]\nselector =\nkey =\n", 1, "may not be empty");
+    expect_fault("[dkim \"a.example\"]\nselector = a b\n", 2, "a selector is a name");
+    expect_fault("[dkim \"a.example\"]\nkeys = b\n", 2, "did you mean key?");
+    expect_fault("[dkim \"a.example\"]\n[DKIM \"a.example\"]\n", 2, "a second time");
+}
+
 static void test_fuzz(void **state)
 {
     (void)state;
@@ -550,6 +620,8 @@ int main(void)
         cmocka_unit_test(test_queue_of_a_user),
         cmocka_unit_test(test_command_words),
         cmocka_unit_test(test_spelling),
+        cmocka_unit_test(test_dkim),
+        cmocka_unit_test(test_dkim_faults),
         cmocka_unit_test(test_fuzz),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
