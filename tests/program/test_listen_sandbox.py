@@ -196,7 +196,7 @@ def test_users_of_every_service_are_known(machine):
 
 
 def test_all_that_a_session_does_is_allowed(machine):
-    """TLS, users, aliases, a message and the log: no call is refused."""
+    """TLS, AUTH, users, aliases, a message and the log: no call is refused."""
     world = machine.world
     with machine.client() as client:
         (pid,) = machine.sessions()
@@ -206,13 +206,14 @@ def test_all_that_a_session_does_is_allowed(machine):
         client.ehlo()
         client.starttls()
         client.ehlo()
-        client.message("ben@here.example", ["ada@here.example", "help@here.example"],
-                       b"Subject: traced\r\n\r\nx\r\n")
+        client.command("AUTH PLAIN AGJlbgBzZWNyZXQ=", 235)
+        client.message("ben@here.example", ["ada@here.example", "help@here.example",
+                                            "you@example.net"], b"Subject: traced\r\n\r\nx\r\n")
         client.command("QUIT", 221)
     trace.wait(30)
     calls = world.read("/tmp/refused").decode()
     assert "EAGAIN" in calls  # when it waits for the client: the trace is one
     for word in ("ENOSYS", "EACCES", "EPERM", "SIGSYS"):
         assert word not in calls, calls
-    assert any("received" in line for line in world.syslog)
+    assert any("received" in line and "user=ben" in line for line in world.syslog)
     machine.drain()
