@@ -135,9 +135,8 @@ struct outcome admission_check_recipient(const struct visitor *visitor,
     const struct listener *listener = visitor->listener;
     const char *domain = recipient->domain;
     bool local = route_is_local(settings, domain);
-    bool partner =
-        local || route_is_ours(settings, domain) ||
-        admission_find_relay_domain(listener, domain) < listener->relay_domains.count;
+    bool partner = local || route_is_ours(settings, domain) ||
+                   admission_find_relay_domain(listener, domain) < listener->relay_domains.count;
     if (!visitor->trusted && !partner)
         return outcome_never("5.7.1", "we do not relay for you to this domain");
     if (!visitor->trusted && names_a_way(recipient->local))

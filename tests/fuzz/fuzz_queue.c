@@ -8,27 +8,9 @@
 #include "fuzz.h"
 #include "queue/format.h"
 #include "queue/letter.h"
+#include "spool.h"
 
-static struct queue queue;
-static char folder[] = "/dev/shm/postrider-fuzz-XXXXXX";
 static char id[QUEUE_ID_SIZE];
-
-static void remove_queue(void)
-{
-    char command[sizeof folder + 16];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    if (system(command) != 0)
-        perror(command);
-}
-
-static void make_queue(void)
-{
-    must(mkdtemp(folder));
-    struct outcome outcome = queue_open(folder, true, &queue);
-    must(outcome_good(&outcome));
-    queue_new_id(id);
-    atexit(remove_queue);
-}
 
 static void put_file(int in, const void *data, size_t size)
 {
@@ -90,17 +72,18 @@ static void look_at(const struct letter *letter)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (!queue.directory)
-        make_queue();
+    const struct queue *queue = spool_queue();
+    if (!*id)
+        queue_new_id(id);
     const uint8_t *parting = memmem(data, size, "\n===\n", 5);
     size_t first = parting ? (size_t)(parting - data) + 1 : size;
-    put_file(queue.spool, data, first);
-    put_file(queue.journal, parting ? parting + 5 : data, parting ? size - first - 4 : 0);
+    put_file(queue->spool, data, first);
+    put_file(queue->journal, parting ? parting + 5 : data, parting ? size - first - 4 : 0);
     must_last_envelope(data, first);
 
     struct letter letter;
     struct outcome problem;
-    if (letter_open(&queue, id, LETTER_LOOK, false, &letter, &problem) == LETTER_OPENED) {
+    if (letter_open(queue, id, LETTER_LOOK, false, &letter, &problem) == LETTER_OPENED) {
         look_at(&letter);
         letter_close(&letter);
     } else {
