@@ -55,10 +55,10 @@ void auth_look_at_files(const struct settings *settings)
 
 /* ---- who may try ---- */
 
-/* Not where others could listen. */
+/* Not where others could listen, or where nothing else is taken in clear either. */
 static bool is_private(const struct session *session)
 {
-    return session->stream.tls || session->is_near;
+    return session->stream.tls || (session->is_near && !session->listener->require_tls);
 }
 
 /* SCRAM is for all or nobody: a client that chooses it could not come in with a password of which

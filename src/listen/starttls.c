@@ -40,6 +40,8 @@ void verb_starttls(struct session *session, char *argument)
         return;
     session_reset(session);
     free(session->helo);
-    session->helo = NULL;
+    free(session->user);
+    session->helo = session->user = NULL;
     session->extended = false;
+    session_trust(session);
 }
