@@ -428,7 +428,8 @@ def test_listener_says_at_its_start_what_is_wrong_with_the_file():
         (listening.folder / "users").write_text("anna hunter2\n")
         (listening.folder / "users").chmod(0o600)
         listening.start_listener()
-        assert f"nobody can sign in: {listening.folder}/users:1: " in listening.log()
+        words = f"nobody can sign in: {listening.folder}/users:1: "
+        listening.wait_until(lambda: words in listening.log())
         assert "hunter" not in listening.log()
 
 
