@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "config/filtering.h"
 #include "config/paths.h"
 #include "config/settings.h"
 #include "config/spelling.h"
@@ -98,6 +99,37 @@ const struct key keys[] = {
      .low = "100", .high = "100000"},
     {"listen", "timeout", value_set_seconds, IN_LISTENER(timeout), .initial = "5m", .low = "1s",
      .high = "1h"},
+
+    {"filter", "block_senders", filtering_set_list_items, IN_SETTINGS(filter.block_senders),
+     .list = true},
+    {"filter", "allow_senders", filtering_set_list_items, IN_SETTINGS(filter.allow_senders),
+     .list = true},
+    {"filter", "block_clients", filtering_set_list_networks, IN_SETTINGS(filter.block_clients),
+     .list = true},
+    {"filter", "allow_clients", filtering_set_list_networks, IN_SETTINGS(filter.allow_clients),
+     .list = true},
+    {"filter", "block_helo", filtering_set_list_items, IN_SETTINGS(filter.block_helo), .list = true},
+    {"filter", "allow_helo", filtering_set_list_items, IN_SETTINGS(filter.allow_helo), .list = true},
+    {"filter", "contact", value_set_text, IN_SETTINGS(filter.contact), .initial = ""},
+    {"filter", "dnsbl", filtering_set_list_items, IN_SETTINGS(filter.dnsbl), .list = true},
+    {"filter", "dnswl", filtering_set_list_items, IN_SETTINGS(filter.dnswl), .list = true},
+    {"filter", "dnsbl_threshold", value_set_number, IN_SETTINGS(filter.dnsbl_threshold),
+     .initial = "1", .low = "1", .high = "1000"},
+    {"filter", "dns_timeout", value_set_seconds, IN_SETTINGS(filter.dns_timeout), .initial = "5s",
+     .low = "1s", .high = "1m"},
+    {"filter", "greylist", value_set_flag, IN_SETTINGS(filter.greylist), .initial = "off"},
+    {"filter", "greylist_delay", value_set_seconds, IN_SETTINGS(filter.greylist_delay),
+     .initial = "5m", .low = "1s", .high = "1d"},
+    {"filter", "greylist_window", value_set_seconds, IN_SETTINGS(filter.greylist_window),
+     .initial = "8h", .low = "1m", .high = "4w"},
+    {"filter", "greylist_lifetime", value_set_seconds, IN_SETTINGS(filter.greylist_lifetime),
+     .initial = "36d", .low = "1h", .high = "52w"},
+    {"filter", "milter", filtering_set_milters, IN_SETTINGS(filter.milters), .list = true},
+    {"filter", "milter_default", filtering_set_milter_default, IN_SETTINGS(filter.milter_default),
+     .initial = "tempfail"},
+    {"filter", "milter_timeout", value_set_seconds, IN_SETTINGS(filter.milter_timeout),
+     .initial = "30s", .low = "1s", .high = "1h"},
+    {"filter", "spf", filtering_set_spf, IN_SETTINGS(filter.spf), .initial = "off"},
 
     {"dkim", "selector", value_set_selectors, IN_DKIM(selectors), .list = true,
      .initial = "mail"},

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "config/dkim.h"
+#include "config/filtering.h"
 #include "config/identity.h"
 #include "config/keys.h"
 #include "config/listener.h"
@@ -492,6 +493,7 @@ void settings_free(struct settings *settings)
     for (size_t i = 0; i < settings->listener_count; i++)
         listener_free(&settings->listeners[i]);
     free(settings->listeners);
+    filtering_free(&settings->filter);
     for (size_t i = 0; i < settings->dkim_count; i++)
         dkim_free(&settings->dkims[i]);
     free(settings->dkims);

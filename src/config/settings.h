@@ -97,6 +97,28 @@ struct dkim {
     struct texts keys;      /* PEM files of private keys, pairwise: a signature with each */
 };
 
+enum spf_mode { SPF_OFF, SPF_MARK, SPF_REJECT };
+enum milter_default { MILTER_TEMPFAIL, MILTER_ACCEPT, MILTER_REJECT };
+
+/* [filter]: what the listener asks before it takes mail from strangers. Lists have items, or
+ * "file:/path" of a file with an item a line. */
+struct filtering {
+    struct texts block_senders, allow_senders; /* addresses, "@domain", patterns with '*' */
+    struct texts block_clients, allow_clients; /* see config/network.h */
+    struct texts block_helo, allow_helo;       /* names, patterns with '*' */
+    char *contact;             /* whom those who are refused may write to, and are let through to;
+                                  "": postmaster at our hostname */
+    struct texts dnsbl, dnswl; /* zones: "zone", "zone*WEIGHT", "zone=MASK*WEIGHT" */
+    unsigned dnsbl_threshold;  /* sum of weights from which a client is refused */
+    uint64_t dns_timeout;      /* seconds for all questions about a client */
+    bool greylist;
+    uint64_t greylist_delay, greylist_window, greylist_lifetime; /* seconds */
+    struct texts milters;               /* "unix:/path", "inet:host:port" */
+    enum milter_default milter_default; /* when one does not answer */
+    uint64_t milter_timeout;            /* seconds for one answer */
+    enum spf_mode spf;
+};
+
 struct settings {
     char *path; /* the file, absolute; "" when there is none and all are defaults */
     char *hostname;
@@ -119,6 +141,7 @@ struct settings {
     size_t listener_count;
     struct dkim *dkims; /* in the file's order */
     size_t dkim_count;
+    struct filtering filter;
     char *queue_directory;
     uint64_t *retry; /* seconds, at least one */
     size_t retry_count;

@@ -17,12 +17,12 @@
 
 enum { MOST_RATE = 100000 };
 
-static void *place_of(const struct setting *setting)
+void *value_place(const struct setting *setting)
 {
     return (char *)setting->structure + setting->key->offset;
 }
 
-static struct outcome wrong(const struct setting *setting, const char *text, const char *why)
+struct outcome value_wrong(const struct setting *setting, const char *text, const char *why)
 {
     return reader_fault(setting->entry, "%s = %.100s: %s", setting->key->name, text, why);
 }
@@ -37,7 +37,7 @@ static struct outcome out_of_range(const struct setting *setting, const char *te
 /* Keeps an owned string in the place of the one before. */
 static struct outcome keep(const struct setting *setting, char *owned)
 {
-    char **place = place_of(setting);
+    char **place = value_place(setting);
     free(*place);
     *place = owned;
     return outcome_done();
@@ -53,7 +53,7 @@ struct outcome value_set_domain(const struct setting *setting, const char *text)
     char *domain;
     const char *why;
     if (!domain_parse(text, strlen(text), &domain, &why))
-        return wrong(setting, text, why);
+        return value_wrong(setting, text, why);
     return keep(setting, domain);
 }
 
@@ -121,10 +121,10 @@ static bool parse_sender(const char *text, struct buffer *sender, const char **w
     return whole;
 }
 
-static struct outcome store_list(const struct setting *setting, const char *text,
-                                 bool (*parse)(const char *, struct buffer *, const char **))
+struct outcome value_store_list(const struct setting *setting, const char *text,
+                                bool (*parse)(const char *, struct buffer *, const char **))
 {
-    struct texts *list = place_of(setting), items = {0};
+    struct texts *list = value_place(setting), items = {0};
     struct outcome outcome = outcome_done();
     texts_split(&items, text);
     for (size_t i = 0; i < items.count && outcome_good(&outcome); i++) {
@@ -133,7 +133,7 @@ static struct outcome store_list(const struct setting *setting, const char *text
         if (parse(items.items[i], &item, &why))
             texts_add(list, buffer_text(&item));
         else
-            outcome = wrong(setting, items.items[i], why);
+            outcome = value_wrong(setting, items.items[i], why);
         buffer_free(&item);
     }
     texts_free(&items);
@@ -142,7 +142,7 @@ static struct outcome store_list(const struct setting *setting, const char *text
 
 struct outcome value_set_domains(const struct setting *setting, const char *text)
 {
-    return store_list(setting, text, value_parse_domain);
+    return value_store_list(setting, text, value_parse_domain);
 }
 
 static bool parse_selector(const char *text, struct buffer *selector, const char **why)
@@ -159,24 +159,24 @@ static bool parse_selector(const char *text, struct buffer *selector, const char
 
 struct outcome value_set_selectors(const struct setting *setting, const char *text)
 {
-    return store_list(setting, text, parse_selector);
+    return value_store_list(setting, text, parse_selector);
 }
 
 struct outcome value_set_hosts(const struct setting *setting, const char *text)
 {
-    return store_list(setting, text, parse_host_item);
+    return value_store_list(setting, text, parse_host_item);
 }
 
 struct outcome value_set_senders(const struct setting *setting, const char *text)
 {
-    return store_list(setting, text, parse_sender);
+    return value_store_list(setting, text, parse_sender);
 }
 
 /* A relative path counts from the folder of the settings, so that a whole folder can be moved. */
-static struct outcome make_path(const struct setting *setting, const char *text, char **path)
+struct outcome value_make_path(const struct setting *setting, const char *text, char **path)
 {
     if (*text == '~')
-        return wrong(setting, text, "'~' means nothing here: write the whole path");
+        return value_wrong(setting, text, "'~' means nothing here: write the whole path");
     struct buffer whole = {0};
     if (*text && *text != '/')
         buffer_format(&whole, "%s/", setting->folder);
@@ -188,18 +188,18 @@ static struct outcome make_path(const struct setting *setting, const char *text,
 struct outcome value_set_path(const struct setting *setting, const char *text)
 {
     char *path;
-    struct outcome outcome = make_path(setting, text, &path);
+    struct outcome outcome = value_make_path(setting, text, &path);
     return outcome_good(&outcome) ? keep(setting, path) : outcome;
 }
 
 struct outcome value_set_paths(const struct setting *setting, const char *text)
 {
-    struct texts *list = place_of(setting), items = {0};
+    struct texts *list = value_place(setting), items = {0};
     struct outcome outcome = outcome_done();
     texts_split(&items, text);
     for (size_t i = 0; i < items.count && outcome_good(&outcome); i++) {
         char *path;
-        outcome = make_path(setting, items.items[i], &path);
+        outcome = value_make_path(setting, items.items[i], &path);
         if (outcome_good(&outcome)) {
             texts_add(list, path);
             free(path);
@@ -222,7 +222,7 @@ struct outcome value_set_size(const struct setting *setting, const char *text)
         impossible("a range that is none");
     if (!text_to_size(text, &value) || value < low || value > high)
         return out_of_range(setting, text, "a size such as 50M");
-    *(uint64_t *)place_of(setting) = value;
+    *(uint64_t *)value_place(setting) = value;
     return outcome_done();
 }
 
@@ -241,13 +241,13 @@ struct outcome value_set_seconds(const struct setting *setting, const char *text
     uint64_t value;
     if (!parse_seconds(setting->key, text, &value))
         return out_of_range(setting, text, a_time);
-    *(uint64_t *)place_of(setting) = value;
+    *(uint64_t *)value_place(setting) = value;
     return outcome_done();
 }
 
 struct outcome value_set_seconds_list(const struct setting *setting, const char *text)
 {
-    uint64_t **times = place_of(setting);
+    uint64_t **times = value_place(setting);
     size_t *count = (size_t *)((char *)setting->structure + setting->key->count_offset);
     struct texts items = {0};
     struct outcome outcome = outcome_done();
@@ -272,13 +272,13 @@ struct outcome value_set_number(const struct setting *setting, const char *text)
         impossible("a range that is none");
     if (!text_to_number(text, low, high, &value))
         return out_of_range(setting, text, "a number");
-    *(unsigned *)place_of(setting) = (unsigned)value;
+    *(unsigned *)value_place(setting) = (unsigned)value;
     return outcome_done();
 }
 
 /* The index of a word; an error names them all. */
-static struct outcome choose(const struct setting *setting, const char *text,
-                             const char *const *choices, unsigned *index)
+struct outcome value_choose(const struct setting *setting, const char *text,
+                            const char *const *choices, unsigned *index)
 {
     for (*index = 0; choices[*index]; ++*index)
         if (text_equal(choices[*index], text))
@@ -298,19 +298,19 @@ static const char *const tls_modes[] = {"starttls", "implicit", "opportunistic",
 struct outcome value_set_tls(const struct setting *setting, const char *text)
 {
     unsigned index;
-    struct outcome outcome = choose(setting, text, tls_modes, &index);
+    struct outcome outcome = value_choose(setting, text, tls_modes, &index);
     if (outcome_good(&outcome))
-        *(enum tls_mode *)place_of(setting) = (enum tls_mode)index;
+        *(enum tls_mode *)value_place(setting) = (enum tls_mode)index;
     return outcome;
 }
 
 struct outcome value_set_flag(const struct setting *setting, const char *text)
 {
-    static const char *const flags[] = {"no", "yes", NULL};
+    static const char *const flags[] = {"no", "yes", "off", "on", NULL};
     unsigned index;
-    struct outcome outcome = choose(setting, text, flags, &index);
+    struct outcome outcome = value_choose(setting, text, flags, &index);
     if (outcome_good(&outcome))
-        *(bool *)place_of(setting) = index == 1;
+        *(bool *)value_place(setting) = index % 2 == 1;
     return outcome;
 }
 
@@ -322,9 +322,9 @@ static const char *const auth_modes[] = {"auto",     "plain",    "login",       
 struct outcome value_set_auth(const struct setting *setting, const char *text)
 {
     unsigned index;
-    struct outcome outcome = choose(setting, text, auth_modes, &index);
+    struct outcome outcome = value_choose(setting, text, auth_modes, &index);
     if (outcome_good(&outcome))
-        *(enum auth_mode *)place_of(setting) = (enum auth_mode)index;
+        *(enum auth_mode *)value_place(setting) = (enum auth_mode)index;
     return outcome;
 }
 
@@ -346,7 +346,7 @@ struct outcome value_set_fingerprint(const struct setting *setting, const char *
     }
     if (!good || (digits.length != 0 && digits.length != 64)) {
         buffer_free(&digits);
-        return wrong(setting, text, "a SHA-256 fingerprint has 64 hexadecimal digits");
+        return value_wrong(setting, text, "a SHA-256 fingerprint has 64 hexadecimal digits");
     }
     char *fingerprint = buffer_take(&digits);
     text_lower(fingerprint);
@@ -355,11 +355,11 @@ struct outcome value_set_fingerprint(const struct setting *setting, const char *
 
 struct outcome value_set_rate(const struct setting *setting, const char *text)
 {
-    struct rate *rate = place_of(setting);
+    struct rate *rate = value_place(setting);
     *rate = (struct rate){0};
     if (*text && (!text_to_rate(text, &rate->count, &rate->seconds) || rate->count > MOST_RATE))
-        return wrong(setting, text,
-                     "a rate such as 10/m, 100/h or 2000/d, up to 100000, is wanted");
+        return value_wrong(setting, text,
+                           "a rate such as 10/m, 100/h or 2000/d, up to 100000, is wanted");
     return outcome_done();
 }
 
@@ -368,9 +368,9 @@ struct outcome value_set_via(const struct setting *setting, const char *text)
     struct route *route = setting->structure;
     const char *why;
     if (setting->entry->continued && route->via != VIA_HOSTS)
-        return wrong(setting, text, "only a list of hosts goes on in the next line");
+        return value_wrong(setting, text, "only a list of hosts goes on in the next line");
     if (!setting->entry->continued && !via_parse(text, route, &why))
-        return wrong(setting, text, why);
+        return value_wrong(setting, text, why);
     return route->via == VIA_HOSTS ? value_set_hosts(setting, text) : outcome_done();
 }
 
@@ -399,7 +399,7 @@ static bool parse_masquerade(const char *text, struct buffer *item, const char *
 
 struct outcome value_set_masquerade(const struct setting *setting, const char *text)
 {
-    return store_list(setting, text, parse_masquerade);
+    return value_store_list(setting, text, parse_masquerade);
 }
 
 struct outcome value_set_command(const struct setting *setting, const char *text)
@@ -407,7 +407,7 @@ struct outcome value_set_command(const struct setting *setting, const char *text
     struct texts words = {0};
     const char *why;
     if (*text && !command_split(text, &words, &why))
-        return wrong(setting, text, why);
+        return value_wrong(setting, text, why);
     texts_free(&words);
     return value_set_text(setting, text);
 }
@@ -425,7 +425,7 @@ static bool parse_listen_address(const char *text, struct buffer *item, const ch
 
 struct outcome value_set_listen_addresses(const struct setting *setting, const char *text)
 {
-    return store_list(setting, text, parse_listen_address);
+    return value_store_list(setting, text, parse_listen_address);
 }
 
 static bool parse_network(const char *text, struct buffer *item, const char **why)
@@ -437,5 +437,5 @@ static bool parse_network(const char *text, struct buffer *item, const char **wh
 
 struct outcome value_set_networks(const struct setting *setting, const char *text)
 {
-    return store_list(setting, text, parse_network);
+    return value_store_list(setting, text, parse_network);
 }

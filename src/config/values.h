@@ -77,4 +77,18 @@ struct outcome value_set_via(const struct setting *setting, const char *text);
  * wrong, in static words. */
 bool value_parse_domain(const char *text, struct buffer *pattern, const char **why);
 
+/* ---- for kinds of values that have a file of their own ---- */
+
+void *value_place(const struct setting *setting);
+/* EX_CONFIG: the key, the text, and why it is wrong. */
+struct outcome value_wrong(const struct setting *setting, const char *text, const char *why);
+/* The index of a word among choices that NULL ends; an error names them all. */
+struct outcome value_choose(const struct setting *setting, const char *text,
+                            const char *const *choices, unsigned *index);
+/* An absolute path, which the caller frees: a relative one counts from the file's folder. */
+struct outcome value_make_path(const struct setting *setting, const char *text, char **path);
+/* Adds each item of a list, in the form that parse gives it, to a struct texts. */
+struct outcome value_store_list(const struct setting *setting, const char *text,
+                                bool (*parse)(const char *, struct buffer *, const char **));
+
 #endif

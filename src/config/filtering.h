@@ -1,0 +1,26 @@
+/* The kinds of values that [filter] has, and how they fit together. */
+#ifndef CONFIG_FILTERING_H
+#define CONFIG_FILTERING_H
+
+#include "base/outcome.h"
+#include "config/settings.h"
+#include "config/values.h"
+
+/* As the functions of values.h. Lists with items of one word, or ranges of addresses, or
+ * "file:/path" of files with such items. */
+struct outcome filtering_set_list_items(const struct setting *setting, const char *text);
+struct outcome filtering_set_list_networks(const struct setting *setting, const char *text);
+/* "unix:/path", "inet:host:port". */
+struct outcome filtering_set_milters(const struct setting *setting, const char *text);
+struct outcome filtering_set_milter_default(const struct setting *setting, const char *text);
+struct outcome filtering_set_spf(const struct setting *setting, const char *text);
+
+/* Whether anything at all is asked of the filter. */
+bool filtering_is_empty(const struct filtering *filter);
+/* Whether questions to the DNS, or connections over the network, are among it. */
+bool filtering_needs_internet(const struct filtering *filter);
+/* The path of an item "file:/path"; NULL: it is no such item. */
+const char *filtering_file(const char *item);
+void filtering_free(struct filtering *filter);
+
+#endif
