@@ -1,5 +1,5 @@
 /*
- * A whole message from the wire into the queue, in a queue of its own in memory: refused, or read
+ * A whole message from the wire into the queue, in a queue of its own: refused, or read
  * back with its checksum, our Received line on top and not a byte of the body changed.
  */
 #include <unistd.h>

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -26,18 +27,20 @@ def targets():
 
 def run(target, limits, keep):
     """Its exit status and what it printed."""
-    learned = BUILD / "corpus" / target
+    learned = BUILD / ("corpus" if keep else "corpus-short") / target
     if not keep:
         shutil.rmtree(learned, ignore_errors=True)
     learned.mkdir(parents=True, exist_ok=True)
     FOUND.mkdir(exist_ok=True)
-    done = subprocess.run(
-        [BUILD / f"fuzz_{target}", *limits, "-timeout=20", "-rss_limit_mb=1024",
-         f"-artifact_prefix={FOUND}/{target}-", learned, SEEDS / target],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        # Files are named by where they are: the settings have a place to count from.
-        env={**os.environ, "XDG_STATE_HOME": str(BUILD / "state"), "TZ": "UTC"},
-    )
+    # In memory, where there is such a place: a queue is synced for each message.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="postrider-fuzz-", dir=memory) as space:
+        done = subprocess.run(
+            [BUILD / f"fuzz_{target}", *limits, "-timeout=20", "-rss_limit_mb=1024",
+             f"-artifact_prefix={FOUND}/{target}-", learned, SEEDS / target],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+            env={**os.environ, "TMPDIR": space, "XDG_STATE_HOME": space, "TZ": "UTC"},
+        )
     return done.returncode, done.stdout.decode("utf-8", "backslashreplace")
 
 

@@ -1,29 +1,21 @@
-/* A queue of a target's own, in memory, that goes away with it. */
+/* A queue of a target's own. */
 #ifndef FUZZ_SPOOL_H
 #define FUZZ_SPOOL_H
 
 #include "fuzz.h"
 #include "queue/queue.h"
 
-static char spool_folder[] = "/dev/shm/postrider-fuzz-XXXXXX";
-
-static inline void spool_remove(void)
-{
-    char command[sizeof spool_folder + 16];
-    snprintf(command, sizeof command, "rm -rf %s", spool_folder);
-    if (system(command) != 0)
-        perror(command);
-}
-
-/* Opened by the first call. */
+/* Opened by the first call, in the folder that run.py gives us and removes. */
 static inline const struct queue *spool_queue(void)
 {
     static struct queue queue;
     if (!queue.directory) {
-        must(mkdtemp(spool_folder));
-        struct outcome outcome = queue_open(spool_folder, true, &queue);
+        const char *space = getenv("TMPDIR");
+        char folder[4096];
+        snprintf(folder, sizeof folder, "%s/postrider-fuzz-XXXXXX", space ? space : "/tmp");
+        must(mkdtemp(folder));
+        struct outcome outcome = queue_open(folder, true, &queue);
         must(outcome_good(&outcome));
-        atexit(spool_remove);
     }
     return &queue;
 }
