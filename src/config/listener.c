@@ -8,8 +8,8 @@
 #include "base/buffer.h"
 #include "config/network.h"
 
-/* The widest ranges that one party may own: 10.0.0.0/8, and fc00::/7 (RFC 4193). */
-enum { WIDEST_V4 = 8, WIDEST_V6 = 7 };
+/* Nobody has more of the internet than that. */
+enum { WIDEST_V4 = 8, WIDEST_V6 = 16 };
 
 char *listener_heading(const struct listener *listener)
 {
@@ -21,12 +21,30 @@ char *listener_heading(const struct listener *listener)
     return buffer_take(&heading);
 }
 
+/* fc00::/7 (RFC 4193) and fe80::/10 (RFC 4291) are ranges of one's own. */
+static bool is_private_v6(const struct network *network)
+{
+    const unsigned char *address = network->address;
+    return (network->bits >= 7 && (address[0] & 0xfe) == 0xfc) ||
+           (network->bits >= 10 && address[0] == 0xfe && (address[1] & 0xc0) == 0x80);
+}
+
 static bool is_too_wide(const char *text)
 {
     struct network network;
     const char *why;
-    return network_parse(text, &network, &why) &&
-           network.bits < (network.family == AF_INET ? WIDEST_V4 : WIDEST_V6);
+    if (!network_parse(text, &network, &why))
+        return false;
+    if (network.family == AF_INET)
+        return network.bits < WIDEST_V4;
+    return network.bits < WIDEST_V6 && !is_private_v6(&network);
+}
+
+/* "*", and "*.com": whole top-level domains. */
+static bool is_everybody(const char *pattern)
+{
+    const char *below = pattern + strspn(pattern, "*.");
+    return below != pattern && !strchr(below, '.');
 }
 
 static bool lets_anybody_relay(const struct listener *listener)
@@ -35,7 +53,7 @@ static bool lets_anybody_relay(const struct listener *listener)
     for (size_t i = 0; i < listener->relay_networks.count; i++)
         open = open || is_too_wide(listener->relay_networks.items[i]);
     for (size_t i = 0; i < listener->relay_domains.count; i++)
-        open = open || strcmp(listener->relay_domains.items[i], "*") == 0;
+        open = open || is_everybody(listener->relay_domains.items[i]);
     return open;
 }
 
@@ -44,7 +62,7 @@ static const char *find_fault(const struct listener *listener)
 {
     bool has_tls = listener->tls != TLS_OFF;
     if (lets_anybody_relay(listener))
-        return "its relay_networks or relay_domains hold all the world: anybody could send through "
+        return "its relay_networks or relay_domains are so wide that anybody could send through "
                "this machine; name your own networks and your partners' domains";
     if (listener->tls == TLS_OPPORTUNISTIC)
         return "tls is off, starttls or implicit here; clients are free to use starttls or not "

@@ -33,6 +33,24 @@ static bool ends_in_zeros(const struct network *network)
     return true;
 }
 
+/* Clients never have such addresses here: see bytes_of. */
+static bool is_mapped(const struct network *network)
+{
+    return network->family == AF_INET6 && network->bits >= 8 * sizeof mapped &&
+           memcmp(network->address, mapped, sizeof mapped) == 0;
+}
+
+static bool take_bits(const char *text, struct network *network)
+{
+    uint64_t bits;
+    if (!*text)
+        return true;
+    if (!text_to_number(text + 1, 0, network->bits, &bits))
+        return false;
+    network->bits = (unsigned)bits;
+    return true;
+}
+
 bool network_parse(const char *text, struct network *network, const char **why)
 {
     *network = (struct network){0};
@@ -43,14 +61,11 @@ bool network_parse(const char *text, struct network *network, const char **why)
     bool good = inet_pton(network->family, address, network->address) == 1;
     free(address);
     *why = "an IP address, or a range such as 192.0.2.0/24 or 2001:db8::/32, is wanted";
-    if (!good)
+    if (!good || !take_bits(text + length, network))
         return false;
-    uint64_t bits;
-    if (!text[length])
-        return true;
-    if (!text_to_number(text + length + 1, 0, network->bits, &bits))
+    *why = "IPv4 within IPv6: write it as IPv4, such as 192.0.2.0/24";
+    if (is_mapped(network))
         return false;
-    network->bits = (unsigned)bits;
     *why = "the address has bits behind the prefix: is another range meant?";
     return ends_in_zeros(network);
 }

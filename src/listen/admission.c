@@ -118,14 +118,21 @@ static bool names_a_way(const char *local)
     return strpbrk(local, "%!@:") != NULL;
 }
 
-static struct outcome check_route(const struct settings *settings, const struct address *recipient)
+/* A domain that is refused as a whole may still have addresses that an alias takes elsewhere. */
+static struct outcome check_route(const struct expander *expander, const struct address *recipient)
 {
     static const struct address nobody;
     struct next_hop next;
-    route_find(settings, recipient, &nobody, true, &next);
-    if (next.way == WAY_ERROR)
-        return outcome_never("5.7.1", "%s", next.route->argument);
-    return outcome_done();
+    bool found = false;
+    route_find(expander->settings, recipient, &nobody, false, &next);
+    if (next.way != WAY_ERROR)
+        return outcome_done();
+    struct outcome outcome = outcome_done();
+    if (expander->aliases)
+        outcome = lookup_alias(expander->aliases, recipient, true, &found);
+    if (!outcome_good(&outcome) || found)
+        return outcome;
+    return outcome_never("5.7.1", "%s", next.route->argument);
 }
 
 struct outcome admission_check_recipient(const struct visitor *visitor,
@@ -143,5 +150,5 @@ struct outcome admission_check_recipient(const struct visitor *visitor,
         return outcome_never("5.7.1", "we take no address that names a way of its own");
     if (local)
         return lookup_address(visitor->expander, recipient);
-    return check_route(settings, recipient);
+    return check_route(visitor->expander, recipient);
 }

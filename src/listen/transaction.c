@@ -120,6 +120,20 @@ static void refuse_more(struct session *session)
         session_reply(session, 452, "4.5.3", "%s", words);
 }
 
+/* What is wrong with our tables is for our log, not for strangers. */
+static void refuse_recipient(struct session *session, const struct address *recipient,
+                             const struct outcome *outcome)
+{
+    bool later = outcome->result == LATER;
+    char *text = address_text(recipient);
+    session_log_rejected(session, text, later ? 451 : 550, outcome->status, outcome->reason);
+    if (later)
+        session_refuse(session, 451, outcome->status, "addresses cannot be looked up now");
+    else
+        session_refuse_by(session, 550, outcome);
+    free(text);
+}
+
 static void take_recipient(struct session *session, struct rcpt_command *rcpt)
 {
     struct address *recipient = &rcpt->recipient;
@@ -128,11 +142,7 @@ static void take_recipient(struct session *session, struct rcpt_command *rcpt)
     if (outcome_good(&outcome))
         outcome = admission_check_recipient(&session->visitor, recipient);
     if (!outcome_good(&outcome)) {
-        char *text = address_text(recipient);
-        session_log_rejected(session, text, outcome.result == LATER ? 451 : 550, outcome.status,
-                             outcome.reason);
-        session_refuse_by(session, 0, &outcome);
-        free(text);
+        refuse_recipient(session, recipient, &outcome);
         return;
     }
     envelope_add(&session->envelope, *recipient, rcpt->notify, rcpt->orcpt);

@@ -358,6 +358,125 @@ static void test_cross_checks(void **state)
     settings_free(&settings);
 }
 
+static void test_listeners(void **state)
+{
+    (void)state;
+    struct settings settings;
+    expect_good("[mail]\n", &settings);
+    assert_int_equal(settings.listener_count, 0);
+    settings_free(&settings);
+
+    expect_good("[listen]\n", &settings);
+    const struct listener *listener = &settings.listeners[0];
+    assert_string_equal(listener->name, "");
+    assert_int_equal(listener->addresses.count, 2);
+    assert_string_equal(listener->addresses.items[0], "127.0.0.1");
+    assert_string_equal(listener->addresses.items[1], "[::1]");
+    assert_int_equal(listener->tls, TLS_OFF);
+    assert_false(listener->require_tls || listener->require_auth || listener->own_sender);
+    assert_string_equal(listener->users, "");
+    assert_int_equal(listener->relay_networks.count, 2);
+    assert_string_equal(listener->relay_networks.items[0], "127.0.0.0/8");
+    assert_string_equal(listener->relay_networks.items[1], "::1");
+    assert_int_equal(listener->relay_domains.count, 0);
+    assert_int_equal(listener->etrn_networks.count, 0);
+    assert_int_equal(listener->max_connections, 100);
+    assert_int_equal(listener->max_connections_per_client, 10);
+    assert_int_equal(listener->max_recipients, 1000);
+    assert_int_equal(listener->timeout, 300);
+    settings_free(&settings);
+
+    expect_good("[listen \"smtp\"]\naddress = *, 192.0.2.1:2525, [::]:26,\n localhost\n"
+                "tls = starttls\ntls_certificate = tls.crt, /b.crt\ntls_key = tls.key, /b.key\n"
+                "tls_client_ca = ca.crt\nrelay_networks =\n"
+                "relay_domains = Partner.Example, *.partner.example\n"
+                "etrn_networks = 192.0.2.0/24\nmax_connections = 100000\nmax_recipients = 100\n"
+                "[listen \"submission\"]\naddress = *:587\ntls = implicit\ntls_certificate = /c\n"
+                "tls_key = /k\nrequire_tls = yes\nrequire_auth = yes\nusers = users\n"
+                "relay_networks = 10.0.0.0/8, fc00::/7, fe80::/10, 2001:db8::/32\n",
+                &settings);
+    assert_int_equal(settings.listener_count, 2);
+    listener = &settings.listeners[0];
+    assert_string_equal(listener->name, "smtp");
+    assert_int_equal(listener->addresses.count, 4);
+    assert_string_equal(listener->addresses.items[2], "[::]:26");
+    assert_int_equal(listener->tls_certificates.count, 2);
+    char expected[128];
+    snprintf(expected, sizeof expected, "%s/tls.crt", folder);
+    assert_string_equal(listener->tls_certificates.items[0], expected);
+    assert_string_equal(listener->tls_keys.items[1], "/b.key");
+    assert_int_equal(listener->relay_networks.count, 0);
+    assert_string_equal(listener->relay_domains.items[0], "partner.example");
+    assert_string_equal(listener->relay_domains.items[1], "*.partner.example");
+    listener = &settings.listeners[1];
+    assert_int_equal(listener->tls, TLS_IMPLICIT);
+    assert_true(listener->require_tls && listener->require_auth);
+    snprintf(expected, sizeof expected, "%s/users", folder);
+    assert_string_equal(listener->users, expected);
+    assert_int_equal(listener->relay_networks.count, 4);
+    settings_free(&settings);
+}
+
+/* An open relay cannot be had by a line that was written in haste. */
+static void test_V4_open_relays(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "relay_networks = 0.0.0.0/0",
+        "relay_networks = ::/0",
+        "relay_networks = 127.0.0.0/8, 0.0.0.0/1, 128.0.0.0/1",
+        "relay_networks = 10.0.0.0/7",
+        "relay_networks = ::1,\n    2000::/3",
+        "relay_networks = 2000::/15",
+        "relay_networks = f800::/5",
+        "relay_domains = *",
+        "relay_domains = partner.example, *",
+        "relay_domains = *.com",
+        "relay_domains = partner.example,\n    *.example",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "[mail]\n[listen \"mx\"]\n%s\n", lines[i]);
+        expect_fault(text, 2, "[listen \"mx\"]: its relay_networks or relay_domains are so wide");
+    }
+    expect_fault("[listen]\nrelay_networks = all\n", 2, "a range such as");
+    expect_fault("[listen]\nrelay_networks = 192.0.2.1/24\n", 2, "bits behind the prefix");
+    expect_fault("[listen]\nrelay_networks = ::ffff:0:0/96\n", 2, "write it as IPv4");
+    expect_fault("[listen]\nrelay_networks = here.example\n", 2, "an IP address");
+    expect_fault("[listen]\netrn_networks = 192.0.2.0/99\n", 2, "a range such as");
+    expect_fault("[listen]\nrelay_domains = a*.example\n", 2, "character that a domain");
+    expect_fault("[listen]\nrelay_domains = .example.org\n", 2, "empty label");
+    expect_fault("[listen]\nrelay_domains = joe@example.org\n", 2, "character that a domain");
+}
+
+static void test_listeners_that_do_not_fit_together(void **state)
+{
+    (void)state;
+    expect_fault("[listen]\naddress =\n", 2, "address may not be empty");
+    expect_fault("[listen]\naddress = *:0\n", 2, "no port from 1 to 65535");
+    expect_fault("[listen]\naddress = *25\n", 2, "no port");
+    expect_fault("[listen]\naddress = ::1\n", 2, "[address]:port");
+    expect_fault("[listen]\naddress = srv:example.org\n", 2, "address = srv:");
+    expect_fault("[listen]\ntls = starttls\n", 1, "tls needs tls_certificate and tls_key");
+    expect_fault("[listen]\ntls = implicit\ntls_key = /k\n", 1, "tls needs tls_certificate");
+    expect_fault("[listen]\ntls = starttls\ntls_certificate = /c\n", 1, "go in pairs");
+    expect_fault("[listen]\ntls = starttls\ntls_certificate = /c\ntls_key = /k, /l\n", 1,
+                 "go in pairs");
+    expect_fault("[listen]\ntls = opportunistic\n", 1, "off, starttls or implicit here");
+    expect_fault("[listen]\ntls_certificate = /c\ntls_key = /k\n", 1, "tls = off, yet");
+    expect_fault("[listen]\ntls_key = /k\n", 1, "go in pairs");
+    expect_fault("[listen]\ntls_client_ca = /ca\n", 1, "tls = off, yet");
+    expect_fault("[listen]\nrequire_tls = yes\n", 1, "require_tls needs tls");
+    expect_fault("[listen]\nrequire_tls = maybe\n", 2, "no or yes");
+    expect_fault("[listen]\nrequire_auth = yes\n", 1, "require_auth needs users");
+    expect_fault("[listen]\nmax_connections = 0\n", 2, "from 1 to 100000");
+    expect_fault("[listen]\nmax_connections_per_client = 100001\n", 2, "from 1 to 100000");
+    expect_fault("[listen]\nmax_recipients = 99\n", 2, "from 100 to 100000");
+    expect_fault("[listen]\ntimeout = 0\n", 2, "from 1s to 1h");
+    expect_fault("[listen]\n[listen]\n", 2, "a second time");
+    expect_fault("[listen]\n[listen \"x\"]\nrequire_tls = yes\n", 2, "[listen \"x\"]: ");
+}
+
 static const char *name_for(const struct settings *settings, const char *sender)
 {
     const struct smarthost *smarthost = settings_smarthost_for(settings, sender);
@@ -613,6 +732,9 @@ int main(void)
         cmocka_unit_test(test_malformed_lines),
         cmocka_unit_test(test_lines_over_the_limit),
         cmocka_unit_test(test_cross_checks),
+        cmocka_unit_test(test_listeners),
+        cmocka_unit_test(test_V4_open_relays),
+        cmocka_unit_test(test_listeners_that_do_not_fit_together),
         cmocka_unit_test(test_smarthost_by_sender),
         cmocka_unit_test(test_files_that_cannot_be_read),
         cmocka_unit_test(test_relative_path_of_the_file),
