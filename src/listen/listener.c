@@ -64,7 +64,8 @@ static void leave_parent(struct parent *parent)
         file_close(&parent->doors.items[i].fd);
 }
 
-static void start_session(struct parent *parent, const struct door *door, int fd,
+/* False: there is no process left for it. */
+static bool start_session(struct parent *parent, const struct door *door, int fd,
                           const struct sockaddr *address)
 {
     pid_t pid = fork();
@@ -85,9 +86,10 @@ static void start_session(struct parent *parent, const struct door *door, int fd
     if (pid < 0) {
         log_error("cannot start a session: %s", strerror(errno));
         parent->breath = clock_ms() + BREATH_MS;
-    } else {
-        clients_add(&parent->clients, pid, door->listener, address);
+        return false;
     }
+    clients_add(&parent->clients, pid, door->listener, address);
+    return true;
 }
 
 /* Turned away at once, and without waiting: 421 if it goes into the buffer of the socket. */
@@ -116,8 +118,8 @@ static void receive(struct parent *parent, const struct door *door, int fd,
         turn_away(listener, fd, address, "too many connections from you, try again later");
     else if (clients_is_barred(&parent->clients, address))
         turn_away(listener, fd, address, "too many failed attempts to sign in, try again later");
-    else
-        start_session(parent, door, fd, address);
+    else if (!start_session(parent, door, fd, address))
+        turn_away(listener, fd, address, "too busy now, try again later");
 }
 
 /* Accepts who waits at this door. */

@@ -106,14 +106,13 @@ class World:
         found = []
 
         def call():
-            with open(f"/proc/{self.init}/ns/net", "rb") as network:
-                library = ctypes.CDLL(None, use_errno=True)
-                assert library.setns(network.fileno(), 0) == 0, os.strerror(ctypes.get_errno())
+            library = ctypes.CDLL(None, use_errno=True)
             try:
+                with open(f"/proc/{self.init}/ns/net", "rb") as network:
+                    assert library.setns(network.fileno(), 0) == 0, os.strerror(ctypes.get_errno())
                 found.append(function())
-            except BaseException as error:
+            except BaseException as error:  # raised below, by whoever called
                 found.append(error)
-                raise
 
         # Of a thread that ends with it.
         thread = threading.Thread(target=call)
