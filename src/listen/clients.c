@@ -62,18 +62,19 @@ void clients_add(struct clients *clients, pid_t pid, size_t listener,
 }
 
 /* What is left of the count by now. */
-static void forgive(struct offender *offender)
+static void forgive(struct offender *offender, int64_t now)
 {
-    int64_t now = clock_ms(), past = (now - offender->since) / FORGIVEN_AFTER_MS;
+    int64_t past = (now - offender->since) / FORGIVEN_AFTER_MS;
     offender->failures = past >= offender->failures ? 0 : offender->failures - (unsigned)past;
     offender->since += past * FORGIVEN_AFTER_MS;
 }
 
 static struct offender *find_offender(struct clients *clients, const unsigned char key[16])
 {
+    int64_t now = clock_ms();
     for (size_t i = 0; i < clients->offender_count;) {
         struct offender *offender = &clients->offenders[i];
-        forgive(offender);
+        forgive(offender, now);
         if (!offender->failures)
             *offender = clients->offenders[--clients->offender_count];
         else if (memcmp(offender->key, key, 16) == 0)
