@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "listen/command.h"
+#include "listen/starttls.h"
 #include "net/tls_server.h"
 #include "queue/runner.h"
 
@@ -73,12 +74,18 @@ static void log_received(const struct session *session, const char *id, uint64_t
     char *from = address_text(&envelope->sender);
     char *to = address_text(&envelope->recipients[0].address);
     bool one = envelope->count == 1;
+    struct buffer tls = {0}, certificate = {0};
+    if (session->stream.tls)
+        starttls_describe(session->stream.tls, &tls, &certificate);
     log_event(id, "received", "from", *from ? from : "<>", "to", one ? to : NULL, "nrcpt",
               one ? NULL : count, "size", bytes, "client", session->client, "helo", session->helo,
-              "proto", session_protocol(session), "user", session->user, "message-id", message_id,
-              NULL);
+              "proto", session_protocol(session), "tls", tls.length ? buffer_text(&tls) : NULL,
+              "certificate", certificate.length ? buffer_text(&certificate) : NULL, "user",
+              session->user, "message-id", message_id, NULL);
     free(from);
     free(to);
+    buffer_free(&tls);
+    buffer_free(&certificate);
 }
 
 /* The end has been read: what came of it, told and logged. */

@@ -260,6 +260,11 @@ static bool is_foreign(const char *verb)
     return *verb && verb[strlen(verb) - 1] == ':';
 }
 
+static bool needs_tls(const struct session *session)
+{
+    return session->listener->require_tls && !session->stream.tls && !session->is_pipe;
+}
+
 static void dispatch(struct session *session, char *line)
 {
     char *name, *argument;
@@ -271,6 +276,8 @@ static void dispatch(struct session *session, char *line)
         session_end(session, 554, "5.5.1", "this is SMTP, and that was not");
     } else if (!verb) {
         session_refuse(session, 502, "5.5.1", "there is no such command; HELP names them");
+    } else if (!verb->is_clear && needs_tls(session)) {
+        session_refuse(session, 530, "5.7.0", "say STARTTLS first: nothing is done in clear here");
     } else if (verb->is_last && !session->is_pipe && has_more(session)) {
         session_end(session, 554, "5.5.0", "nothing may follow %s before its reply (RFC 2920)",
                     verb->name);

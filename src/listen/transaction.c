@@ -28,8 +28,6 @@ static bool may_begin(struct session *session)
         session_refuse(session, 503, "5.5.1", "say EHLO first");
     else if (session->has_sender)
         session_refuse(session, 503, "5.5.1", "a sender was named already");
-    else if (listener->require_tls && !session->stream.tls && !session->is_pipe)
-        session_refuse(session, 530, "5.7.0", "say STARTTLS first: nothing is taken in clear here");
     else if (listener->require_auth && !session_is_known(session))
         session_refuse(session, 530, "5.7.0", "sign in first");
     else

@@ -14,21 +14,21 @@
 
 /* clang-format off */
 static const struct verb verbs[] = {
-    /*                        last   idle */
-    {"EHLO", verb_ehlo,         true,  true},
-    {"HELO", verb_helo,         true,  true},
-    {"STARTTLS", verb_starttls, false, false}, /* what follows is thrown away */
-    {"AUTH", verb_auth,         true,  false},
-    {"MAIL", verb_mail,         false, false},
-    {"RCPT", verb_rcpt,         false, false},
-    {"DATA", verb_data,         true,  false},
-    {"BDAT", verb_bdat,         false, false},
-    {"RSET", verb_rset,         false, true},
-    {"NOOP", verb_noop,         true,  true},
-    {"HELP", verb_help,         false, true},
-    {"VRFY", verb_vrfy,         true,  true},
-    {"ETRN", verb_etrn,         false, true},
-    {"QUIT", verb_quit,         false, false},
+    /*                          last   idle   clear */
+    {"EHLO", verb_ehlo,         true,  true,  true},
+    {"HELO", verb_helo,         true,  true,  true},
+    {"STARTTLS", verb_starttls, false, false, true}, /* what follows is thrown away */
+    {"AUTH", verb_auth,         true,  false, false},
+    {"MAIL", verb_mail,         false, false, false},
+    {"RCPT", verb_rcpt,         false, false, false},
+    {"DATA", verb_data,         true,  false, false},
+    {"BDAT", verb_bdat,         false, false, true}, /* without MAIL nothing but its bytes are read */
+    {"RSET", verb_rset,         false, true,  false},
+    {"NOOP", verb_noop,         true,  true,  true},
+    {"HELP", verb_help,         false, true,  true},
+    {"VRFY", verb_vrfy,         true,  true,  false},
+    {"ETRN", verb_etrn,         false, true,  false},
+    {"QUIT", verb_quit,         false, false, true},
 };
 /* clang-format on */
 

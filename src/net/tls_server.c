@@ -317,7 +317,9 @@ struct outcome tls_accept(struct tls **made, int fd, const struct tls_identity *
 {
     *made = NULL;
     int error;
-    struct tls *tls = tls_make(GNUTLS_SERVER, fd, &error);
+    /* A ticket of TLS 1.2 holds the keys of the session that it came from, and GnuTLS stumbles over
+     * one that comes back in a hello for 1.3. */
+    struct tls *tls = tls_make(GNUTLS_SERVER | GNUTLS_NO_TICKETS_TLS12, fd, &error);
     tls->identity = identity;
     if (error >= 0)
         error = begin(tls);

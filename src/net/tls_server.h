@@ -2,7 +2,7 @@
  * TLS for the server's side: what the listener shows of itself, read once and used by every session
  * forked from the process that read it, and the handshake. TLS 1.2 and 1.3 with forward secrecy and
  * authenticated ciphers alone, the server's order of them, no renegotiation. RFC 3207, 8314, 9325;
- * tickets by RFC 5077 and 8446 2.2.
+ * sessions of TLS 1.3 are resumed by tickets (RFC 8446 2.2).
  */
 #ifndef NET_TLS_SERVER_H
 #define NET_TLS_SERVER_H

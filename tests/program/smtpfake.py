@@ -676,6 +676,8 @@ class Certificates:
         "other_ca": {"issuer": "stranger"},
     }
 
+    EXTENSIONS = []  # further ones, for every certificate
+
     # RSA bits and hash: what no newer library makes any more, but the openssl program.
     WEAK = {"weak_hash": (2048, "sha1"), "tiny_key": (512, "sha256")}
 
@@ -756,6 +758,8 @@ class Certificates:
             purpose = {"server": ExtendedKeyUsageOID.SERVER_AUTH,
                        "client": ExtendedKeyUsageOID.CLIENT_AUTH}[usage]
             builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        for extension in self.EXTENSIONS:
+            builder = builder.add_extension(extension, critical=False)
         certificate = builder.sign(issuer[1] if issuer else key, hashes.SHA256())
         (self.folder / f"{name}.pem").write_bytes(
             certificate.public_bytes(serialization.Encoding.PEM)
