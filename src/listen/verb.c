@@ -18,7 +18,7 @@ static const struct verb verbs[] = {
     {"EHLO", verb_ehlo,         true,  true,  true},
     {"HELO", verb_helo,         true,  true,  true},
     {"STARTTLS", verb_starttls, false, false, true}, /* what follows is thrown away */
-    {"AUTH", verb_auth,         true,  false, false},
+    {"AUTH", verb_auth,         true,  false, true}, /* has a refusal of its own */
     {"MAIL", verb_mail,         false, false, false},
     {"RCPT", verb_rcpt,         false, false, false},
     {"DATA", verb_data,         true,  false, false},
