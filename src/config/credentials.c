@@ -5,20 +5,17 @@
  */
 #include "config/credentials.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/process.h"
 #include "config/command.h"
 #include "config/reader.h"
+#include "config/secret.h"
 #include "config/smarthost.h"
 
 enum { SECRET_LONGEST = 8192, COMMAND_LIMIT_MS = 30 * 1000 };
@@ -53,36 +50,6 @@ static struct outcome as_later(struct outcome outcome)
     return outcome;
 }
 
-/* Opens a file that holds secrets; refused when others could read or change it. */
-static struct outcome open_secret(const char *path, int *fd)
-{
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (*fd < 0 && errno == EACCES)
-        return outcome_later("4.7.0",
-                             "%s cannot be read: it must belong to the present user (id %lu), in a "
-                             "folder that he may enter",
-                             path, (unsigned long)geteuid());
-    if (*fd < 0)
-        return outcome_errno(errno, "cannot read %s", path);
-    struct stat status;
-    struct outcome outcome = outcome_done();
-    if (fstat(*fd, &status) < 0)
-        outcome = outcome_errno(errno, "cannot read %s", path);
-    else if (!S_ISREG(status.st_mode))
-        outcome = outcome_later("4.3.5", "%s is not a file", path);
-    else if (status.st_uid != geteuid() && status.st_uid != 0)
-        outcome = outcome_later("4.7.0", "%s belongs to another user (id %lu): chown it to id %lu",
-                                path, (unsigned long)status.st_uid, (unsigned long)geteuid());
-    else if (status.st_mode & (S_IRWXG | S_IRWXO))
-        outcome = outcome_later("4.7.0", "%s is open to group or others: chmod 600 %s", path, path);
-    if (!outcome_good(&outcome)) {
-        if (strcmp(outcome.status, "4.7.0") == 0)
-            outcome.exit_status = EX_NOPERM;
-        file_close(fd);
-    }
-    return outcome;
-}
-
 /* Cuts the line end off; what stays must be one line that is a secret. */
 static struct outcome check_secret(struct buffer *secret, const char *source)
 {
@@ -107,7 +74,7 @@ static struct outcome check_secret(struct buffer *secret, const char *source)
 static struct outcome read_password_file(const char *path, struct buffer *secret)
 {
     int fd;
-    struct outcome outcome = open_secret(path, &fd);
+    struct outcome outcome = secret_open(path, &fd);
     if (!outcome_good(&outcome))
         return outcome;
     struct input input = {.fd = fd};
@@ -196,7 +163,7 @@ static struct outcome take_value(void *context, const struct entry *entry)
 static struct outcome search_file(struct search *search, const char *path)
 {
     int fd;
-    struct outcome outcome = open_secret(path, &fd);
+    struct outcome outcome = secret_open(path, &fd);
     if (!outcome_good(&outcome))
         return outcome;
     struct reader reader = {

@@ -47,7 +47,7 @@ static void mask_sender(struct session *session)
 
 static void begin(struct session *session)
 {
-    bool submitted = session->visitor.trusted;
+    bool submitted = session->envelope.submitted = session->visitor.trusted;
     if (submitted)
         mask_sender(session);
     describe(session, &session->received_from, &session->received_tls);

@@ -28,9 +28,10 @@ struct envelope {
     char *envid; /* xtext decoded; NULL: not given */
     enum dsn_return ret;
     time_t arrived;
-    uid_t uid;     /* the submitter's real user id */
-    char *user;    /* and name; NULL when it has none */
-    size_t *slots; /* finds duplicates among many recipients; for envelope.c alone */
+    uid_t uid;      /* the submitter's real user id */
+    char *user;     /* and name; NULL when it has none */
+    bool submitted; /* by one of ours, and not taken for others from a stranger: ours to sign */
+    size_t *slots;  /* finds duplicates among many recipients; for envelope.c alone */
     size_t slot_count, indexed;
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "mail/scanner.h"
@@ -46,18 +47,6 @@ static void append_q(struct buffer *out, const char *text, size_t length)
     }
 }
 
-static void append_b(struct buffer *out, const char *text, size_t length)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < length; i += 3) {
-        unsigned bits = 0;
-        for (size_t j = i; j < i + 3; j++)
-            bits = bits << 8 | (j < length ? (unsigned char)text[j] : 0);
-        for (size_t j = 0; j < 4; j++)
-            buffer_append_byte(out, i + j > length ? '=' : digits[bits >> (18 - 6 * j) & 63]);
-    }
-}
-
 /* The bytes of the character that the text begins with. */
 static size_t character_length(const char *text, size_t length)
 {
@@ -82,7 +71,10 @@ static void append_words(struct buffer *out, const char *text, size_t length)
             taken = next;
         }
         buffer_format(out, "=?%s?%c?", charset, q ? 'Q' : 'B');
-        (q ? append_q : append_b)(out, text, taken);
+        if (q)
+            append_q(out, text, taken);
+        else
+            base64_put(text, taken, out);
         buffer_append_text(out, taken < length ? "?=\n " : "?=");
         text += taken;
         length -= taken;

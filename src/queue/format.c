@@ -41,6 +41,8 @@ void format_envelope(const struct envelope *envelope, struct buffer *text)
     buffer_format(text, "time %lld\n", (long long)envelope->arrived);
     buffer_format(text, "user %lu %s\n", (unsigned long)envelope->uid,
                   envelope->user ? envelope->user : "");
+    if (envelope->submitted)
+        buffer_append_text(text, "origin submitted\n");
     put_address(text, "from", &envelope->sender);
     put_xtext(text, "envid", envelope->envid);
     if (envelope->ret != RETURN_UNSAID)
@@ -106,6 +108,10 @@ static bool read_line(const char *key, const char *value, struct envelope *envel
     }
     if (strcmp(key, "user") == 0)
         return read_user(value, envelope);
+    if (strcmp(key, "origin") == 0) {
+        envelope->submitted = strcmp(value, "submitted") == 0;
+        return envelope->submitted;
+    }
     if (strcmp(key, "from") == 0)
         return !envelope->sender.local && read_address(value, &envelope->sender);
     if (strcmp(key, "envid") == 0)

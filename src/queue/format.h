@@ -5,6 +5,7 @@
  *   size 00000000000000000321 crc 1a2b3c4d flags 8-
  *   time 1795000000
  *   user 1000 ops
+ *   origin submitted
  *   from <ops@example.org>
  *   envid QQ314159
  *   ret hdrs
@@ -14,11 +15,11 @@
  *   (empty line)
  *   the message, every line ending in LF
  *
- * user, envid, ret, notify and orcpt stand only where they say something; notify and orcpt belong
- * to the "to" before them; envid and orcpt are xtext (RFC 3461). size counts the message. crc is
- * the CRC-32C of everything behind the second line. flags: 8 has bytes over 127, L has NUL or
- * lines over 998 bytes. The first two lines have the same length in every file: draft.c fills the
- * second in at the end.
+ * user, origin, envid, ret, notify and orcpt stand only where they say something; notify and orcpt
+ * belong to the "to" before them; envid and orcpt are xtext (RFC 3461). size counts the message.
+ * crc is the CRC-32C of everything behind the second line. flags: 8 has bytes over 127, L has NUL
+ * or lines over 998 bytes. The first two lines have the same length in every file: draft.c fills
+ * the second in at the end.
  */
 #ifndef QUEUE_FORMAT_H
 #define QUEUE_FORMAT_H

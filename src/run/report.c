@@ -111,7 +111,7 @@ static void log_report(const struct report *report)
 /* What a postmaster is told of another's failure ends there: nobody hears if that fails. */
 static struct outcome make(struct report *report, bool *existed)
 {
-    struct envelope envelope = {.arrived = clock_now(), .uid = getuid()};
+    struct envelope envelope = {.arrived = clock_now(), .uid = getuid(), .submitted = true};
     report->to = find_addressee(report);
     envelope_add(&envelope, address_copy(&report->to), report->to_postmaster ? NOTIFY_NEVER : 0,
                  NULL);

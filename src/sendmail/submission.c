@@ -94,6 +94,7 @@ static struct outcome make_envelope(struct submission *submission)
     struct envelope *envelope = &submission->envelope;
     envelope->arrived = clock_now();
     envelope->uid = submission->caller.uid;
+    envelope->submitted = true;
     if (submission->caller.user)
         envelope->user = memory_copy(submission->caller.user, strlen(submission->caller.user));
     if (options->envid)

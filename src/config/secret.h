@@ -1,0 +1,18 @@
+/* Files that hold secrets: who may have them. */
+#ifndef CONFIG_SECRET_H
+#define CONFIG_SECRET_H
+
+#include "base/buffer.h"
+#include "base/outcome.h"
+
+/*
+ * Opens a file for reading. One that group or others can touch is refused, and so is one that
+ * belongs neither to the present user nor to root: LATER (4.7.0, EX_NOPERM) with what to do about
+ * it, or 4.3.5, for mail can wait until somebody has mended it.
+ */
+struct outcome secret_open(const char *path, int *fd);
+/* The whole of such a file, of so many bytes at the most, into an empty buffer that is never moved
+ * meanwhile; the caller wipes it. */
+struct outcome secret_load(const char *path, size_t most, struct buffer *secret);
+
+#endif
