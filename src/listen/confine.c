@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/sandbox.h"
+#include "config/filtering.h"
 
 /*
  * Files, not their folders: passwords are in the folder of the settings. What takes a file's place
@@ -27,8 +28,10 @@ static struct outcome confine(const struct settings *settings,
     sandbox_add_system(&readable); /* who is a user here is asked of it */
     buffer_format(&spool, "%s/spool", settings->queue_directory);
     texts_add(&writable, buffer_text(&spool));
-    const struct sandbox sandbox = {
-        .readable = &readable, .writable = &writable, .local_sockets = true};
+    const struct sandbox sandbox = {.readable = &readable,
+                                    .writable = &writable,
+                                    .local_sockets = true,
+                                    .internet = filtering_needs_internet(&settings->filter)};
     struct outcome outcome = how(&sandbox);
     texts_free(&readable);
     texts_free(&writable);

@@ -60,16 +60,17 @@ static void begin(struct session *session)
         .protocol = session_protocol(session),
         .submitted = submitted,
         .masquerade = submitted ? &session->masquerade : NULL,
+        .filter = session->filter,
+        .client = session_filter_client(session),
     };
     session->message = message_open(&session->arrival);
 }
 
-static void log_received(const struct session *session, const char *id, uint64_t size,
-                         const char *message_id)
+static void log_received(const struct session *session, const struct taken *taken)
 {
     const struct envelope *envelope = &session->envelope;
     char bytes[24], count[24];
-    snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)size);
+    snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)taken->size);
     snprintf(count, sizeof count, "%zu", envelope->count);
     char *from = address_text(&envelope->sender);
     char *to = address_text(&envelope->recipients[0].address);
@@ -77,43 +78,50 @@ static void log_received(const struct session *session, const char *id, uint64_t
     struct buffer tls = {0}, certificate = {0};
     if (session->stream.tls)
         starttls_describe(session->stream.tls, &tls, &certificate);
-    log_event(id, "received", "from", *from ? from : "<>", "to", one ? to : NULL, "nrcpt",
-              one ? NULL : count, "size", bytes, "client", session->client, "helo", session->helo,
-              "proto", session_protocol(session), "tls", tls.length ? buffer_text(&tls) : NULL,
-              "certificate", certificate.length ? buffer_text(&certificate) : NULL, "user",
-              session->user, "message-id", message_id, NULL);
+    log_event(taken->id, taken->discarded ? "discarded" : "received", "from", *from ? from : "<>",
+              "to", one ? to : NULL, "nrcpt", one ? NULL : count, "size", bytes, "client",
+              session->client, "helo", session->helo, "proto", session_protocol(session), "tls",
+              tls.length ? buffer_text(&tls) : NULL, "certificate",
+              certificate.length ? buffer_text(&certificate) : NULL, "user", session->user,
+              "message-id", taken->message_id, NULL);
     free(from);
     free(to);
     buffer_free(&tls);
     buffer_free(&certificate);
 }
 
+static unsigned code_of(const struct session *session, const struct outcome *outcome)
+{
+    unsigned chosen = filter_code(session->filter);
+    if (chosen)
+        return chosen;
+    return outcome->result == LATER ? 452 : strcmp(outcome->status, "5.3.4") == 0 ? 552 : 554;
+}
+
 /* The end has been read: what came of it, told and logged. */
 static void finish(struct session *session)
 {
-    char id[QUEUE_ID_SIZE] = "", *words = NULL;
-    uint64_t size = 0;
+    struct taken taken = {0};
     struct outcome outcome = outcome_done();
     if (session->wire.bare) {
         outcome = outcome_never("5.6.0", "%s", bare_words);
         message_drop(session->message);
     } else {
-        outcome = message_commit(session->message, id, &size, &words);
+        outcome = message_commit(session->message, &taken);
     }
     session->message = NULL;
     if (outcome_good(&outcome)) {
-        log_received(session, id, size, words);
-        runner_leave_mark(&session->queue);
-        session_reply(session, 250, "2.0.0", "taken as %s", id);
+        log_received(session, &taken);
+        if (!taken.discarded)
+            runner_leave_mark(&session->queue);
+        session_reply(session, 250, "2.0.0", "taken as %s", taken.id);
         session->idle = session->errors = 0;
     } else {
-        bool full = outcome.result == LATER;
-        bool large = strcmp(outcome.status, "5.3.4") == 0;
-        unsigned code = full ? 452 : large ? 552 : 554;
+        unsigned code = code_of(session, &outcome);
         session_log_rejected(session, NULL, code, outcome.status, outcome.reason);
         session_refuse_by(session, code, &outcome);
     }
-    free(words);
+    free(taken.message_id);
     session_reset(session);
 }
 

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "config/network.h"
+#include "filter/lists.h"
 #include "listen/clients.h"
 #include "listen/confine.h"
 #include "listen/notify.h"
@@ -28,7 +29,8 @@
 enum {
     ACCEPTS_AT_ONCE = 64, /* before others are looked after */
     BREATH_MS = 500,      /* no accepting for so long when there is no descriptor or process left */
-    GRACE_MS = 30000      /* for sessions when we stop: one may be writing its message */
+    LISTS_EVERY_MS = 1000, /* files of lists are looked at for a change */
+    GRACE_MS = 30000       /* for sessions when we stop: one may be writing its message */
 };
 
 struct parent {
@@ -37,10 +39,11 @@ struct parent {
     struct clients clients;
     struct runs runs;
     int signals;
-    int stop[2];    /* sessions watch the reading end; we have the writing one */
-    int orders[2];  /* sessions write, we read */
-    int64_t breath; /* clock_ms until which nobody is accepted */
-    int64_t end;    /* clock_ms when the last sessions are ended; 0: we do not stop yet */
+    int stop[2];           /* sessions watch the reading end; we have the writing one */
+    int orders[2];         /* sessions write, we read */
+    int64_t lists_checked; /* clock_ms */
+    int64_t breath;        /* clock_ms until which nobody is accepted */
+    int64_t end;           /* clock_ms when the last sessions are ended; 0: we do not stop yet */
     struct pollfd *polled;
 };
 
@@ -64,10 +67,32 @@ static void leave_parent(struct parent *parent)
         file_close(&parent->doors.items[i].fd);
 }
 
+/* A list that cannot be read any more stays as it was. */
+static void refresh_lists(struct parent *parent)
+{
+    struct service *service = &parent->service;
+    struct lists *fresh;
+    int64_t now = clock_ms();
+    if (now - parent->lists_checked < LISTS_EVERY_MS)
+        return;
+    parent->lists_checked = now;
+    if (!lists_are_stale(service->lists))
+        return;
+    struct outcome outcome = lists_load(&service->settings.filter, &fresh);
+    if (outcome_good(&outcome)) {
+        lists_free(service->lists);
+        service->lists = fresh;
+        log_notice("the lists of [filter] were read anew");
+    } else {
+        log_error("the lists of [filter] stay as they were: %s", outcome.reason);
+    }
+}
+
 /* False: there is no process left for it. */
 static bool start_session(struct parent *parent, const struct door *door, int fd,
                           const struct sockaddr *address)
 {
+    refresh_lists(parent);
     pid_t pid = fork();
     if (pid == 0) {
         const struct session_start start = {

@@ -4,13 +4,15 @@
  */
 #include "listen/message.h"
 
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/memory.h"
+#include "filter/held.h"
 #include "mail/header.h"
 #include "queue/draft.h"
 
@@ -18,23 +20,41 @@ enum { HEADER_MOST = 1024 * 1024 };
 
 struct message {
     const struct arrival *arrival;
-    struct draft *draft;
+    char id[QUEUE_ID_SIZE];
+    struct draft *draft; /* NULL until the end when the message is held */
+    bool is_held;
+    struct held held;
     struct header header;
     struct buffer line; /* of the header, as far as it has come */
     size_t header_size;
-    char *message_id;
     bool in_header;
     bool is_stuck; /* the draft takes no more; its commit says why */
     struct outcome outcome;
 };
 
+static struct draft *open_draft(const struct message *message)
+{
+    const struct arrival *arrival = message->arrival;
+    return draft_open(arrival->queue, arrival->envelope, message->id,
+                      arrival->settings->max_message_size);
+}
+
 struct message *message_open(const struct arrival *arrival)
 {
     struct message *message = memory_get(sizeof *message);
     *message = (struct message){.arrival = arrival, .in_header = true, .outcome = outcome_done()};
-    message->draft =
-        draft_open(arrival->queue, arrival->envelope, NULL, arrival->settings->max_message_size);
+    message->held = (struct held){.queue = arrival->queue,
+                                  .id = message->id,
+                                  .envelope = arrival->envelope,
+                                  .header = &message->header,
+                                  .body.fd = -1};
     message->line.limit = HEADER_MOST;
+    queue_new_id(message->id);
+    message->is_held = filter_wants_message(arrival->filter);
+    if (message->is_held)
+        held_open(&message->held);
+    else
+        message->draft = open_draft(message);
     return message;
 }
 
@@ -53,45 +73,71 @@ static size_t count_hosts(const struct header *header)
     return count;
 }
 
-/* The header is whole: it gets what it needs, and goes into the queue. */
-static void end_header(struct message *message)
+static void put_body(struct message *message, const char *data, size_t length)
+{
+    if (!message->is_held) {
+        message->is_stuck = !draft_put(message->draft, data, length);
+        return;
+    }
+    output_put(&message->held.body, data, length);
+    message->is_stuck = message->held.body.error != 0;
+    /* Near enough: the draft counts in the end. */
+    if (message->held.body.total > message->arrival->settings->max_message_size)
+        poison(message, outcome_never("5.3.4", "the message is larger than max_message_size"));
+}
+
+static struct completion make_completion(const struct message *message, const char *only)
 {
     const struct arrival *arrival = message->arrival;
     const struct settings *settings = arrival->settings;
-    const struct envelope *envelope = arrival->envelope;
-    message->in_header = false;
-    size_t hosts = count_hosts(&message->header);
-    if (hosts > settings->max_hops)
-        poison(message, outcome_never("5.4.6",
-                                      "the message has passed %zu hosts, and max_hops "
-                                      "here is %u: it goes in a circle",
-                                      hosts, settings->max_hops));
-    char *only = envelope->count == 1 ? address_text(&envelope->recipients[0].address) : NULL;
-    const struct completion completion = {
+    return (struct completion){
         .hostname = settings->hostname,
         .sender_domain = settings->domain,
         .recipient_domain = settings->hostname,
-        .from = &envelope->sender,
+        .from = &arrival->envelope->sender,
         .received_from = arrival->from,
         .received_tls = arrival->tls,
         .received_for = only,
         .protocol = arrival->protocol,
-        .id = draft_id(message->draft),
+        .id = message->id,
         .masquerade = arrival->masquerade,
         .now = clock_now(),
     };
-    if (arrival->submitted)
-        complete_header(&message->header, &completion);
-    else
-        complete_received(&message->header, &completion);
-    message->message_id = header_words(&message->header, "Message-ID");
+}
+
+/* The header as it goes into the queue, with our Received field on top. */
+static void put_header(struct message *message)
+{
+    const struct envelope *envelope = message->arrival->envelope;
+    char *only = envelope->count == 1 ? address_text(&envelope->recipients[0].address) : NULL;
+    const struct completion completion = make_completion(message, only);
     struct buffer text = {0};
+    complete_received(&message->header, &completion);
     header_format(&message->header, &text);
     buffer_append_byte(&text, '\n');
     draft_put(message->draft, text.data, text.length);
     buffer_free(&text);
-    header_free(&message->header);
     free(only);
+}
+
+/* The header is whole: it gets what it needs, and unless the message is held goes into the queue.
+ */
+static void end_header(struct message *message)
+{
+    const struct arrival *arrival = message->arrival;
+    message->in_header = false;
+    size_t hosts = count_hosts(&message->header);
+    if (hosts > arrival->settings->max_hops)
+        poison(message, outcome_never("5.4.6",
+                                      "the message has passed %zu hosts, and max_hops "
+                                      "here is %u: it goes in a circle",
+                                      hosts, arrival->settings->max_hops));
+    const struct completion completion = make_completion(message, NULL);
+    if (arrival->submitted)
+        complete_header(&message->header, &completion);
+    filter_mark(arrival->filter, arrival->client, &message->header);
+    if (!message->is_held)
+        put_header(message);
 }
 
 /* The line is whole, with its LF; or it is the last of the message, without. */
@@ -104,7 +150,7 @@ static void end_line(struct message *message)
     } else if (!header_take_line(&message->header, line->data, line->length)) {
         end_header(message);
         if (line->data[0] != '\n')
-            draft_put(message->draft, line->data, line->length);
+            put_body(message, line->data, line->length);
     }
     if (message->in_header)
         buffer_clear(line);
@@ -130,22 +176,47 @@ void message_put(void *context, const char *data, size_t length)
             end_line(message);
     }
     if (length && !message_is_poisoned(message))
-        message->is_stuck = !draft_put(message->draft, data, length);
+        put_body(message, data, length);
 }
 
-struct outcome message_commit(struct message *message, char id[QUEUE_ID_SIZE], uint64_t *size,
-                              char **words)
+/* What was held goes into a draft, after a filter has had its way with it. */
+static struct outcome release(struct message *message, bool *discard)
 {
+    const struct arrival *arrival = message->arrival;
+    struct held *held = &message->held;
+    struct outcome outcome = held_flush(held);
+    if (outcome_good(&outcome))
+        outcome = filter_message(arrival->filter, arrival->client, held, discard);
+    if (!outcome_good(&outcome) || *discard)
+        return outcome;
+    message->draft = open_draft(message);
+    put_header(message);
+    char *block = memory_get(FILE_BLOCK);
+    off_t at = 0;
+    ssize_t count;
+    while ((count = file_read_at(held->body.fd, block, FILE_BLOCK, at)) > 0 &&
+           draft_put(message->draft, block, (size_t)count))
+        at += count;
+    free(block);
+    return count < 0 ? outcome_errno(errno, "cannot read what was held") : outcome_done();
+}
+
+struct outcome message_commit(struct message *message, struct taken *taken)
+{
+    *taken = (struct taken){0};
     if (message->in_header && message->line.length && outcome_good(&message->outcome))
         end_line(message);
     if (message->in_header && outcome_good(&message->outcome))
         end_header(message);
+    if (message->is_held && outcome_good(&message->outcome))
+        message->outcome = release(message, &taken->discarded);
     struct outcome outcome = message->outcome;
     if (outcome_good(&outcome)) {
-        snprintf(id, QUEUE_ID_SIZE, "%s", draft_id(message->draft));
-        *size = draft_size(message->draft);
-        *words = message->message_id;
-        message->message_id = NULL;
+        memcpy(taken->id, message->id, sizeof taken->id);
+        taken->message_id = header_words(&message->header, "Message-ID");
+    }
+    if (outcome_good(&outcome) && !taken->discarded) {
+        taken->size = draft_size(message->draft);
         outcome = draft_commit(message->draft, NULL);
         message->draft = NULL;
     }
@@ -158,8 +229,8 @@ void message_drop(struct message *message)
     if (!message)
         return;
     draft_drop(message->draft);
+    held_close(&message->held);
     header_free(&message->header);
     buffer_free(&message->line);
-    free(message->message_id);
     free(message);
 }

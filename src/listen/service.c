@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "filter/lists.h"
 #include "listen/users.h"
 #include "net/tls_server.h"
 
@@ -26,6 +27,8 @@ struct outcome service_load(const char *config, struct service *service)
     *service = (struct service){.config = config};
     users_make_secret(service->secret);
     struct outcome outcome = settings_load(config, &service->settings);
+    if (outcome_good(&outcome))
+        outcome = lists_load(&service->settings.filter, &service->lists);
     return outcome_good(&outcome) ? load_identities(service) : outcome;
 }
 
@@ -34,6 +37,7 @@ void service_free(struct service *service)
     for (size_t i = 0; service->identities && i < service->settings.listener_count; i++)
         tls_identity_free(service->identities[i]);
     free(service->identities);
+    lists_free(service->lists);
     settings_free(&service->settings);
     *service = (struct service){0};
 }

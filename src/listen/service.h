@@ -13,12 +13,14 @@
 #include "net/sasl_verifier.h"
 
 struct tls_identity;
+struct lists;
 
 struct service {
     const char *config;  /* the settings file when it is not the installed one, else NULL */
     unsigned generation; /* how many were before it */
     unsigned char secret[SASL_SECRET_SIZE]; /* see users.h; the same as long as the listener runs */
     struct settings settings;
+    struct lists *lists;              /* of [filter] */
     struct tls_identity **identities; /* one for each of settings.listeners; NULL: without TLS */
 };
 

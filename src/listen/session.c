@@ -162,8 +162,23 @@ const char *session_protocol(const struct session *session)
     return names[session->smtputf8][session->stream.tls != NULL][session->user != NULL];
 }
 
+const struct filter_client *session_filter_client(struct session *session)
+{
+    struct filter_client *client = &session->filter_client;
+    client->literal = session->client;
+    client->helo = session->helo;
+    client->trusted = session->visitor.trusted;
+    client->user = session->user;
+    buffer_clear(&session->tls_words);
+    if (session->stream.tls)
+        tls_describe(session->stream.tls, &session->tls_words);
+    client->tls = session->stream.tls ? buffer_text(&session->tls_words) : NULL;
+    return client;
+}
+
 void session_reset(struct session *session)
 {
+    filter_reset(session->filter);
     message_drop(session->message);
     session->message = NULL;
     envelope_free(&session->envelope);
@@ -335,6 +350,8 @@ static struct outcome open_session(struct session *session, const struct session
     session->visitor =
         (struct visitor){.listener = session->listener, .expander = &session->expander};
     session_trust(session);
+    session->filter_client.address = start->address;
+    session->filter = filter_open(settings, session->service->lists, &session->queue);
     auth_open(&session->auth, session->listener, session->service->secret);
     return confine_session(settings);
 }
@@ -377,8 +394,10 @@ static void close_session(struct session *session)
     stream_close(&session->stream);
     auth_close(&session->auth);
     aliases_close(session->aliases);
+    filter_close(session->filter);
     queue_close(&session->queue);
     buffer_free(&session->output);
+    buffer_free(&session->tls_words);
     free(session->client);
     free(session->helo);
     free(session->user);

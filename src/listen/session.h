@@ -15,6 +15,7 @@
 #include "config/settings.h"
 #include "listen/admission.h"
 #include "listen/auth.h"
+#include "filter/filter.h"
 #include "listen/message.h"
 #include "listen/service.h"
 #include "listen/wire.h"
@@ -59,6 +60,9 @@ struct session {
     struct aliases *aliases;
     struct outcome aliases_problem;
     struct queue queue;
+    struct filter *filter; /* NULL: nothing is asked */
+    struct filter_client filter_client;
+    struct buffer tls_words; /* for it */
 
     /* The transaction. */
     bool has_sender;
@@ -116,6 +120,8 @@ void session_lost(struct session *session);
 void session_trust(struct session *session);
 /* Whether it is a user of ours, by name, by certificate or by being on this machine's pipe. */
 bool session_is_known(const struct session *session);
+/* What filters are told of the client, as it is known now; belongs to the session. */
+const struct filter_client *session_filter_client(struct session *session);
 /* Forgets the transaction. */
 void session_reset(struct session *session);
 /* "SMTP", "ESMTP", "ESMTPS", "ESMTPSA", "UTF8SMTPS" and the like (RFC 3848, RFC 6531 4.3); static.

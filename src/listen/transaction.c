@@ -54,7 +54,16 @@ static void begin(struct session *session, struct mail_command *mail)
     envelope->uid = session->uid;
     mail->sender = (struct address){0};
     mail->envid = NULL;
-    session_reply(session, 250, "2.1.0", "sender taken");
+    struct outcome outcome =
+        filter_sender(session->filter, session_filter_client(session), envelope);
+    if (outcome_good(&outcome)) {
+        session_reply(session, 250, "2.1.0", "sender taken");
+        return;
+    }
+    unsigned code = filter_code(session->filter);
+    session_log_rejected(session, NULL, code ? code : 550, outcome.status, outcome.reason);
+    session_refuse_by(session, code, &outcome);
+    session_reset(session);
 }
 
 /* Whether who signed in may name this sender; else MAIL has been refused. Gives it a domain if it
@@ -139,8 +148,23 @@ static void take_recipient(struct session *session, struct rcpt_command *rcpt)
     struct outcome outcome = session->aliases_problem;
     if (outcome_good(&outcome))
         outcome = admission_check_recipient(&session->visitor, recipient);
+    unsigned code = 0;
+    if (outcome_good(&outcome)) {
+        outcome = filter_recipient(session->filter, session_filter_client(session),
+                                   &session->envelope, recipient);
+        code = filter_code(session->filter);
+    }
     if (!outcome_good(&outcome)) {
+<<<<<<< HEAD
         refuse_recipient(session, recipient, &outcome);
+=======
+        char *text = address_text(recipient);
+        if (!code)
+            code = outcome.result == LATER ? 451 : 550;
+        session_log_rejected(session, text, code, outcome.status, outcome.reason);
+        session_refuse_by(session, code, &outcome);
+        free(text);
+>>>>>>> f80f3c0 (A room for filters: lists and SPF are asked for each stranger, messages can be held and looked at)
         return;
     }
     envelope_add(&session->envelope, *recipient, rcpt->notify, rcpt->orcpt);

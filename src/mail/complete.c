@@ -326,5 +326,4 @@ void complete_header(struct header *header, const struct completion *completion)
         header_insert(header, 0, "X-Authentication-Warning", buffer_text(&body));
         buffer_free(&body);
     }
-    complete_received(header, completion);
 }

@@ -43,12 +43,13 @@ struct completion {
 };
 
 /*
- * Completes the header in place. Never touches fields that a signature may cover beyond what is
- * said above; resent messages get Resent-Date, Resent-Message-ID and Resent-From instead, and it is
- * Resent-From and Resent-Sender that are masqueraded.
+ * Completes the header in place, but for Received. Never touches fields that a signature may cover
+ * beyond what is said above; resent messages get Resent-Date, Resent-Message-ID and Resent-From
+ * instead, and it is Resent-From and Resent-Sender that are masqueraded.
  */
 void complete_header(struct header *header, const struct completion *completion);
-/* No more than the Received field on top, as for a message from another server. */
+/* The Received field on top: the last thing to be done, and all for a message from another server.
+ */
 void complete_received(struct header *header, const struct completion *completion);
 
 #endif

@@ -80,6 +80,7 @@ void envelope_free(struct envelope *envelope)
     free(envelope->recipients);
     free(envelope->slots);
     free(envelope->envid);
+    free(envelope->hold);
     free(envelope->user);
     address_free(&envelope->sender);
     *envelope = (struct envelope){0};

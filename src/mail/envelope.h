@@ -27,6 +27,7 @@ struct envelope {
     size_t capacity;
     char *envid; /* xtext decoded; NULL: not given */
     enum dsn_return ret;
+    char *hold; /* why it is kept until someone releases it; NULL: it is not */
     time_t arrived;
     uid_t uid;      /* the submitter's real user id */
     char *user;     /* and name; NULL when it has none */

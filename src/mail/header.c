@@ -111,6 +111,13 @@ void header_insert(struct header *header, size_t index, const char *name, const 
     field_append_line(field, body, strlen(body));
 }
 
+void header_remove(struct header *header, size_t index)
+{
+    free(header->fields[index].text);
+    memmove(&header->fields[index], &header->fields[index + 1],
+            (--header->count - index) * sizeof *header->fields);
+}
+
 void header_remove_all(struct header *header, const char *name)
 {
     size_t kept = 0;

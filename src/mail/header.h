@@ -45,6 +45,8 @@ char *header_words(const struct header *header, const char *name);
 bool field_has_nul(const struct field *field);
 /* Puts a field in at an index; name and body without line ends (the body may hold "\n " folds). */
 void header_insert(struct header *header, size_t index, const char *name, const char *body);
+/* Removes one field. */
+void header_remove(struct header *header, size_t index);
 /* Removes every field of this name, in one pass. */
 void header_remove_all(struct header *header, const char *name);
 /* Replaces the body from its first byte behind the colon; a last LF is put there if missing. */

@@ -45,6 +45,7 @@ void format_envelope(const struct envelope *envelope, struct buffer *text)
         buffer_append_text(text, "origin submitted\n");
     put_address(text, "from", &envelope->sender);
     put_xtext(text, "envid", envelope->envid);
+    put_xtext(text, "hold", envelope->hold);
     if (envelope->ret != RETURN_UNSAID)
         buffer_format(text, "ret %s\n", envelope->ret == RETURN_FULL ? "full" : "hdrs");
     for (size_t i = 0; i < envelope->count; i++) {
@@ -116,6 +117,8 @@ static bool read_line(const char *key, const char *value, struct envelope *envel
         return !envelope->sender.local && read_address(value, &envelope->sender);
     if (strcmp(key, "envid") == 0)
         return read_xtext(value, &envelope->envid);
+    if (strcmp(key, "hold") == 0)
+        return read_xtext(value, &envelope->hold);
     if (strcmp(key, "ret") == 0) {
         envelope->ret = strcmp(value, "full") == 0 ? RETURN_FULL : RETURN_HEADERS;
         return true;

@@ -282,6 +282,21 @@ static bool deliver(struct run *run, struct letter *letter)
     return attempted;
 }
 
+/* One that came in to be held: the journal says so from its first visit on, until it is released.
+ */
+static bool must_hold(struct letter *letter)
+{
+    if (!letter->envelope.hold || letter->released)
+        return false;
+    journal_hold(letter, true);
+    struct outcome saved = journal_save(letter);
+    if (outcome_good(&saved))
+        log_event(letter->id, "held", "reason", letter->envelope.hold, NULL);
+    else
+        log_event(letter->id, "deferred", "reason", saved.reason, NULL);
+    return true;
+}
+
 enum letter_found visit(struct run *run, const char *id, enum letter_access access)
 {
     struct letter letter;
@@ -293,7 +308,7 @@ enum letter_found visit(struct run *run, const char *id, enum letter_access acce
             log_event(id, "deferred", "reason", problem.reason, NULL);
         return found;
     }
-    if (letter.held) {
+    if (letter.held || must_hold(&letter)) {
         run->unseen = true;
         journal_set_due(&letter, LETTER_HELD_UNTIL);
         letter_close(&letter);

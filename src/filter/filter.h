@@ -1,0 +1,60 @@
+/*
+ * What the listener asks at each stage of a transaction before it takes a message: by name, in the
+ * DNS, of a memory of its own, of other programs. Where nothing is configured there is no filter,
+ * and nothing of this is run.
+ */
+#ifndef FILTER_FILTER_H
+#define FILTER_FILTER_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/outcome.h"
+#include "config/settings.h"
+#include "filter/held.h"
+#include "filter/lists.h"
+#include "mail/address.h"
+#include "mail/envelope.h"
+#include "mail/header.h"
+#include "queue/queue.h"
+
+struct filter;
+
+/* What is known of the client; all of it stays the caller's, and may be another at each stage. */
+struct filter_client {
+    const struct sockaddr *address; /* NULL: a local user */
+    const char *literal;            /* "[192.0.2.1]" */
+    const char *helo;
+    bool trusted;     /* one of ours: signed in, or of our networks */
+    const char *user; /* who signed in; NULL: nobody */
+    const char *tls;  /* in words; NULL: in clear */
+};
+
+/* NULL when nothing is to be asked. lists: see lists.h. */
+struct filter *filter_open(const struct settings *settings, const struct lists *lists,
+                           const struct queue *queue);
+/* NULL is fine, here and below. */
+void filter_close(struct filter *filter);
+
+/*
+ * Each stage: DONE, or NEVER and LATER with the status and the words for the reply. A NEVER says
+ * which policy, and whom to write to.
+ */
+struct outcome filter_sender(struct filter *filter, const struct filter_client *client,
+                             const struct envelope *envelope);
+struct outcome filter_recipient(struct filter *filter, const struct filter_client *client,
+                                const struct envelope *envelope, const struct address *recipient);
+/* Puts what was found out into the header, below a Received field that comes later; takes out what
+ * others claim in our name (RFC 8601 5). */
+void filter_mark(struct filter *filter, const struct filter_client *client, struct header *header);
+/* Whether the message itself has to be held and looked at. */
+bool filter_wants_message(const struct filter *filter);
+/* Looks at it, and changes it. *discard: it is taken, and thrown away. */
+struct outcome filter_message(struct filter *filter, const struct filter_client *client,
+                              struct held *held, bool *discard);
+/* The transaction is over, whatever came of it. */
+void filter_reset(struct filter *filter);
+/* The reply code that goes with the last refusal, if a filter has chosen one; 0: the usual. */
+unsigned filter_code(const struct filter *filter);
+
+#endif
