@@ -127,46 +127,47 @@ static void refuse_more(struct session *session)
         session_reply(session, 452, "4.5.3", "%s", words);
 }
 
-/* What is wrong with our tables is for our log, not for strangers. */
+/* words: what the client gets to read of it. */
 static void refuse_recipient(struct session *session, const struct address *recipient,
-                             const struct outcome *outcome)
+                             unsigned code, const struct outcome *outcome, const char *words)
 {
-    bool later = outcome->result == LATER;
     char *text = address_text(recipient);
-    session_log_rejected(session, text, later ? 451 : 550, outcome->status, outcome->reason);
-    if (later)
-        session_refuse(session, 451, outcome->status, "addresses cannot be looked up now");
-    else
-        session_refuse_by(session, 550, outcome);
+    if (!code)
+        code = outcome->result == LATER ? 451 : 550;
+    session_log_rejected(session, text, code, outcome->status, outcome->reason);
+    session_refuse(session, code, outcome->status, "%s", words);
     free(text);
+}
+
+/* What is wrong with our tables is for our log, not for strangers. */
+static bool is_admitted(struct session *session, const struct address *recipient)
+{
+    struct outcome outcome = session->aliases_problem;
+    if (outcome_good(&outcome))
+        outcome = admission_check_recipient(&session->visitor, recipient);
+    if (!outcome_good(&outcome))
+        refuse_recipient(session, recipient, 0, &outcome,
+                         outcome.result == LATER ? "addresses cannot be looked up now"
+                                                 : outcome.reason);
+    return outcome_good(&outcome);
+}
+
+static bool passes_filter(struct session *session, const struct address *recipient)
+{
+    struct outcome outcome = filter_recipient(session->filter, session_filter_client(session),
+                                              &session->envelope, recipient);
+    if (!outcome_good(&outcome))
+        refuse_recipient(session, recipient, filter_code(session->filter), &outcome,
+                         outcome.reason);
+    return outcome_good(&outcome);
 }
 
 static void take_recipient(struct session *session, struct rcpt_command *rcpt)
 {
     struct address *recipient = &rcpt->recipient;
     address_qualify(recipient, session->settings->hostname);
-    struct outcome outcome = session->aliases_problem;
-    if (outcome_good(&outcome))
-        outcome = admission_check_recipient(&session->visitor, recipient);
-    unsigned code = 0;
-    if (outcome_good(&outcome)) {
-        outcome = filter_recipient(session->filter, session_filter_client(session),
-                                   &session->envelope, recipient);
-        code = filter_code(session->filter);
-    }
-    if (!outcome_good(&outcome)) {
-<<<<<<< HEAD
-        refuse_recipient(session, recipient, &outcome);
-=======
-        char *text = address_text(recipient);
-        if (!code)
-            code = outcome.result == LATER ? 451 : 550;
-        session_log_rejected(session, text, code, outcome.status, outcome.reason);
-        session_refuse_by(session, code, &outcome);
-        free(text);
->>>>>>> f80f3c0 (A room for filters: lists and SPF are asked for each stranger, messages can be held and looked at)
+    if (!is_admitted(session, recipient) || !passes_filter(session, recipient))
         return;
-    }
     envelope_add(&session->envelope, *recipient, rcpt->notify, rcpt->orcpt);
     *recipient = (struct address){0};
     session_reply(session, 250, "2.1.5", "recipient taken");
