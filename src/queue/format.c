@@ -89,7 +89,7 @@ static bool read_user(const char *text, struct envelope *envelope)
 static bool read_recipient(const char *text, struct envelope *envelope)
 {
     struct address address;
-    if (!read_address(text, &address))
+    if (!read_address(text, &address) || address_is_null(&address))
         return false;
     envelope_add(envelope, address, 0, NULL);
     return true;

@@ -190,7 +190,7 @@ static void read_child(struct letter *letter, char *rest)
     if (!text_to_number(next_word(&rest), 0, letter->count - 1, &parent) ||
         !find_kind(next_word(&rest), &child.kind))
         return;
-    bool good = next_address(&rest, &child.address);
+    bool good = next_address(&rest, &child.address) && !address_is_null(&child.address);
     if (good && pass_word(&rest, " from "))
         good = next_address(&rest, &child.sender);
     if (good && (child.kind == LETTER_TO_FILE || child.kind == LETTER_TO_COMMAND)) {

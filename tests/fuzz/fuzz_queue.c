@@ -60,7 +60,7 @@ static void look_at(const struct letter *letter)
     bool finished = letter_is_finished(letter);
     for (size_t i = 0; i < letter->count; i++) {
         const struct letter_recipient *recipient = &letter->recipients[i];
-        must(recipient->parent < (ssize_t)i);
+        must(recipient->parent < (ssize_t)i && !address_is_null(&recipient->address));
         must(letter_original(letter, i) && letter_sender(letter, i));
         must(!finished || recipient->progress != PROGRESS_PENDING);
         if (recipient->reason)

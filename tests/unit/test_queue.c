@@ -140,11 +140,12 @@ static void test_flags(void **state)
     letter_close(&letter);
 }
 
-/* Whether this is a queue file, its second line being so. */
-static bool is_read(const char *second)
+/* Whether this is a queue file, with that as its second line and as its recipient; else why not. */
+static bool is_read(const char *second, const char *recipient, const char *why)
 {
     struct buffer text = {0};
-    buffer_format(&text, "postrider 1\n%s\ntime 1\nuser 0 \nfrom <>\nto <root>\n\nx\n", second);
+    buffer_format(&text, "postrider 1\n%s\ntime 1\nuser 0 \nfrom <>\nto %s\n\nx\n", second,
+                  recipient);
     int fd = memfd_create("letter", MFD_CLOEXEC);
     assert_true(fd >= 0 && file_write(fd, text.data, text.length) && lseek(fd, 0, SEEK_SET) == 0);
     struct input input = {.fd = fd};
@@ -155,7 +156,7 @@ static bool is_read(const char *second)
     if (outcome_good(&outcome))
         assert_int_equal(start, text.length - 2);
     else
-        assert_string_equal(outcome.reason, "its second line is damaged");
+        assert_string_equal(outcome.reason, why);
     envelope_free(&envelope);
     input_free(&input);
     close(fd);
@@ -166,8 +167,9 @@ static bool is_read(const char *second)
 static void test_damaged_second_line(void **state)
 {
     (void)state;
-    assert_true(is_read("size 00000000000000000002 crc 1a2b3c4d flags --"));
-    assert_true(is_read("size 00000000000000000002 crc 1a2b3c4d flags 8L"));
+    static const char why[] = "its second line is damaged";
+    assert_true(is_read("size 00000000000000000002 crc 1a2b3c4d flags --", "<root>", why));
+    assert_true(is_read("size 00000000000000000002 crc 1a2b3c4d flags 8L", "<root>", why));
     static const char *const damaged[] = {
         "size 2 crc 1a2b3c4d flags --",
         "size 0000000000000000002 crc 1a2b3c4d flags --",
@@ -186,8 +188,19 @@ static void test_damaged_second_line(void **state)
         "size 99999999999999999999 crc 1a2b3c4d flags --",
     };
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++)
-        if (is_read(damaged[i]))
+        if (is_read(damaged[i], "<root>", why))
             fail_msg("it was taken: %s", damaged[i]);
+}
+
+static void test_recipient_that_is_none(void **state)
+{
+    (void)state;
+    static const char seal[] = "size 00000000000000000002 crc 1a2b3c4d flags --";
+    static const char why[] = "a line of its envelope is damaged";
+    assert_true(is_read(seal, "<root@here>", why));
+    assert_false(is_read(seal, "<>", why));
+    assert_false(is_read(seal, "", why));
+    assert_false(is_read(seal, "<root", why));
 }
 
 static void test_limit_leaves_nothing(void **state)
@@ -622,6 +635,7 @@ int main(void)
         IN_QUEUE(test_round_trip),
         IN_QUEUE(test_flags),
         cmocka_unit_test(test_damaged_second_line),
+        cmocka_unit_test(test_recipient_that_is_none),
         IN_QUEUE(test_limit_leaves_nothing),
         IN_QUEUE(test_given_id_is_made_once),
         IN_QUEUE(test_lock),
