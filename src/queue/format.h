@@ -16,20 +16,11 @@
  *   (empty line)
  *   the message, every line ending in LF
  *
-<<<<<<< HEAD
- * user, origin, envid, ret, notify and orcpt stand only where they say something; notify and orcpt
- * belong to the "to" before them; envid and orcpt are xtext (RFC 3461). size counts the message.
- * crc is the CRC-32C of everything behind the second line. flags: 8 has bytes over 127, L has NUL
- * or lines over 998 bytes. The first two lines have the same length in every file: draft.c fills
- * the second in at the end.
-=======
- * user, envid, hold, ret, notify and orcpt stand only where they say something; notify and orcpt
- * belong to the "to" before them; envid, hold and orcpt are xtext (RFC 3461). size counts the
+ * user, origin, envid, hold, ret, notify and orcpt stand only where they say something; notify and
+ * orcpt belong to the "to" before them; envid, hold and orcpt are xtext (RFC 3461). size counts the
  * message. crc is the CRC-32C of everything behind the second line. flags: 8 has bytes over 127, L
  * has NUL or lines over 998 bytes. The first two lines have the same length in every file: draft.c
  * fills the second in at the end.
->>>>>>> e3d2f4d (A room for filters: lists and SPF are asked for each stranger, messages can be held
-and looked at)
  */
 #ifndef QUEUE_FORMAT_H
 #define QUEUE_FORMAT_H
