@@ -25,11 +25,11 @@ void verb_etrn(struct session *session, char *argument)
     size_t at = admission_find_relay_domain(listener, domain);
     free(domain);
     if (at == listener->relay_domains.count) {
-        session_refuse(session, 459, "5.7.1", "we keep no mail for this domain");
+        session_refuse(session, 459, "4.7.1", "we keep no mail for this domain");
         return;
     }
     if (!session->visitor.trusted && !session->may_ask) {
-        session_refuse(session, 458, "5.7.1", "you may not ask for it");
+        session_refuse(session, 458, "4.7.1", "you may not ask for it");
         return;
     }
     const struct order_place place = {.generation = session->service->generation,
