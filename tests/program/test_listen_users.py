@@ -26,8 +26,12 @@ retry = 1h
 """
 
 
+def encode(text):
+    return base64.b64encode(text.encode()).decode()
+
+
 def plain(user, password):
-    return base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    return encode(f"\0{user}\0{password}")
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +117,48 @@ def test_V6_nobody_signs_in_where_others_could_listen(machine):
         client.command(f"AUTH PLAIN {plain('ada', 'hunter2')}", 235)
     with connect(machine, "127.0.0.1") as client:
         assert client.ehlo()["AUTH"] == "SCRAM-SHA-256 PLAIN LOGIN"
+
+
+def find_in_memory(machine, pid, words):
+    """Which of the words stand anywhere in what a process of the world can write to."""
+    folder = machine.world.outside(f"/proc/{pid}")
+    found = set()
+    with open(f"{folder}/maps", encoding="utf-8") as maps, \
+            open(f"{folder}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            where, mode = line.split()[:2]
+            start, end = (int(number, 16) for number in where.split("-"))
+            if mode[1] == "w":
+                memory.seek(start)
+                content = memory.read(end - start)
+                found.update(word for word in words if word in content)
+    return found
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("lines,code", [
+    ([f"AUTH PLAIN {plain('ada', 'Zq9-secret-Xy7')}"], 235),
+    (["AUTH PLAIN", plain("ada", "Zq9-secret-Xy7")], 235),
+    (["AUTH LOGIN", encode("ada"), encode("Zq9-secret-Xy7")], 235),
+    ([f"AUTH PLAIN {plain('nobody', 'Zq9-secret-Xy7')}"], 535),
+])
+def test_no_password_stays_in_memory(machine, tls, lines, code):
+    passwd(machine, "ada", password="Zq9-secret-Xy7", check=EX_OK)
+    # Any twelve bytes of them would tell something.
+    secrets = {lines[-1].split()[-1][at:at + 12].encode()
+               for at in range(8, len(lines[-1].split()[-1]) - 12)} | {b"Zq9-secret", b"secret-Xy7"}
+    with connect(machine, "127.0.0.1") as client:
+        client.ehlo("memory.example")
+        if tls:
+            client.starttls(name="here.example")
+            client.ehlo("memory.example")
+        for line in lines[:-1]:
+            client.command(line, 334)
+        client.command(lines[-1], code)
+        parent = int(machine.world.read("/var/spool/postrider/listen.lock"))
+        (session,) = [pid for pid in machine.world.processes("postrider-listen") if pid != parent]
+        assert find_in_memory(machine, session, secrets | {b"memory.example"}) \
+            == {b"memory.example"}
+        client.command("QUIT", 221)
+    machine.world.wait_until(
+        lambda: len(machine.world.processes("postrider-listen")) == 1, what="its end")
