@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "listen/users.h"
+#include "net/sasl_text.h"
 
 /* Bytes of a line as it is typed: its prepared form may be shorter. */
 enum { LINE_LONGEST = 4 * USERS_PASSWORD_LONGEST };

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "net/sasl_text.h"
 
 /* ---- a line ---- */
 

@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "net/sasl_text.h"
 
 enum { CHALLENGES = 10, CHALLENGE_SIZE = 16384 };
 
@@ -109,18 +110,6 @@ bool sasl_begins(const struct sasl *sasl)
     return sasl->mechanism->begins;
 }
 
-static bool put_base64(const struct buffer *plain, struct buffer *message)
-{
-    char *text = NULL;
-    size_t length = 0;
-    if (gsasl_base64_to(plain->data ? plain->data : "", plain->length, &text, &length) != GSASL_OK)
-        return false;
-    buffer_append(message, text, length);
-    memory_wipe(text, length);
-    gsasl_free(text);
-    return true;
-}
-
 /* A name in a GS2 header (RFC 5801 section 4). */
 static void put_gs2_name(const char *name, struct buffer *plain)
 {
@@ -159,7 +148,9 @@ static bool bearer_step(struct sasl *sasl, struct buffer *message)
         buffer_append_text(&plain, "\001\001");
     }
     sasl->complete = sasl->steps == 1;
-    bool good = sasl->steps <= 2 && put_base64(&plain, message);
+    bool good = sasl->steps <= 2;
+    if (good)
+        sasl_put_base64(buffer_text(&plain), plain.length, message);
     buffer_wipe(&plain);
     return good;
 }

@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "net/sasl_text.h"
 
 enum { STEPS = 6, MESSAGE_LONGEST = 12288 /* RFC 4954 section 4 */ };
 
@@ -157,18 +158,6 @@ struct outcome sasl_server_start(struct sasl_server **made, const char *mechanis
     return outcome_done();
 }
 
-static void put_base64(const char *data, size_t length, struct buffer *text)
-{
-    char *base64 = NULL;
-    size_t size = 0;
-    if (length == 0)
-        return;
-    if (gsasl_base64_to(data, length, &base64, &size) != GSASL_OK)
-        impossible("no base64");
-    buffer_append(text, base64, size);
-    gsasl_free(base64);
-}
-
 static enum sasl_answer refuse(struct sasl_server *server, const char *why)
 {
     server->found = outcome_never("5.7.8", "%s", why);
@@ -204,7 +193,7 @@ static enum sasl_answer step(struct sasl_server *server, const char *data, size_
     else if (outcome_good(&server->found))
         answer = refuse(server, "the messages make no sense");
     if (answer == SASL_CHALLENGE)
-        put_base64(output, size, challenge);
+        sasl_put_base64(output ? output : "", size, challenge);
     gsasl_free(output);
     return answer;
 }

@@ -1,6 +1,6 @@
 /*
  * SCRAM's keys by libgsasl, and inventions (see sasl_verifier.h). Knows neither files nor users.
- * RFC 5802 section 3 (keys), 5803 (their text), 4013 (SASLprep).
+ * RFC 5802 section 3 (keys), 5803 (their text).
  */
 #include "net/sasl_verifier.h"
 
@@ -151,43 +151,4 @@ unsigned sasl_verifier_choose(const void *secret, const char *name, unsigned cou
     for (size_t i = 0; i < sizeof number; i++)
         number = number << 8 | bytes[i];
     return (unsigned)(number % count);
-}
-
-static char *run_saslprep(const char *text, Gsasl_saslprep_flags flags)
-{
-    char *found = NULL;
-    return gsasl_saslprep(text, flags, &found, NULL) == GSASL_OK ? found : NULL;
-}
-
-static void give_back(char *text)
-{
-    memory_wipe(text, text ? strlen(text) : 0);
-    gsasl_free(text);
-}
-
-/* Printable ASCII is its own prepared form. */
-static bool is_plain(const char *text)
-{
-    for (; *text; text++)
-        if (*text < ' ' || *text > '~')
-            return false;
-    return true;
-}
-
-/* Releases of libgsasl differ in which way lets pass what is not assigned: both are asked. */
-bool sasl_prepare(const char *text, bool stored, struct buffer *prepared)
-{
-    if (is_plain(text)) {
-        buffer_append_text(prepared, text);
-        return true;
-    }
-    char *one = run_saslprep(text, 0), *other = run_saslprep(text, GSASL_ALLOW_UNASSIGNED);
-    const char *found = one ? one : other;
-    if (stored && (!one || !other))
-        found = NULL;
-    if (found)
-        buffer_append_text(prepared, found);
-    give_back(one);
-    give_back(other);
-    return found != NULL;
 }

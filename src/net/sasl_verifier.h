@@ -39,11 +39,4 @@ void sasl_verifier_invent(const void *secret, const char *name, const struct sas
 /* A number below count that depends on name and secret alone, and that no one else can tell. */
 unsigned sasl_verifier_choose(const void *secret, const char *name, unsigned count);
 
-/*
- * A name or password in the one form in which it is stored and compared (SASLprep, RFC 4013),
- * behind the buffer. False: it holds what may not be in one, such as a control character, or is no
- * UTF-8. stored: it is to be kept, and may hold no code point that is not assigned yet.
- */
-bool sasl_prepare(const char *text, bool stored, struct buffer *prepared);
-
 #endif

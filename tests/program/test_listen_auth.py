@@ -357,8 +357,8 @@ def test_V6_half_closed_does_not_make_it_quicker(office):
         assert time.monotonic() - began >= 0.99
 
 
-def test_V6_failures_are_counted_across_sessions(office):
-    with office.signed_in() as inside:
+def test_V6_failures_are_counted_across_sessions():
+    with Office("max_connections_per_client = 50") as office, office.signed_in() as inside:
         with concurrent.futures.ThreadPoolExecutor(5) as pool:
             list(pool.map(lambda _: fail(office, f"AUTH PLAIN {plain('anna', 'x')}"), range(10)))
         office.wait_until(lambda: len(office.sessions()) == 1)
