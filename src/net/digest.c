@@ -6,13 +6,22 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "net/tls_session.h"
 
 struct digest {
     gnutls_hash_hd_t handle;
 };
 
+void digest_start(void)
+{
+    struct outcome outcome = tls_start_library();
+    if (!outcome_good(&outcome))
+        impossible(outcome.reason);
+}
+
 struct digest *digest_open(void)
 {
+    digest_start();
     struct digest *digest = memory_get(sizeof *digest);
     if (gnutls_hash_init(&digest->handle, GNUTLS_DIG_SHA256) < 0)
         impossible("a GnuTLS without SHA-256");

@@ -43,6 +43,7 @@ static int finish(struct signing_key *key)
 static struct signing_key *open_key(int *error)
 {
     struct signing_key *key = memory_get(sizeof *key);
+    digest_start();
     *error = gnutls_x509_privkey_init(&key->secret);
     if (*error < 0)
         key->secret = NULL;

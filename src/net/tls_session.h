@@ -1,6 +1,6 @@
 /*
- * What both sides of TLS share of a session. Only the files net/tls*.c use this; everybody else
- * takes struct tls as a closed thing.
+ * What both sides of TLS share of a session, and the start of GnuTLS. Only files of net/ use this;
+ * everybody else takes struct tls as a closed thing.
  */
 #ifndef NET_TLS_SESSION_H
 #define NET_TLS_SESSION_H

@@ -34,6 +34,9 @@ void confine(const struct run *run, const struct smtp_hop *smtp)
     add_file(&readable, smtp->tls_trust);
     add_file(&readable, smtp->tls_certificate);
     add_file(&readable, smtp->tls_key);
+    for (size_t i = 0; i < run->settings.dkim_count; i++)
+        for (size_t k = 0; k < run->settings.dkims[i].keys.count; k++)
+            add_file(&readable, run->settings.dkims[i].keys.items[k]);
     texts_add(&own, run->queue.directory);
     smtp_load(smtp);
     tzset();

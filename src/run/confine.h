@@ -1,6 +1,7 @@
 /*
- * What is left to a worker that speaks to a next hop: the queue, the network, and what names and
- * certificates are looked up in. No mailbox, no password's file, no other program.
+ * What is left to a worker that speaks to a next hop: the queue, the network, what names and
+ * certificates are looked up in, and the keys that sign mail. No mailbox, no password's file, no
+ * other program.
  */
 #ifndef RUN_CONFINE_H
 #define RUN_CONFINE_H

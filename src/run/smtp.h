@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "config/settings.h"
 #include "mail/envelope.h"
+#include "run/signer.h"
 
 /* How to reach a next hop; everything belongs to the caller. */
 struct smtp_hop {
@@ -64,7 +65,9 @@ struct transaction {
     const char *prefix; /* fields in plain ASCII, each ended by LF, to go before it; NULL: none */
     struct smtp_recipient *recipients;
     size_t count;
-    bool dsn_passed; /* filled in: the next hop took the DSN parameters over (RFC 3461 5.2) */
+    struct signer *signer; /* see signer.h; NULL: the message is not ours to sign */
+    bool dsn_passed;       /* filled in: the next hop took the DSN parameters over (RFC 3461 5.2) */
+    const char *signed_by; /* filled in: for the log, as signing_end has it; NULL: nothing to say */
 };
 
 /* Where transactions come from and go to. */

@@ -19,7 +19,7 @@ static void end_line(struct smtp_encoder *encoder, struct buffer *out)
 static void put_text(struct smtp_encoder *encoder, const char *text, size_t length,
                      struct buffer *out)
 {
-    if (!encoder->in_line && *text == '.')
+    if (!encoder->in_line && *text == '.' && !encoder->plain)
         buffer_append_byte(out, '.');
     buffer_append(out, text, length);
     encoder->size += length;
@@ -86,28 +86,46 @@ static struct outcome read_file(const struct transaction *transaction,
     return outcome;
 }
 
-struct size_count {
-    struct smtp_encoder encoder;
-    struct buffer out;
-};
-
-static bool count_block(void *context, const char *data, size_t length)
+/* In the form that is wanted. */
+static struct outcome read_message(const struct transaction *transaction, bool convert,
+                                   bool (*sink)(void *context, const char *data, size_t length),
+                                   void *context)
 {
-    struct size_count *count = context;
-    smtp_encode(&count->encoder, data, length, &count->out);
-    buffer_clear(&count->out);
-    return true;
+    return convert
+               ? mime_to_7bit(transaction->fd, transaction->start, transaction->size, sink, context)
+               : read_file(transaction, sink, context);
 }
 
-struct outcome smtp_body_size(const struct transaction *transaction, uint64_t *size)
+struct looking {
+    struct smtp_encoder encoder;
+    struct buffer out;
+    bool (*sink)(void *context, const char *data, size_t length);
+    void *context;
+};
+
+static bool look_at(void *context, const char *data, size_t length)
 {
-    struct size_count count = {0};
+    struct looking *looking = context;
+    smtp_encode(&looking->encoder, data, length, &looking->out);
+    bool good =
+        !looking->sink || looking->sink(looking->context, looking->out.data, looking->out.length);
+    buffer_clear(&looking->out);
+    return good;
+}
+
+struct outcome smtp_body_look(const struct transaction *transaction, bool convert,
+                              bool (*sink)(void *context, const char *data, size_t length),
+                              void *context, uint64_t *size)
+{
+    struct looking looking = {.encoder.plain = true, .sink = sink, .context = context};
     if (transaction->prefix)
-        count_block(&count, transaction->prefix, strlen(transaction->prefix));
-    struct outcome outcome = read_file(transaction, count_block, &count);
-    smtp_encode_end(&count.encoder, &count.out);
-    buffer_free(&count.out);
-    *size = count.encoder.size;
+        look_at(&looking, transaction->prefix, strlen(transaction->prefix));
+    struct outcome outcome = read_message(transaction, convert, look_at, &looking);
+    smtp_encode_end(&looking.encoder, &looking.out);
+    if (outcome_good(&outcome) && sink && !sink(context, looking.out.data, looking.out.length))
+        outcome = outcome_later("4.3.0", "the message was not looked at to its end");
+    buffer_free(&looking.out);
+    *size = looking.encoder.size;
     return outcome;
 }
 
@@ -142,15 +160,14 @@ static bool send_block(void *context, const char *data, size_t length)
 }
 
 struct outcome smtp_body_send(struct smtp_session *session, const struct transaction *transaction,
-                              bool convert)
+                              bool convert, const char *signature)
 {
     struct sending sending = {.session = session, .outcome = outcome_done()};
+    smtp_encode(&sending.encoder, signature, strlen(signature), &session->out);
     if (transaction->prefix)
         smtp_encode(&sending.encoder, transaction->prefix, strlen(transaction->prefix),
                     &session->out);
-    struct outcome outcome = convert ? mime_to_7bit(transaction->fd, transaction->start,
-                                                    transaction->size, send_block, &sending)
-                                     : read_file(transaction, send_block, &sending);
+    struct outcome outcome = read_message(transaction, convert, send_block, &sending);
     smtp_encode_end(&sending.encoder, &session->out);
     if (!outcome_good(&sending.outcome))
         outcome = sending.outcome;

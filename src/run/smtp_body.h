@@ -15,6 +15,7 @@
 
 /* Where the encoder stands between two blocks; zeroed, it is at the beginning. */
 struct smtp_encoder {
+    bool plain;    /* dots are left alone */
     bool in_line;  /* the last byte sent was not a line's end */
     bool after_cr; /* a CR was made a line end; an LF that follows belongs to it */
     uint64_t size; /* bytes made, without the doubled dots (RFC 1870) */
@@ -24,14 +25,20 @@ void smtp_encode(struct smtp_encoder *encoder, const char *data, size_t length, 
 /* Ends the last line if need be. */
 void smtp_encode_end(struct smtp_encoder *encoder, struct buffer *out);
 
-/* The size that the message will have for RFC 1870; LATER when it cannot be read. */
-struct outcome smtp_body_size(const struct transaction *transaction, uint64_t *size);
+/*
+ * Goes through the message as it will be on the wire, in 7-bit form if convert says so, but for
+ * doubled dots: hands it to the sink (NULL: to nobody) and counts it for RFC 1870. LATER when it
+ * cannot be read, or the sink stops; NEVER when it cannot be converted.
+ */
+struct outcome smtp_body_look(const struct transaction *transaction, bool convert,
+                              bool (*sink)(void *context, const char *data, size_t length),
+                              void *context, uint64_t *size);
 /*
  * Sends the message, but for its last bytes, which stay put for the flush that takes the final dot
  * along, and without that dot. LATER, and the session is dead, when that fails: what was sent then
- * never gets its end. convert: in 7-bit form.
+ * never gets its end. convert: in 7-bit form. signature: fields that go before all else; "": none.
  */
 struct outcome smtp_body_send(struct smtp_session *session, const struct transaction *transaction,
-                              bool convert);
+                              bool convert, const char *signature);
 
 #endif

@@ -54,7 +54,39 @@ void smtp_mail_finish(struct smtp_mail *mail, const struct smtp_source *source)
             impossible("a recipient without an outcome");
     source->finish(source->context, mail->transaction);
     free(mail->states);
+    buffer_free(&mail->signature);
     free(mail);
+}
+
+/*
+ * What this server is going to get is looked through once: for its size, and for the signature,
+ * which would not hold for another form.
+ */
+static struct outcome look_through(struct smtp_mail *mail, const struct smtp_session *session)
+{
+    struct transaction *transaction = mail->transaction;
+    buffer_clear(&mail->signature);
+    if (!transaction->signer)
+        return session->offer.size ? smtp_body_look(transaction, false, NULL, NULL, &mail->size)
+                                   : outcome_done();
+    struct signing *signing = signing_begin(transaction->signer);
+    struct outcome outcome =
+        smtp_body_look(transaction, mail->convert, signing_put, signing, &mail->size);
+    struct outcome end = signing_end(signing, &mail->signature, &transaction->signed_by);
+    if (outcome_good(&outcome))
+        outcome = end;
+    if (transaction->signed_by) {
+        struct buffer words = {0};
+        buffer_format(&words, "DKIM: %s", transaction->signed_by);
+        smtp_trace(session, '*', buffer_text(&words));
+        buffer_free(&words);
+    }
+    struct smtp_encoder encoder = {.plain = true};
+    struct buffer wire = {0};
+    smtp_encode(&encoder, buffer_text(&mail->signature), mail->signature.length, &wire);
+    mail->size += encoder.size;
+    buffer_free(&wire);
+    return outcome;
 }
 
 static struct outcome choose_form(struct smtp_mail *mail, const struct smtp_session *session)
@@ -66,8 +98,8 @@ static struct outcome choose_form(struct smtp_mail *mail, const struct smtp_sess
     /* What cannot be converted must be known before anything is said. */
     if (mail->convert)
         outcome = mime_to_7bit(transaction->fd, transaction->start, transaction->size, NULL, NULL);
-    if (outcome_good(&outcome) && offer->size)
-        outcome = smtp_body_size(transaction, &mail->size);
+    if (outcome_good(&outcome))
+        outcome = look_through(mail, session);
     if (outcome_good(&outcome) && offer->most_bytes && mail->size > offer->most_bytes)
         outcome = outcome_never(
             "5.3.4", "the message has %" PRIu64 " bytes, %s takes %" PRIu64 " at the most",

@@ -16,10 +16,11 @@ enum smtp_state { STATE_WAITING, STATE_ACCEPTED, STATE_SETTLED };
 
 struct smtp_mail {
     struct transaction *transaction;
-    unsigned char *states; /* enum smtp_state of each recipient */
-    size_t waiting;        /* recipients that are */
-    bool convert;          /* leaves in 7-bit form */
-    uint64_t size;         /* for SIZE= */
+    unsigned char *states;   /* enum smtp_state of each recipient */
+    size_t waiting;          /* recipients that are */
+    bool convert;            /* leaves in 7-bit form */
+    uint64_t size;           /* for SIZE= */
+    struct buffer signature; /* fields that sign it in this form */
 };
 
 /* The next one of the source, or NULL. */

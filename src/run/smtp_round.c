@@ -298,7 +298,8 @@ static struct outcome send_message(struct work *work)
         return smtp_misplaced(session, "after DATA");
     if (work->now.accepted) {
         trace_message(work);
-        outcome = smtp_body_send(session, mail->transaction, mail->convert);
+        outcome = smtp_body_send(session, mail->transaction, mail->convert,
+                                 buffer_text(&mail->signature));
     }
     if (!outcome_good(&outcome))
         return outcome;

@@ -53,6 +53,7 @@ struct work {
     struct run *run;
     struct hop *hop;
     const struct list *letters;
+    struct signer *signer; /* of our own mail that leaves this machine; NULL: it goes unsigned */
     size_t at;             /* the next one to look at */
     struct parcel *parcel; /* the one before, which may have recipients left */
     struct job *jobs;      /* handed out and not finished, at most two */
@@ -183,6 +184,9 @@ static struct job *make_job(struct work *work, struct parcel *parcel)
                                             .size = letter->size,
                                             .eight_bit = letter->eight_bit,
                                             .not_8bit = letter->not_8bit};
+    /* In our name nothing is vouched for that a stranger sent, whatever he says in From. */
+    if (letter->envelope.submitted)
+        job->transaction.signer = work->signer;
     collect_recipients(work, job);
     if (job->transaction.count)
         return job;
@@ -300,7 +304,8 @@ static void note_recipient(struct work *work, struct job *job, size_t i)
         return;
     char *to = address_text(recipient->address);
     log_event(letter->id, outcome->result == DONE ? "delivered" : "deferred", "to", to, "via",
-              work->hop->name, "status", outcome->status, "reply", outcome->reason, NULL);
+              work->hop->name, "status", outcome->status, "reply", outcome->reason, "dkim",
+              outcome->result == DONE ? job->transaction.signed_by : NULL, NULL);
     free(to);
 }
 
@@ -458,6 +463,8 @@ static struct outcome use_seat(struct work *work)
         return outcome;
     outcome = prepare(work, &secret, &smtp);
     if (outcome_good(&outcome)) {
+        /* With LMTP it stays here, and nobody verifies. */
+        work->signer = work->hop->next.way == WAY_LMTP ? NULL : signer_open(&work->run->settings);
         confine(work->run, &smtp);
         outcome = deliver(work, &smtp);
     }
@@ -512,6 +519,7 @@ int work(struct run *run, struct hop *hop, const struct list *letters)
     if (outcome_good(&outcome))
         outcome = use_seat(&work);
     leave_parcel(&work);
+    signer_close(work.signer);
     file_close(&seat);
     if (outcome_good(&outcome)) {
         if (work.worked)
