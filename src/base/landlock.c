@@ -107,7 +107,10 @@ struct outcome landlock_enter(const struct landlock *limits)
     int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules, 0);
     if (fd < 0)
         return outcome_errno(errno, "cannot make a sandbox");
-    uint64_t writing = WRITE_FILE | MAKE_REG | (limits->removing ? REMOVE_FILE : 0);
+    /* What was written in vain is made empty, where it cannot be removed. */
+    uint64_t writing = WRITE_FILE | MAKE_REG | (TRUNCATE & rules.files);
+    if (limits->removing)
+        writing |= REMOVE_FILE;
     struct outcome outcome = allow_all(fd, limits->readable, READ_FILE | READ_DIR, false);
     if (outcome_good(&outcome))
         outcome = allow_all(fd, limits->writable, writing, true);

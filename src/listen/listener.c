@@ -41,6 +41,7 @@ struct parent {
     int signals;
     int stop[2];           /* sessions watch the reading end; we have the writing one */
     int orders[2];         /* sessions write, we read */
+    int lock;              /* of the one listener of the queue, and ours alone */
     int64_t lists_checked; /* clock_ms */
     int64_t breath;        /* clock_ms until which nobody is accepted */
     int64_t end;           /* clock_ms when the last sessions are ended; 0: we do not stop yet */
@@ -61,6 +62,7 @@ static void leave_parent(struct parent *parent)
     sigprocmask(SIG_SETMASK, &none, NULL);
     file_close(&parent->stop[1]);
     file_close(&parent->orders[0]);
+    file_close(&parent->lock);
     file_close(&parent->signals);
     file_close(&parent->runs.events);
     for (size_t i = 0; i < parent->doors.count; i++)
@@ -361,10 +363,14 @@ static void close_parent(struct parent *parent)
 }
 
 struct outcome listener_run(struct service *service, struct doors *doors, struct queue *queue,
-                            uint64_t interval)
+                            int lock, uint64_t interval)
 {
-    struct parent parent = {
-        .service = *service, .doors = *doors, .signals = -1, .stop = {-1, -1}, .orders = {-1, -1}};
+    struct parent parent = {.service = *service,
+                            .doors = *doors,
+                            .signals = -1,
+                            .stop = {-1, -1},
+                            .orders = {-1, -1},
+                            .lock = lock};
     *service = (struct service){0};
     *doors = (struct doors){0};
     parent.runs.events = -1;

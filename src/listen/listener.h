@@ -14,9 +14,10 @@
 /*
  * Runs until it is told to stop. Takes service and doors over, which are freed either way. Signals
  * SIGCHLD, SIGHUP, SIGTERM and SIGINT must be blocked already. interval: seconds from one queue run
- * to the next; 0: only what comes in is delivered.
+ * to the next; 0: only what comes in is delivered. lock: the caller's, which sessions are not to
+ * hold any longer than their parent.
  */
 struct outcome listener_run(struct service *service, struct doors *doors, struct queue *queue,
-                            uint64_t interval);
+                            int lock, uint64_t interval);
 
 #endif

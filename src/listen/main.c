@@ -184,7 +184,7 @@ static struct outcome listen_on(const struct task *task, struct service *service
     if (outcome_good(&outcome)) {
         write_pid(held);
         block_signals();
-        outcome = listener_run(service, &doors, &queue, task->interval);
+        outcome = listener_run(service, &doors, &queue, held, task->interval);
     }
     doors_close(&doors);
     if (queue.directory)

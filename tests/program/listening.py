@@ -131,6 +131,9 @@ class Listening(Sandbox):
     def start_listener(self, *arguments, wrapper=(), **options):
         """Starts it and returns once it takes connections. wrapper: a program that execs it."""
         handed = [self.sockets[name] for name in self.sockets]
+        lock = self.queue / "listen.lock"
+        if lock.exists():
+            lock.write_text("")
 
         def hand_over():
             # Away from the numbers that they are to get, first.
@@ -143,7 +146,6 @@ class Listening(Sandbox):
              *arguments],
             env={"LISTEN_FDS": str(len(handed)), "LISTEN_FDNAMES": ":".join(self.sockets)},
             executable_path="/bin/sh", preexec_fn=hand_over, close_fds=False, **options)
-        lock = self.queue / "listen.lock"
         self.wait_until(lambda: self.listener.poll() is not None
                         or (lock.exists() and lock.read_text().strip()), what="the listener")
         assert self.listener.poll() is None, f"the listener ended: {self.log()}"
