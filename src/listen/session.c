@@ -375,8 +375,11 @@ static bool greet(struct session *session)
 static void say_last_words(struct session *session)
 {
     (void)session_flush(session);
-    if (session->stream.tls || session->stream.ended || session->stream.broken ||
-        shutdown(session->stream.fd, SHUT_WR) < 0)
+    if (session->stream.ended || session->stream.broken)
+        return;
+    if (session->stream.tls)
+        tls_finish(session->stream.tls);
+    if (shutdown(session->stream.fd, SHUT_WR) < 0)
         return;
     size_t total = 0;
     const char *data;

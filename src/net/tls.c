@@ -212,12 +212,19 @@ const char *tls_trouble(const struct tls *tls)
     return gnutls_strerror(tls->error);
 }
 
+void tls_finish(struct tls *tls)
+{
+    /* Without a handshake there is nobody to take it for what it is. */
+    if (tls->established && !tls->finished)
+        (void)gnutls_bye(tls->session, GNUTLS_SHUT_WR);
+    tls->finished = true;
+}
+
 void tls_free(struct tls *tls)
 {
     if (!tls)
         return;
-    if (tls->established)
-        (void)gnutls_bye(tls->session, GNUTLS_SHUT_WR);
+    tls_finish(tls);
     if (tls->session)
         gnutls_deinit(tls->session);
     if (tls->chosen)

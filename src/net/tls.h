@@ -25,7 +25,9 @@ bool tls_wants_write(const struct tls *tls);
 void tls_describe(const struct tls *tls, struct buffer *words);
 /* What was the matter when tls_read or tls_write said EPROTO, in static words. */
 const char *tls_trouble(const struct tls *tls);
-/* Says goodbye without waiting and frees it; NULL is fine. */
+/* Tells the peer that nothing more will come; it can still be read from. */
+void tls_finish(struct tls *tls);
+/* Says goodbye without waiting, unless that has been done, and frees it; NULL is fine. */
 void tls_free(struct tls *tls);
 
 #endif

@@ -22,6 +22,7 @@ struct tls {
     struct buffer reason;                    /* why the peer's certificate is not good */
     bool verified, pinned;
     bool established; /* the handshake is done */
+    bool finished;    /* we have said goodbye */
     int error;        /* GnuTLS's own number of the last failure */
 };
 

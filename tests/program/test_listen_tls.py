@@ -258,6 +258,23 @@ def test_stopping_is_said_under_tls(here):
         assert client.is_closed()
 
 
+@pytest.mark.parametrize("tls", [False, True])
+def test_last_words_are_not_lost(here, tls):
+    """What comes while the server closes resets no connection."""
+    with here.client() as client:
+        if tls:
+            client.starttls()
+        for _ in range(100):
+            client.send("NONSENSE")
+            if client.read()[0] == 421:
+                break
+        time.sleep(0.1)
+        for _ in range(10):
+            client.send("NONSENSE")
+            time.sleep(0.01)
+        assert client.file.read() == b""
+
+
 # --- whose certificate ---
 
 
