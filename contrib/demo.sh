@@ -1,18 +1,20 @@
 #!/bin/sh
 # `make demo`: one message on its whole way, in a folder of its own; the machine's mail is not
-# touched. The programs are those just built; the smarthost is contrib/smarthost.py.
+# touched. The programs are those just built. The smarthost is Postrider as well: a second one, with
+# a folder of its own, that takes mail only over TLS and from those who sign in.
 set -eu
 cd "$(dirname "$0")/.."
 
-build=$PWD/${BUILD:-build}
+build=${BUILD:-build}
 demo=$build/demo
+smarthost=$demo/smarthost
 me=$(id -un)
-smarthost=
 
 stop() {
-    # Closing its standard input ends the smarthost.
-    exec 9>&-
-    [ -z "$smarthost" ] || wait "$smarthost" || true
+    lock=$smarthost/queue/listen.lock
+    if [ -s "$lock" ]; then
+        kill "$(cat "$lock")" 2>/dev/null || true
+    fi
 }
 trap stop EXIT
 
@@ -26,22 +28,63 @@ show() {
     "$@"
 }
 
-rm -rf "$demo"
-mkdir -p "$demo/mail" "$demo/received"
-
-# --- A smarthost with a certificate for the name localhost ---
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost -keyout "$demo/smarthost.key" -out "$demo/smarthost.crt" \
-    2>"$demo/openssl.log" || {
-    cat "$demo/openssl.log" >&2
+fail() {
+    echo "demo: $1" >&2
     exit 1
 }
-mkfifo "$demo/input" "$demo/output"
-python3 contrib/smarthost.py "$demo/received" "$demo/smarthost.crt" "$demo/smarthost.key" \
-    demo "a;secret #1" <"$demo/input" >"$demo/output" &
-smarthost=$!
-exec 9>"$demo/input"
-read -r port <"$demo/output"
+
+rm -rf "$demo"
+mkdir -p "$demo/mail" "$smarthost/mail"
+
+title "1. A smarthost: Postrider that listens, with STARTTLS and AUTH"
+cat >"$smarthost/aliases" <<END
+# Whoever is written to there, one mailbox has it all.
+@example.org: $me
+@example.net: $me
+@example.com: $me
+END
+
+# $1: the port.
+write_smarthost() {
+    cat >"$smarthost/postrider.conf" <<END
+[mail]
+hostname = smarthost.example
+local_domains = example.org, example.net, example.com
+aliases = aliases
+mailbox_directory = mail
+log_file = log
+
+[listen]
+address = 127.0.0.1:$1
+tls = starttls
+tls_certificate = tls.crt
+tls_key = tls.key
+users = users
+require_tls = yes
+require_auth = yes
+relay_networks =
+
+[queue]
+directory = queue
+END
+}
+
+port=$((20000 + $$ % 10000))
+write_smarthost "$port"
+show sh contrib/make-certificate.sh -d "$smarthost" -g "$(id -g)" localhost
+printf '$ %s <password\n' "$build/postrider passwd -C $smarthost/postrider.conf demo"
+printf '%s\n' 'a;secret #1' | "$build/postrider" passwd -C "$smarthost/postrider.conf" demo
+# Somebody may have the port: then the next one. It is bound when this returns.
+tries=20
+until "$build/postrider-listen" -C "$smarthost/postrider.conf" --background \
+    2>"$smarthost/words"; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || fail "no listener: $(cat "$smarthost/words")"
+    port=$((port + 1))
+    write_smarthost "$port"
+done
+printf '$ %s\n' "$build/postrider-listen -C $smarthost/postrider.conf --background"
+echo "it listens at 127.0.0.1:$port"
 
 # --- Settings as anybody's, who has no privilege ---
 cat >"$demo/postrider.conf" <<END
@@ -49,18 +92,18 @@ cat >"$demo/postrider.conf" <<END
 hostname = demo.example
 domain = demo.example
 local_domains = demo.example, localhost
-aliases = $demo/aliases
-mailbox_directory = $demo/mail
-log_file = $demo/log
+aliases = aliases
+mailbox_directory = mail
+log_file = log
 
 [smarthost]
 host = localhost:$port
 tls = starttls
-tls_trust = $demo/smarthost.crt
+tls_trust = smarthost/tls.crt
 user = demo
 
 [queue]
-directory = $demo/queue
+directory = queue
 END
 cat >"$demo/credentials.conf" <<END
 [smarthost]
@@ -80,7 +123,7 @@ Subject: Postrider carries this
 A message to an alias, to two people elsewhere, and to somebody they do not know of.
 END
 
-title "1. A message is handed to sendmail"
+title "2. A message is handed to sendmail"
 cat "$demo/message"
 echo
 show "$build/newaliases" -C "$demo/postrider.conf"
@@ -88,40 +131,39 @@ printf '$ %s <%s\n' "$build/sendmail -C $demo/postrider.conf -t" "$demo/message"
 "$build/sendmail" -C "$demo/postrider.conf" -t <"$demo/message"
 echo "exit status $?: it is on disk, and a runner in the background takes it from here"
 
-# Until the queue is empty, at most 30 seconds.
+# Until both queues are empty, at most 30 seconds.
 tries=300
-while [ -n "$(ls "$demo/queue/spool" 2>/dev/null)" ] && [ "$tries" -gt 0 ]; do
+while [ -n "$(ls "$demo/queue/spool" "$smarthost/queue/spool" | grep -v :)" ] &&
+    [ "$tries" -gt 0 ]; do
     sleep 0.1
     tries=$((tries - 1))
 done
 
-title "2. The local mailbox, where the alias ends: $demo/mail/$me"
+title "3. The local mailbox, where the alias ends: $demo/mail/$me"
 cat "$demo/mail/$me"
 
-title "3. What the smarthost received, over STARTTLS and AUTH: $demo/received"
-for file in "$demo/received"/*; do
-    cat "$file"
-done
+title "4. The mailbox at the smarthost: $smarthost/mail/$me"
+cat "$smarthost/mail/$me"
 
-title "4. The queue"
+title "5. The queue"
 show "$build/mailq" -C "$demo/postrider.conf"
 
-title "5. The log: $demo/log"
+title "6. Our log: $demo/log"
 cat "$demo/log"
 
+title "7. The smarthost's log, with TLS and the name that signed in: $smarthost/log"
+cat "$smarthost/log"
+
 # --- Is it what we said? ---
-fail() {
-    echo "demo: $1" >&2
-    exit 1
-}
 grep -q "Postrider carries this" "$demo/mail/$me" || fail "the mailbox lacks the message"
 for recipient in ada@example.org grace@example.net hidden@example.com; do
-    grep -q "^RCPT TO:<$recipient>" "$demo/received"/* || fail "$recipient was not reached"
+    grep -q " routed to=$recipient " "$smarthost/log" || fail "$recipient was not reached"
 done
-if grep -qi "^bcc:" "$demo/mail/$me" "$demo/received"/*; then
+grep -q " received .*proto=ESMTPSA.* user=demo" "$smarthost/log" || fail "nobody signed in over TLS"
+if grep -qi "^bcc:" "$demo/mail/$me" "$smarthost/mail/$me"; then
     fail "Bcc: was not taken out"
 fi
-if grep -q secret "$demo/log"; then
-    fail "the password is in the log"
+if grep -q secret "$demo/log" "$smarthost/log"; then
+    fail "the password is in a log"
 fi
 title "Everything arrived. The whole demo is below $demo"

@@ -229,7 +229,12 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return EX_USAGE;
     }
+    /* The folder that a relative path counts from is left when we go to the background. */
+    char *whole = task.config ? realpath(task.config, NULL) : NULL;
+    if (whole)
+        task.config = whole;
     struct outcome outcome = perform(&task);
+    free(whole);
     int status = outcome_good(&outcome) ? EX_OK : print_failure(&outcome);
     log_close();
     return status;

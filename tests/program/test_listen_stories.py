@@ -2,7 +2,9 @@
 partner's mail while his server is down."""
 
 import json
+import os
 import random
+import signal
 import socket
 import time
 
@@ -178,6 +180,25 @@ def test_aliases_change_while_the_listener_runs(house, provider):
     assert post(house, "chair@club.example", "mended").startswith("250 ")
     house.wait_empty()
     assert where(house, provider)["mended"] == {"mailbox", "president@home.example"}
+
+
+def test_in_the_background_a_relative_path_means_what_it_meant(sandbox):
+    """The folder that it was started from is left; runs and reloads still find the settings."""
+    sandbox.sendmail("-odq", "-i", sandbox.user, stdin=b"Subject: waits\n\nx\n", check=EX_OK)
+    sandbox.run(["postrider-listen", "-C", sandbox.config.name, "--background", "--queue-only",
+                 "--every", "1h"], check=EX_OK)
+    lock = sandbox.queue / "listen.lock"
+    sandbox.wait_until(lambda: lock.read_text().strip(), what="its process id")
+    pid = int(lock.read_text())
+    try:
+        sandbox.wait_until(lambda: not sandbox.letters(), what="the first run")
+        os.kill(pid, signal.SIGHUP)
+        sandbox.wait_until(lambda: "reloaded" in sandbox.log(), what="the new settings")
+        assert "not reloaded" not in sandbox.log()
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    sandbox.wait_quiet()
+    assert [message["Subject"] for message in sandbox.mailbox()] == ["waits"]
 
 
 # --- a partner's mail while his server is down ---
