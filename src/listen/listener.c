@@ -133,11 +133,29 @@ static void turn_away(const struct listener *listener, int fd, const struct sock
     buffer_free(&line);
 }
 
+static void reap(struct parent *parent)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        bool failed = WIFEXITED(status) && WEXITSTATUS(status) == EX_NOPERM;
+        if (clients_remove(&parent->clients, pid, failed)) {
+            /* Room may be left for one who waits. */
+            parent->breath = 0;
+            if (WIFSIGNALED(status))
+                log_error("a session was ended by signal %d", WTERMSIG(status));
+        } else {
+            (void)runs_reap(&parent->runs, pid);
+        }
+    }
+}
+
 static void receive(struct parent *parent, const struct door *door, int fd,
                     const struct sockaddr *address)
 {
     const struct listener *listener = &parent->service.settings.listeners[door->listener];
     size_t all, same;
+    reap(parent); /* who has just left makes room */
     clients_count(&parent->clients, door->listener, address, &all, &same);
     if (all >= listener->max_connections)
         turn_away(listener, fd, address, "too many connections, try again later");
@@ -168,23 +186,6 @@ static void open_door(struct parent *parent, const struct door *door)
         }
         receive(parent, door, fd, (struct sockaddr *)&address);
         file_close(&fd);
-    }
-}
-
-static void reap(struct parent *parent)
-{
-    int status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        bool failed = WIFEXITED(status) && WEXITSTATUS(status) == EX_NOPERM;
-        if (clients_remove(&parent->clients, pid, failed)) {
-            /* Room may be left for one who waits. */
-            parent->breath = 0;
-            if (WIFSIGNALED(status))
-                log_error("a session was ended by signal %d", WTERMSIG(status));
-        } else {
-            (void)runs_reap(&parent->runs, pid);
-        }
     }
 }
 
