@@ -6,6 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -66,5 +69,67 @@ struct outcome secret_load(const char *path, size_t most, struct buffer *secret)
     if (outcome_good(&outcome))
         outcome = load(fd, path, most, secret);
     file_close(&fd);
+    return outcome;
+}
+
+/* ---- writing ---- */
+
+/* Where the path's folder is missing: root's, and open to the user alone; or the present user's. */
+static struct outcome make_folder(const char *path, const struct passwd *owner)
+{
+    struct buffer folder = {0};
+    struct outcome outcome = outcome_done();
+    const char *slash = strrchr(path, '/');
+    buffer_append(&folder, path, slash && slash > path ? (size_t)(slash - path) : 0);
+    if (!folder.length || mkdir(folder.data, S_IRWXU) < 0) {
+        if (folder.length && errno != EEXIST)
+            outcome = outcome_errno(errno, "cannot make the folder %s", folder.data);
+    } else if (owner && (chown(folder.data, 0, owner->pw_gid) < 0 ||
+                         chmod(folder.data, S_IRWXU | S_IRGRP | S_IXGRP) < 0)) {
+        outcome = outcome_errno(errno, "cannot give the folder %s to its user", folder.data);
+    }
+    buffer_free(&folder);
+    return outcome;
+}
+
+/* A name only becomes that of a file which is whole. */
+static struct outcome give_name(const char *temporary, const char *path, bool replace)
+{
+    if (replace ? rename(temporary, path) == 0 : link(temporary, path) == 0)
+        return file_sync_folder_of(path);
+    if (errno == EEXIST)
+        return outcome_refuse(EX_CANTCREAT, "%s is there already", path);
+    return outcome_errno(errno, "cannot write %s", path);
+}
+
+static struct outcome write_file(int fd, const char *temporary, const char *path,
+                                 const struct passwd *owner, bool replace,
+                                 const struct buffer *secret)
+{
+    if (owner && fchown(fd, owner->pw_uid, owner->pw_gid) < 0)
+        return outcome_errno(errno, "cannot give %s to its user", path);
+    if (!file_write(fd, buffer_text(secret), secret->length) || fsync(fd) < 0)
+        return outcome_errno(errno, "cannot write %s", path);
+    return give_name(temporary, path, replace);
+}
+
+struct outcome secret_save(const char *path, const char *user, bool replace,
+                           const struct buffer *secret)
+{
+    const struct passwd *owner = user ? getpwnam(user) : NULL;
+    if (user && !owner)
+        return outcome_refuse(EX_OSFILE, "there is no user %s: make install makes it", user);
+    struct outcome outcome = make_folder(path, owner);
+    if (!outcome_good(&outcome))
+        return outcome;
+    struct buffer temporary = {0};
+    buffer_format(&temporary, "%s.XXXXXX", path);
+    int fd = mkostemp(temporary.data, O_CLOEXEC); /* of mode 0600 */
+    outcome = fd < 0 ? outcome_errno(errno, "cannot make a file for %s", path)
+                     : write_file(fd, temporary.data, path, owner, replace, secret);
+    if (fd >= 0)
+        unlink(temporary.data); /* gone by then if it was renamed */
+    file_close(&fd);
+    buffer_free(&temporary);
     return outcome;
 }

@@ -2,6 +2,9 @@
 #ifndef CONFIG_SECRET_H
 #define CONFIG_SECRET_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/buffer.h"
 #include "base/outcome.h"
 
@@ -14,5 +17,12 @@ struct outcome secret_open(const char *path, int *fd);
 /* The whole of such a file, of so many bytes at the most, into an empty buffer that is never moved
  * meanwhile; the caller wipes it. */
 struct outcome secret_load(const char *path, size_t most, struct buffer *secret);
+/*
+ * Writes a file that only this user of the user table can read (NULL: the present one), in a folder
+ * that is made for him if it is missing. On stable storage and whole under its name, or not there:
+ * EX_CANTCREAT when another file has the name and replace is false.
+ */
+struct outcome secret_save(const char *path, const char *user, bool replace,
+                           const struct buffer *secret);
 
 #endif

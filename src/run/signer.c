@@ -5,8 +5,10 @@
  */
 #include "run/signer.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/base64.h"
@@ -73,10 +75,14 @@ void signer_close(struct signer *signer)
     free(signer);
 }
 
-static struct outcome load_key(const char *path, struct signing_key **key)
+static struct outcome load_key(const char *path, const char *domain, struct signing_key **key)
 {
     struct buffer pem = {0};
-    struct outcome outcome = secret_load(path, KEY_FILE_LARGEST, &pem);
+    struct outcome outcome =
+        access(path, F_OK) < 0 && errno == ENOENT
+            ? outcome_later("4.3.5", "there is no key %s: postrider dkim-key %s makes one", path,
+                            domain)
+            : secret_load(path, KEY_FILE_LARGEST, &pem);
     if (outcome_good(&outcome))
         outcome = signing_key_parse(&pem, path, key);
     buffer_wipe(&pem);
@@ -88,7 +94,8 @@ static struct outcome load_key(const char *path, struct signing_key **key)
     return outcome;
 }
 
-static const struct loaded_key *find_key(struct signer *signer, const char *path)
+static const struct loaded_key *find_key(struct signer *signer, const char *path,
+                                         const char *domain)
 {
     for (size_t i = 0; i < signer->key_count; i++)
         if (strcmp(signer->keys[i].path, path) == 0)
@@ -96,7 +103,7 @@ static const struct loaded_key *find_key(struct signer *signer, const char *path
     signer->keys = memory_resize(signer->keys, (signer->key_count + 1) * sizeof *signer->keys);
     struct loaded_key *loaded = &signer->keys[signer->key_count++];
     *loaded = (struct loaded_key){.path = path};
-    loaded->outcome = load_key(path, &loaded->key);
+    loaded->outcome = load_key(path, domain, &loaded->key);
     return loaded;
 }
 
@@ -214,7 +221,8 @@ static struct outcome add_field(struct signing *signing, const struct dkim_cover
                                 const char *body_hash, size_t index, struct buffer *fields)
 {
     const struct dkim *dkim = signing->dkim;
-    const struct loaded_key *loaded = find_key(signing->signer, dkim->keys.items[index]);
+    const struct loaded_key *loaded =
+        find_key(signing->signer, dkim->keys.items[index], dkim->domain);
     if (!outcome_good(&loaded->outcome))
         return loaded->outcome;
     struct buffer field = {0}, input = {0}, algorithm = {0}, base64 = {0};

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/process.h"
+#include "sendmail/dkim_key.h"
 #include "sendmail/flush.h"
 #include "sendmail/mailq.h"
 #include "sendmail/newaliases.h"
@@ -59,6 +60,8 @@ static const struct verb {
      "what happened to a message, or to those from and to an address", trace_verb},
     {"passwd", "[--file FILE] [--delete | --check] NAME",
      "gives a user of the listener a password, takes him out, or checks one", passwd_verb},
+    {"dkim-key", "[--selector NAME] [--type rsa|ed25519] [--force | --show] DOMAIN",
+     "makes a key that signs a domain's mail, and prints its record for the DNS", dkim_key_verb},
 };
 
 static void print_verb(const struct verb *verb)

@@ -1,26 +1,18 @@
-/*
- * postrider passwd (see passwd.h), with the caller's own rights: the group that this program was
- * given is for the queue. What it is about is done by postrider-listen, for no library that knows
- * secrets is linked here.
- */
+/* postrider passwd (see passwd.h): what it is about is done by postrider-listen, for no library
+ * that knows secrets is linked here. */
 #include "sendmail/passwd.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <sysexits.h>
-#include <unistd.h>
 
-#include "base/privilege.h"
-#include "base/process.h"
+#include "sendmail/handover.h"
 #include "sendmail/office.h"
 #include "sendmail/verb.h"
 
-static struct outcome hand_over(const struct office *office, const struct verb_options *options)
+static struct outcome start(const struct office *office, const struct verb_options *options)
 {
-    char path[4096];
     const char *argv[10] = {"postrider-listen", "passwd"};
     size_t count = 2;
-    process_find(argv[0], path, sizeof path);
     if (office->config) {
         argv[count++] = "-C";
         argv[count++] = office->config;
@@ -35,8 +27,7 @@ static struct outcome hand_over(const struct office *office, const struct verb_o
         argv[count++] = "--check";
     argv[count++] = "--";
     argv[count++] = options->arguments.items[0];
-    execv(path, (char *const *)argv);
-    return outcome_errno(errno, "cannot start %s", path);
+    return hand_over(argv);
 }
 
 struct outcome passwd_verb(int argc, char *const argv[])
@@ -50,9 +41,7 @@ struct outcome passwd_verb(int argc, char *const argv[])
     if (outcome_good(&outcome))
         outcome = office_open(options.config, &office);
     if (outcome_good(&outcome))
-        outcome = privilege_drop_group();
-    if (outcome_good(&outcome))
-        outcome = hand_over(&office, &options);
+        outcome = start(&office, &options);
     office_close(&office);
     verb_free(&options);
     return outcome;

@@ -14,7 +14,9 @@ static const struct {
     {"--all", VERB_ALL, false},         {"--yes", VERB_YES, false},
     {"--domain", VERB_DOMAIN, true},    {"--sender", VERB_SENDER, true},
     {"--delete", VERB_DELETE, false},   {"--check", VERB_CHECK, false},
-    {"--file", VERB_FILE, true},
+    {"--file", VERB_FILE, true},        {"--selector", VERB_SELECTOR, true},
+    {"--type", VERB_TYPE, true},        {"--force", VERB_FORCE, false},
+    {"--show", VERB_SHOW, false},
 };
 
 /* The value of an option: behind '=' or the next argument; NULL: there is none. */
@@ -23,6 +25,20 @@ static const char *take_value(const char *text, size_t name, char *const **next)
     if (text[name] == '=')
         return text + name + 1;
     return text[name] == '\0' && **next ? *(*next)++ : NULL;
+}
+
+static void keep_value(enum verb_option option, const char *value, struct verb_options *options)
+{
+    if (option == VERB_DOMAIN)
+        texts_add(&options->domains, value);
+    else if (option == VERB_SENDER)
+        texts_add(&options->senders, value);
+    else if (option == VERB_FILE)
+        options->file = value;
+    else if (option == VERB_SELECTOR)
+        options->selector = value;
+    else
+        options->type = value;
 }
 
 static struct outcome take_option(const char *verb, const char *text, char *const **next,
@@ -43,11 +59,8 @@ static struct outcome take_option(const char *verb, const char *text, char *cons
         const char *value = table[i].has_value ? take_value(text, length, next) : "";
         if (!value)
             return outcome_refuse(EX_USAGE, "%s needs a value", table[i].name);
-        if (table[i].option == VERB_FILE)
-            options->file = value;
-        else if (table[i].has_value)
-            texts_add(table[i].option == VERB_DOMAIN ? &options->domains : &options->senders,
-                      value);
+        if (table[i].has_value)
+            keep_value(table[i].option, value, options);
         options->given |= table[i].option;
         return outcome_done();
     }

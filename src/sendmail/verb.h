@@ -22,13 +22,17 @@ enum verb_option {
     VERB_DELETE = 1 << 7,
     VERB_CHECK = 1 << 8,
     VERB_FILE = 1 << 9,
-    VERB_ARGUMENTS = 1 << 10 /* what is no option */
+    VERB_SELECTOR = 1 << 10,
+    VERB_TYPE = 1 << 11,
+    VERB_FORCE = 1 << 12,
+    VERB_SHOW = 1 << 13,
+    VERB_ARGUMENTS = 1 << 14 /* what is no option */
 };
 
 struct verb_options {
-    const char *config; /* -C; NULL: not given */
-    const char *file;   /* --file; NULL: not given */
-    unsigned given;     /* enum verb_option, or-ed */
+    const char *config;                 /* -C; NULL: not given */
+    const char *file, *selector, *type; /* --file and so on; NULL: not given */
+    unsigned given;                     /* enum verb_option, or-ed */
     struct texts domains, senders;
     struct texts arguments;
 };

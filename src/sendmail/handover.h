@@ -1,0 +1,13 @@
+/* Verbs whose work is done by another program of ours, which links what the front door must not. */
+#ifndef SENDMAIL_HANDOVER_H
+#define SENDMAIL_HANDOVER_H
+
+#include "base/outcome.h"
+
+/*
+ * The program argv[0] takes the place of this process, with the caller's own rights: the group that
+ * we were given is for the queue. argv ends with NULL. Comes back with a failure alone.
+ */
+struct outcome hand_over(const char *const argv[]);
+
+#endif
