@@ -257,14 +257,20 @@ retry = 1h
 class Listener(Machine):
     """A Machine with the listener at work."""
 
+    config = CONFIG
+
     def __init__(self):
         super().__init__()
         try:
-            self.world.write("/etc/postrider/postrider.conf", CONFIG)
+            self.world.write("/etc/postrider/postrider.conf", self.config)
+            self.prepare()
             self.start()
         except BaseException:
             self.world.close()
             raise
+
+    def prepare(self):
+        """What the settings need to be there."""
 
     def start(self):
         self.world.run(["/usr/libexec/postrider/postrider-listen", "--background"], check=0)

@@ -8,8 +8,8 @@ import pytest
 
 import intruding
 from intruding import read_status
-from listening import Client
-from test_installed import SPOOL, Machine
+from test_installed import SPOOL
+from test_listen_load import Listener
 
 pytestmark = pytest.mark.installed
 
@@ -59,16 +59,18 @@ enum nss_status _nss_elsewhere_getpwnam_r(const char *name, struct passwd *user,
 """
 
 
-class Listener(Machine):
+class Prey(Listener):
     """A Machine with the listener at work, and intruder.c."""
 
-    def __init__(self):
-        super().__init__()
+    config = CONFIG
+    intruder = "/tmp/intruder"
+
+    def prepare(self):
         world = self.world
         world.write("/tmp/service.c", SERVICE)
         world.shell("""
-            cc -shared -fPIC -o "$(dirname "$(ldconfig -p | sed -n 's/.*libc\\.so\\.6.* => //p' |
-                head -n 1)")/libnss_elsewhere.so.2" /tmp/service.c
+            libraries=$(dirname "$(realpath "$(cc -print-file-name=libc.so.6)")")
+            cc -shared -fPIC -o "$libraries/libnss_elsewhere.so.2" /tmp/service.c
             mkdir -p /var/lib/misc; echo elsie > /var/lib/misc/elsewhere
             sed -i 's/^passwd:.*/passwd: files elsewhere/' /etc/nsswitch.conf
             openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \\
@@ -79,15 +81,7 @@ class Listener(Machine):
             """)
         password = world.run(["openssl", "passwd", "-6", "secret"], check=0).out
         world.write("/etc/postrider/users", f"ben:{password}", 0o640, "root:postrider")
-        world.write("/etc/postrider/postrider.conf", CONFIG)
-        self.intruder = "/tmp/intruder"
-        built = intruding.build(world.outside("/tmp"))
-        assert built.exists()
-        world.run(["/usr/libexec/postrider/postrider-listen", "--background"], check=0)
-        self.parent = int(world.read(f"{SPOOL}/listen.lock"))
-
-    def client(self, **options):
-        return self.world.inside(lambda: Client(25, **options))
+        intruding.build(world.outside("/tmp"))
 
     def sessions(self):
         """Process ids, in the world."""
@@ -102,7 +96,7 @@ class Listener(Machine):
 
 @pytest.fixture(scope="module")
 def machine():
-    listener = Listener()
+    listener = Prey()
     yield listener
     listener.world.close()
 
