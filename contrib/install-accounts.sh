@@ -19,7 +19,7 @@ install: $1, so owners and set-ID bits are not set. For a working installation, 
     chown $user:$user $conf/credentials.conf && chmod 0600 $conf/credentials.conf
     install -d -o $user -g $user -m 0710 $spool
     install -d -o $user -g $user -m 2770 $spool/spool
-    install -d -o $user -g $user -m 2750 $spool/journal $spool/corrupt $spool/hops $spool/runs
+    install -d -o $user -g $user -m 2750 $spool/journal $spool/corrupt $spool/hops $spool/runs $spool/filter
 END
     exit 0
 }
@@ -56,6 +56,6 @@ chmod 0600 "$root$conf/credentials.conf"
 # The front door's group may put messages into spool and read the rest.
 install -d -o "$uid" -g "$gid" -m 0710 "$root$spool"
 install -d -o "$uid" -g "$gid" -m 2770 "$root$spool/spool"
-for folder in journal corrupt hops runs; do
+for folder in journal corrupt hops runs filter; do
     install -d -o "$uid" -g "$gid" -m 2750 "$root$spool/$folder"
 done

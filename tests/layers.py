@@ -12,7 +12,7 @@ LIBRARIES = {
     "gnutls/": {"net"},
     "gsasl.h": {"net"},
     "crypt.h": {"listen"},
-    "db.h": {"route"},
+    "db.h": {"base", "route", "filter"},
     "ini.h": {"config"},
     "idn2.h": {"mail"},
     "seccomp.h": {"base"},

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/filtering.h"
+#include "filter/greylist.h"
 #include "filter/spf.h"
 
 struct filter {
@@ -156,6 +157,25 @@ static bool is_contact(const struct filter *filter, const struct address *recipi
             text_equal(recipient->domain, filter->contact.domain));
 }
 
+static struct outcome ask_greylist(const struct filter *filter, const struct filter_client *client,
+                                   const struct envelope *envelope, const struct address *recipient)
+{
+    const struct filtering *filtering = &filter->settings->filter;
+    const struct greylist_rules rules = {.delay = filtering->greylist_delay,
+                                         .window = filtering->greylist_window,
+                                         .lifetime = filtering->greylist_lifetime};
+    struct buffer folder = {0};
+    char *from = address_text(&envelope->sender), *to = address_text(recipient);
+    const struct greylist_question question = {
+        .client = client->address, .sender = from, .recipient = to, .now = clock_now()};
+    buffer_format(&folder, "%s/filter", filter->queue->directory);
+    struct outcome outcome = greylist_check(buffer_text(&folder), &rules, &question);
+    buffer_free(&folder);
+    free(from);
+    free(to);
+    return outcome;
+}
+
 struct outcome filter_recipient(struct filter *filter, const struct filter_client *client,
                                 const struct envelope *envelope, const struct address *recipient)
 {
@@ -165,7 +185,12 @@ struct outcome filter_recipient(struct filter *filter, const struct filter_clien
         filter->judgement = judge(filter, client, envelope);
         filter->is_judged = true;
     }
-    return is_contact(filter, recipient) ? outcome_done() : filter->judgement;
+    if (is_contact(filter, recipient))
+        return outcome_done();
+    if (!outcome_good(&filter->judgement) || filter->is_allowed ||
+        !filter->settings->filter.greylist)
+        return filter->judgement;
+    return ask_greylist(filter, client, envelope, recipient);
 }
 
 void filter_reset(struct filter *filter)

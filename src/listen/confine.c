@@ -21,21 +21,27 @@ static void add_alias_file(struct texts *readable, const char *path)
 static struct outcome confine(const struct settings *settings,
                               struct outcome (*how)(const struct sandbox *sandbox))
 {
-    struct texts readable = {0}, writable = {0};
-    struct buffer spool = {0};
+    struct texts readable = {0}, writable = {0}, own = {0};
+    struct buffer folder = {0};
     for (size_t i = 0; i < settings->aliases.count; i++)
         add_alias_file(&readable, settings->aliases.items[i]);
     sandbox_add_system(&readable); /* who is a user here is asked of it */
-    buffer_format(&spool, "%s/spool", settings->queue_directory);
-    texts_add(&writable, buffer_text(&spool));
+    buffer_format(&folder, "%s/spool", settings->queue_directory);
+    texts_add(&writable, buffer_text(&folder));
+    buffer_clear(&folder);
+    buffer_format(&folder, "%s/filter", settings->queue_directory);
+    if (settings->filter.greylist)
+        texts_add(&own, buffer_text(&folder));
     const struct sandbox sandbox = {.readable = &readable,
                                     .writable = &writable,
+                                    .own = &own,
                                     .local_sockets = true,
                                     .internet = filtering_needs_internet(&settings->filter)};
     struct outcome outcome = how(&sandbox);
     texts_free(&readable);
     texts_free(&writable);
-    buffer_free(&spool);
+    texts_free(&own);
+    buffer_free(&folder);
     return outcome;
 }
 

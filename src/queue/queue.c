@@ -19,7 +19,7 @@ enum { TIME_DIGITS = 11, RANDOM_DIGITS = 4, BASE_BITS = 5 };
 
 static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
 
-static const char *const folders[] = {"spool", "journal", "corrupt", "hops", "runs"};
+static const char *const folders[] = {"spool", "journal", "corrupt", "hops", "runs", "filter"};
 
 static bool make_folder(const char *path)
 {

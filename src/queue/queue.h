@@ -6,6 +6,7 @@
  *   hops/<name>   next hops that are left alone for now, when they worked and failed last (hop.h),
  *                 what they have had (limit.h)
  *   runs/<id>     runs that put mail into mailboxes and have not ended well (runner.h)
+ *   filter/       what the listener's filters remember of strangers (filter/greylist.h)
  *   run.lock      held by the one runner; spool/.wake is a submitter's mark for it (runner.h)
  */
 #ifndef QUEUE_QUEUE_H

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/database.h"
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -17,54 +18,8 @@
 static const char source_key[] = "\001postrider source";
 
 struct alias_db {
-    DB_ENV *environment;
-    DB *handle;
+    struct database database;
 };
-
-/* libdb would print on standard error; what it has to say comes back as a number as well. */
-static void ignore(const DB_ENV *environment, const char *prefix, const char *message)
-{
-    (void)environment;
-    (void)prefix;
-    (void)message;
-}
-
-/* After a page with a wrong check sum libdb would refuse to close, and so to free, anything. */
-static void close_all(struct alias_db *db)
-{
-    if (db->environment)
-        (void)db->environment->set_flags(db->environment, DB_NOPANIC, 1);
-    if (db->handle)
-        (void)db->handle->close(db->handle, DB_NOSYNC);
-    if (db->environment)
-        (void)db->environment->close(db->environment, 0);
-    *db = (struct alias_db){0};
-}
-
-/*
- * A handle in an environment of its own. Without one libdb would look for DB_CONFIG in the present
- * folder (CVE-2017-10140); without DB_USE_ENVIRON it believes no variable. Returns libdb's number.
- */
-static int open_all(struct alias_db *db, const char *path, u_int32_t flags)
-{
-    int error = db_env_create(&db->environment, 0);
-    if (error) {
-        db->environment = NULL;
-        return error;
-    }
-    db->environment->set_errcall(db->environment, ignore);
-    error = db->environment->set_tmp_dir(db->environment, "/dev/null");
-    if (!error)
-        error =
-            db->environment->open(db->environment, "/", DB_CREATE | DB_PRIVATE | DB_INIT_MPOOL, 0);
-    if (!error)
-        error = db_create(&db->handle, db->environment, 0);
-    if (!error && (flags & DB_CREATE))
-        error = db->handle->set_flags(db->handle, DB_CHKSUM);
-    if (!error)
-        error = db->handle->open(db->handle, NULL, path, NULL, DB_HASH, flags, 0600);
-    return error;
-}
 
 static DBT with_nul(const char *text)
 {
@@ -78,7 +33,7 @@ static DBT with_nul(const char *text)
 static int put(struct alias_db *db, const char *key, const char *value)
 {
     DBT key_item = with_nul(key), value_item = with_nul(value);
-    return db->handle->put(db->handle, NULL, &key_item, &value_item, 0);
+    return db->database.handle->put(db->database.handle, NULL, &key_item, &value_item, 0);
 }
 
 static void format_source(const struct stat *source, char *space, size_t size)
@@ -94,7 +49,7 @@ static int write_entries(const char *path, const struct stat *source,
     char state[96];
     format_source(source, state, sizeof state);
     struct alias_db db = {0};
-    int error = open_all(&db, path, DB_CREATE | DB_TRUNCATE);
+    int error = database_open(&db.database, path, DB_HASH, DB_CREATE | DB_TRUNCATE);
     for (size_t i = 0; i < table->keys.count && !error; i++)
         error = put(&db, table->keys.items[i], table->entries[i].value);
     if (!error)
@@ -102,8 +57,8 @@ static int write_entries(const char *path, const struct stat *source,
     if (!error)
         error = put(&db, source_key, state);
     if (!error)
-        error = db.handle->sync(db.handle, 0);
-    close_all(&db);
+        error = db.database.handle->sync(db.database.handle, 0);
+    (void)database_close(&db.database);
     return error;
 }
 
@@ -150,40 +105,6 @@ struct outcome alias_db_write(const char *path, const struct stat *source,
     return outcome;
 }
 
-/* What the first page of every file of libdb says of it, by its header db_page.h (DBMETA). */
-struct first_page {
-    unsigned char sequence[8];
-    uint32_t number, magic, version, page_size;
-    unsigned char encryption, type, flags, unused;
-    uint32_t free_page, last_page;
-};
-
-enum { HAS_CHECKSUMS = 1 /* in flags */ };
-
-/*
- * libdb is not made for files that somebody else prepared or that were cut: such ones never reach
- * it. Those of the other byte order are left to the text as well.
- */
-static const char *find_fault(int fd)
-{
-    struct stat status;
-    struct first_page first;
-    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
-        return "it is not a file";
-    if (status.st_uid != 0 && status.st_uid != geteuid())
-        return "it belongs neither to root nor to the present user";
-    if (status.st_mode & S_IWOTH)
-        return "everybody can write it";
-    if (file_read_at(fd, &first, sizeof first, 0) != sizeof first || first.magic != DB_HASHMAGIC)
-        return "it is no Berkeley DB hash of this machine";
-    if ((uintmax_t)status.st_size != ((uintmax_t)first.last_page + 1) * first.page_size)
-        return "it has been cut";
-    /* Without check sums libdb would believe a damaged page, and crash. All of ours have them. */
-    if (!(first.flags & HAS_CHECKSUMS))
-        return "another program has made it";
-    return NULL;
-}
-
 static const char *find_stale(struct alias_db *db, const struct stat *source)
 {
     char state[96];
@@ -211,7 +132,7 @@ static int open_checked(struct alias_db *db, int fd, const char *path)
 {
     char name[64];
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-    return open_all(db, access(name, R_OK) == 0 ? name : path, DB_RDONLY);
+    return database_open(&db->database, access(name, R_OK) == 0 ? name : path, DB_HASH, DB_RDONLY);
 }
 
 struct alias_db *alias_db_open(const char *path, const struct stat *source, const char **why)
@@ -224,7 +145,7 @@ struct alias_db *alias_db_open(const char *path, const struct stat *source, cons
         return NULL;
     }
     struct alias_db *db = memory_get(sizeof *db);
-    *why = find_fault(fd);
+    *why = database_find_fault(fd, DB_HASH);
     if (!*why && open_checked(db, fd, path) != 0)
         *why = "it is damaged";
     if (!*why)
@@ -242,7 +163,7 @@ bool alias_db_find(struct alias_db *db, const char *key, struct buffer *value, b
     DBT key_item = with_nul(key), value_item;
     memset(&value_item, 0, sizeof value_item);
     value_item.flags = DB_DBT_MALLOC;
-    int error = db->handle->get(db->handle, NULL, &key_item, &value_item, 0);
+    int error = db->database.handle->get(db->database.handle, NULL, &key_item, &value_item, 0);
     *found = error == 0;
     if (error)
         return error == DB_NOTFOUND;
@@ -259,6 +180,6 @@ void alias_db_close(struct alias_db *db)
 {
     if (!db)
         return;
-    close_all(db);
+    (void)database_close(&db->database);
     free(db);
 }
