@@ -127,28 +127,56 @@ static void test_certificate_by_name(void **state)
                  "second EC");
 }
 
+/* Our client, who trusts the authority alone, with a session of this identity. */
+static void assert_trusted(const struct tls_identity *server, const char *host, bool trusted)
+{
+    char report[1000], word[8];
+    struct tls_wish wish = {.host = host, .verify = true, .trust = file("authority.crt")};
+    struct tls *tls;
+    struct served served = served_start(server, -1, 20000);
+    assert_int_equal(fcntl(served.client, F_SETFL, O_NONBLOCK), 0);
+    struct outcome outcome = tls_connect(&tls, served.client, &wish, clock_ms() + 20000);
+    assert_int_equal(outcome.result, trusted ? DONE : LATER);
+    while (tls && tls_read(tls, word, sizeof word) != 6) {
+        assert_true(errno == EAGAIN);
+        poll(NULL, 0, 10);
+    }
+    tls_free(tls);
+    served_end(&served, report, sizeof report);
+    assert_says(report, trusted ? "accepted tls " : "it sent the alert");
+}
+
 static void test_our_own_client(void **state)
 {
     (void)state;
-    char report[1000];
-    struct tls_wish wish = {
-        .host = "mail.example.net", .verify = true, .trust = file("authority.crt")};
-    for (int i = 0; i < 2; i++) {
-        struct tls *tls;
-        struct served served = served_start(identity, -1, 20000);
-        assert_int_equal(fcntl(served.client, F_SETFL, O_NONBLOCK), 0);
-        wish.host = i ? "elsewhere.example" : "mail.example.net";
-        struct outcome outcome = tls_connect(&tls, served.client, &wish, clock_ms() + 20000);
-        assert_int_equal(outcome.result, i ? LATER : DONE);
-        char word[8];
-        while (tls && tls_read(tls, word, sizeof word) != 6) {
-            assert_true(errno == EAGAIN);
-            poll(NULL, 0, 10);
-        }
-        tls_free(tls);
-        served_end(&served, report, sizeof report);
-        assert_says(report, i ? "it sent the alert" : "accepted tls ");
-    }
+    assert_trusted(identity, "mail.example.net", true);
+    assert_trusted(identity, "elsewhere.example", false);
+}
+
+/* What vouches for the certificate is shown with it. */
+static void test_chains(void **state)
+{
+    (void)state;
+    struct tls_identity *whole, *cut;
+    gnutls_x509_crt_t middle = certificate_make("middle", -3600, 3600);
+    gnutls_x509_crt_t leaf = certificate_make("leaf", -3600, 3600);
+    gnutls_x509_crt_set_basic_constraints(middle, 1, 0);
+    certificate_sign(middle, rsa_key, authority, authority_key);
+    certificate_name(leaf, "mx.example.org");
+    certificate_sign(leaf, ec_key, middle, rsa_key);
+    save_certificate("cut.crt", leaf);
+    save_certificate("whole.crt", leaf);
+    save_certificate("whole.crt", middle);
+    struct outcome outcome = load("whole.crt", "ec.key", "", &whole);
+    assert_int_equal(outcome.result, DONE);
+    outcome = load("cut.crt", "ec.key", "", &cut);
+    assert_int_equal(outcome.result, DONE);
+    assert_trusted(whole, "mx.example.org", true);
+    assert_trusted(cut, "mx.example.org", false);
+    tls_identity_free(whole);
+    tls_identity_free(cut);
+    gnutls_x509_crt_deinit(middle);
+    gnutls_x509_crt_deinit(leaf);
 }
 
 static void test_other_protocols_by_name(void **state)
@@ -377,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_algorithms),
         cmocka_unit_test(test_certificate_by_name),
         cmocka_unit_test(test_our_own_client),
+        cmocka_unit_test(test_chains),
         cmocka_unit_test(test_other_protocols_by_name),
         cmocka_unit_test(test_tickets_over_sessions),
         cmocka_unit_test(test_old_sessions_are_not_resumed),
