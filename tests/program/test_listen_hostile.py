@@ -409,39 +409,6 @@ def test_V3_too_many_errors(here):
     assert here.log_lines("rejected", reason="too many commands that had to be refused")
 
 
-# Where a slow client is slow, and the code that it hears in the end; None: no words are possible.
-SLOW = {"command": (b"EHLO client.exa", 421), "nothing": (b"", 421),
-        "header": (b"Subject: words and more", 421), "body": (b"\r\n\r\nwords and more words", 421)}
-
-
-@pytest.mark.parametrize("where", SLOW)
-def test_V3_a_byte_a_minute(where):
-    """The time is shorter here: two seconds for a command or a block, a byte in each quarter."""
-    text, code = SLOW[where]
-    with Listening(listen="relay_networks =\ntimeout = 2s") as here:
-        with here.client() as client, here.client() as other:
-            if where in ("header", "body"):
-                begin(client, here)
-                client.command("DATA", 354)
-            client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            began = time.monotonic()
-            for byte in itertools.chain(text, itertools.repeat(ord("x"))):
-                if not text or not is_silent(client, 0.25):
-                    break
-                try:
-                    client.send(bytes([byte]))
-                except OSError:
-                    break
-                assert time.monotonic() - began < 15
-            client.expect(code)
-            assert client.is_closed()
-            assert time.monotonic() - began < 15
-            # Nobody else had to wait for him.
-            other.socket.settimeout(1)
-            del other
-        expect_nothing(here)
-
-
 def test_V3_who_does_not_read_is_dropped():
     with Listening(listen="relay_networks =\ntimeout = 2s\nmax_recipients = 50000") as here:
         with here.client() as client:
@@ -449,8 +416,9 @@ def test_V3_who_does_not_read_is_dropped():
             client.command("MAIL FROM:<a@sender.example>")
             client.socket.settimeout(20)
             began = time.monotonic()
-            _, whole = pour(client, (b"RCPT TO:<%s+%d@here.example>\r\n" % (here.user.encode(), i)
-                                     for i in range(10_000_000)))
+            group = b"".join(b"RCPT TO:<%s+%d@here.example>\r\n" % (here.user.encode(), i)
+                             for i in range(1000))
+            _, whole = pour(client, itertools.repeat(group, 100_000))
             assert not whole and time.monotonic() - began < 60
         expect_nothing(here)
 
@@ -957,14 +925,11 @@ def test_a_group_that_fails_half_way(here):
 
 @pytest.mark.parametrize("data", [b"", b"Subject: a", b"Subject: a\r\n\r\nx\r\n", b"x\r\n.",
                                   b"x\r\n.\r"], ids=repr)
-@pytest.mark.parametrize("way", ["close", "reset"])
-def test_half_a_message_leaves_nothing(here, data, way):
+def test_half_a_message_leaves_nothing(here, data):
     with here.client() as client:
         begin(client, here)
         client.command("DATA", 354)
         client.send(data)
-        if way == "reset":
-            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     expect_nothing(here)
     assert here.log_lines("rejected", reply="421 4.4.2 the client is gone")
 
