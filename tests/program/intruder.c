@@ -24,6 +24,8 @@
 
 typedef struct user_regs_struct registers;
 
+static pid_t pid;
+
 #if defined(__x86_64__)
 enum { CALL_SIZE = 2, RED_ZONE = 1024 }; /* "syscall" */
 
@@ -48,11 +50,15 @@ static unsigned long stack(const registers *at)
     return at->rsp;
 }
 #elif defined(__aarch64__)
-enum { CALL_SIZE = 4, RED_ZONE = 1024 }; /* "svc #0" */
+enum { CALL_SIZE = 4, RED_ZONE = 1024, CALL = 0xd4000001 /* "svc #0" */ };
 
 static void set_call(registers *at, long number, const long argument[4])
 {
-    at->pc -= CALL_SIZE;
+    unsigned instruction = 0;
+    struct iovec to = {&instruction, sizeof instruction}, from = {(void *)at->pc, CALL_SIZE};
+    /* A call that is to begin anew has been gone back to by now. */
+    if (process_vm_readv(pid, &to, 1, &from, 1, 0) != CALL_SIZE || instruction != CALL)
+        at->pc -= CALL_SIZE;
     at->regs[8] = (unsigned long long)number;
     for (int i = 0; i < 4; i++)
         at->regs[i] = (unsigned long long)argument[i];
@@ -70,8 +76,6 @@ static unsigned long stack(const registers *at)
 #else
 #error "intruder.c does not know the registers of this machine"
 #endif
-
-static pid_t pid;
 
 static void give_up(const char *what)
 {
