@@ -145,8 +145,9 @@ static const struct way ways_of_internet[] = {
     {"connect", {{0, 0, 0}}}};
 
 /* What Landlock keeps within one's own folders. */
-static const char *const of_own[] = {"open",      "openat",    "unlinkat",         "renameat",
-                                     "renameat2", "utimensat", "utimensat_time64", "fallocate"};
+static const char *const of_own[] = {
+    "open",     "openat",    "unlink",    "unlinkat",         "rename",
+    "renameat", "renameat2", "utimensat", "utimensat_time64", "fallocate"};
 
 struct filter {
     scmp_filter_ctx context;
