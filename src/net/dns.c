@@ -253,7 +253,8 @@ static void collect_srv(struct answer *answer, bool implicit_tls, struct dns_hos
                                           .weight = ns_get16(data + 2),
                                           .implicit_tls = implicit_tls});
     }
-    order_srv(hosts->items + first, hosts->count - first);
+    if (hosts->count > first)
+        order_srv(hosts->items + first, hosts->count - first);
 }
 
 struct outcome dns_srv(const char *domain, unsigned services, const struct sockaddr_in *server,

@@ -95,20 +95,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         (void)wire_take(&other, data + at, offered, collect, &sent);
         at += wire_take(&wire, data + at, offered, message_put, message);
     }
-    char id[QUEUE_ID_SIZE], *words = NULL;
-    uint64_t stored;
+    struct taken stored = {0};
     if (wire.bare || (wire.chunked && wire.place == WIRE_CR)) {
         message_drop(message);
     } else {
-        struct outcome outcome = message_commit(message, id, &stored, &words);
+        struct outcome outcome = message_commit(message, &stored);
         must(outcome.result != LATER);
         must_be_clean(outcome.reason);
         if (outcome_good(&outcome))
-            must_be_stored(id, stored, &sent);
-        if (words)
-            must_be_clean(words);
+            must_be_stored(stored.id, stored.size, &sent);
+        if (stored.message_id)
+            must_be_clean(stored.message_id);
     }
-    free(words);
+    free(stored.message_id);
     buffer_free(&sent);
     envelope_free(&envelope);
     return 0;
