@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -47,6 +49,7 @@ void process_settle(void)
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     prctl(PR_SET_DUMPABLE, 0);
+    (void)process_folder(); /* which remembers it */
 }
 
 void process_close_from(int first)
@@ -162,11 +165,17 @@ struct outcome process_capture(char *const argv[], struct buffer *output, int li
 
 const char *process_folder(void)
 {
-    static char path[4096];
+    static char path[PATH_MAX];
+    if (*path)
+        return path;
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (length <= 0)
-        return "";
-    path[length] = '\0';
+    /* Where there is no /proc: the path that it was started by, good as long as nobody has left the
+     * folder that it may count from. */
+    const char *started = (const char *)getauxval(AT_EXECFN);
+    if (length <= 0 && (!started || !realpath(started, path)))
+        *path = '\0';
+    else if (length > 0)
+        path[length] = '\0';
     char *slash = strrchr(path, '/');
     if (slash)
         *slash = '\0';
