@@ -146,12 +146,23 @@ static void replace_damaged(struct memory *memory, const char *path)
     buffer_free(&copy);
 }
 
+/* A new database begins under this name of libdb's, which waits for ever for who left it behind. */
+static void clear_way(const struct memory *memory)
+{
+    struct buffer path = {0};
+    make_path(memory, "__db.greylist.db", &path);
+    (void)unlink(path.data);
+    buffer_free(&path);
+}
+
 static int open_database(struct memory *memory)
 {
     struct buffer path = {0};
     make_path(memory, "greylist.db", &path);
     if (memory->state.changing != ' ' || !is_sound(path.data))
         replace_damaged(memory, path.data);
+    if (access(path.data, F_OK) < 0)
+        clear_way(memory);
     int error = write_state(memory, 'C')
                     ? database_open(&memory->database, path.data, DB_BTREE, DB_CREATE)
                     : errno;

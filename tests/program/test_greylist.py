@@ -100,6 +100,13 @@ def test_F2_what_was_cut_off_is_taken_from_the_copy(here):
     assert "goes on with what it knew at the last copy" in here.log()
 
 
+def test_F2_a_beginning_that_was_cut_off(here):
+    (here.queue / "filter" / "__db.greylist.db").write_bytes(b"begun")
+    assert ask(here) == 451
+    time.sleep(1.1)
+    assert ask(here) == 250
+
+
 def test_F2_a_memory_that_cannot_be_had_keeps_no_mail(here):
     folder = here.queue / "filter"
     assert ask(here) == 451
