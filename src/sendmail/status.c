@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "sendmail/selection.h"
@@ -56,8 +57,13 @@ static struct outcome collect(struct office *office, struct status *status)
     if (outcome_good(&outcome))
         outcome = selection_walk(office, &everything, true, take, &status->census);
     census_sort(&status->census);
-    if (outcome_good(&outcome) && office_is_master(office))
+    if (outcome_good(&outcome) && office_is_master(office)) {
+        struct buffer folder = {0};
         read_hops(status, office);
+        buffer_format(&folder, "%s/filter", office->settings.queue_directory);
+        status->greylists = greylist_read_counts(buffer_text(&folder), &status->greylist);
+        buffer_free(&folder);
+    }
     return outcome;
 }
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/outcome.h"
+#include "filter/greylist.h"
 #include "queue/hop.h"
 #include "sendmail/census.h"
 #include "sendmail/office.h"
@@ -26,6 +27,8 @@ struct status {
     struct census census;
     struct status_hop *hops;
     size_t hop_count;
+    bool greylists; /* there are counts of the greylist */
+    struct greylist_counts greylist;
 };
 
 void status_print_people(const struct status *status);

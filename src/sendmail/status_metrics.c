@@ -39,6 +39,17 @@ static void put_hop(struct buffer *json, const struct status_hop *hop)
     buffer_append_byte(json, '}');
 }
 
+static void put_greylist(struct buffer *json, const struct greylist_counts *counts)
+{
+    json_name(json, "greylist");
+    buffer_append_byte(json, '{');
+    json_number(json, "delayed", (long long)counts->delayed);
+    json_number(json, "passed", (long long)counts->passed);
+    json_number(json, "known", (long long)counts->known);
+    json_number(json, "entries", (long long)counts->entries);
+    buffer_append_byte(json, '}');
+}
+
 void status_print_json(const struct status *status)
 {
     const struct census *census = &status->census;
@@ -65,7 +76,10 @@ void status_print_json(const struct status *status)
     buffer_append_byte(&json, '[');
     for (size_t i = 0; i < status->hop_count; i++)
         put_hop(&json, &status->hops[i]);
-    buffer_append_text(&json, "]}\n");
+    buffer_append_byte(&json, ']');
+    if (status->greylists)
+        put_greylist(&json, &status->greylist);
+    buffer_append_text(&json, "}\n");
     fwrite(json.data, 1, json.length, stdout);
     buffer_free(&json);
 }
@@ -130,6 +144,16 @@ static void put_hops(const struct status *status)
                      (long long)status->hops[i].history.state.failures);
 }
 
+static void put_greylist_metrics(const struct greylist_counts *counts)
+{
+    put_number("greylist_delayed", "Tries that the greylist told to come again.",
+               (long long)counts->delayed);
+    put_number("greylist_passed", "Senders that came again in time.", (long long)counts->passed);
+    put_number("greylist_known", "Tries of senders that were known.", (long long)counts->known);
+    put_number("greylist_entries", "Senders and clients that the greylist remembers.",
+               (long long)counts->entries);
+}
+
 void status_print_prometheus(const struct status *status)
 {
     const struct census *census = &status->census;
@@ -144,4 +168,6 @@ void status_print_prometheus(const struct status *status)
     put_number("queue_unreadable_messages", "Files in the queue that cannot be read.",
                (long long)census->unreadable);
     put_hops(status);
+    if (status->greylists)
+        put_greylist_metrics(&status->greylist);
 }

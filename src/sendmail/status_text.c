@@ -127,6 +127,17 @@ static void print_hop(const struct census *census, const struct status_hop *hop)
     putchar('\n');
 }
 
+static void print_greylist(const struct status *status)
+{
+    const struct greylist_counts *counts = &status->greylist;
+    if (status->greylists)
+        printf(
+            "\nGreylist: %llu tries were told to come again, %llu did; %llu were of what was known."
+            "  It remembers %llu.\n",
+            (unsigned long long)counts->delayed, (unsigned long long)counts->passed,
+            (unsigned long long)counts->known, (unsigned long long)counts->entries);
+}
+
 void status_print_people(const struct status *status)
 {
     const struct census *census = &status->census;
@@ -137,6 +148,7 @@ void status_print_people(const struct status *status)
     } else {
         puts("The queue is empty.");
     }
+    print_greylist(status);
     if (!status->hop_count)
         return;
     printf("\n%-*s  %-*s  %s\n", HOP, "NEXT HOP", WHEN, "LAST SUCCESS", "LAST ERROR");

@@ -1,6 +1,7 @@
 """Greylisting (hardcases F2): strangers come again, those who did are known; the memory survives what
 may happen to it, and mail goes on without it."""
 
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from listening import Listening
+from sandbox import EX_OK
 
 FILTER = """greylist = on
 greylist_delay = 1s
@@ -60,6 +62,21 @@ def test_postmaster_and_our_own_are_never_greylisted(here):
     here.stop_listener()
     here.start_listener()
     assert ask(here) == 250
+
+
+def test_status_counts_what_it_did(here):
+    assert ask(here) == 451
+    time.sleep(1.1)
+    assert ask(here) == 250
+    assert ask(here) == 250
+    counts = {"delayed": 1, "passed": 1, "known": 1, "entries": 2}
+    told = json.loads(here.postrider("status", "--json", check=EX_OK).out)
+    assert told["greylist"] == counts
+    metrics = here.postrider("status", "--prometheus", check=EX_OK).out.splitlines()
+    for name, number in counts.items():
+        assert f"postrider_greylist_{name} {number}" in metrics
+    assert ("Greylist: 1 tries were told to come again, 1 did"
+            in here.postrider("status", check=EX_OK).out)
 
 
 def memory(sandbox):
