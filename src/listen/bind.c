@@ -166,16 +166,24 @@ static int open_socket(const struct addrinfo *address)
     return fd;
 }
 
-static struct outcome bind_address(const struct settings *settings, size_t listener,
+/* Host and port, whatever of it the settings leave unsaid: sections may say the same and differ in
+ * their usual ports. */
+static char *name_door(const char *host, unsigned port)
+{
+    struct buffer name = {0};
+    buffer_format(&name, host && strchr(host, ':') ? "[%s]:%u" : "%s:%u", host ? host : "*", port);
+    return buffer_take(&name);
+}
+
+static struct outcome bind_address(size_t listener, const char *host, unsigned number,
                                    const char *name, struct doors *doors)
 {
-    char *host, port[8];
-    snprintf(port, sizeof port, "%u", split(&settings->listeners[listener], name, &host));
+    char port[8];
+    snprintf(port, sizeof port, "%u", number);
     const struct addrinfo wanted = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
                                     .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     int error = getaddrinfo(host, port, &wanted, &found);
-    free(host);
     if (error)
         return outcome_refuse(EX_CONFIG, "cannot listen on %s: %s", name, gai_strerror(error));
     struct outcome outcome = outcome_done();
@@ -221,6 +229,21 @@ static struct outcome take_over_inherited(const struct settings *settings, struc
     return outcome;
 }
 
+/* One address of a listener: its sockets are taken over, or made. */
+static struct outcome open_address(const struct settings *settings, size_t listener,
+                                   const char *address, struct doors *old, struct doors *doors)
+{
+    char *host;
+    unsigned port = split(&settings->listeners[listener], address, &host);
+    char *name = name_door(host, port);
+    struct outcome outcome = outcome_done();
+    if (!take_over(old, listener, name, doors))
+        outcome = bind_address(listener, host, port, name, doors);
+    free(name);
+    free(host);
+    return outcome;
+}
+
 struct outcome bind_all(const struct settings *settings, struct doors *old, struct doors *doors)
 {
     struct outcome outcome = outcome_done();
@@ -229,11 +252,10 @@ struct outcome bind_all(const struct settings *settings, struct doors *old, stru
                    ? take_over_inherited(settings, old, doors)
                    : outcome_refuse(EX_CONFIG, "there is no [listen] section any more");
     for (size_t i = 0; i < settings->listener_count; i++)
-        for (size_t k = 0; k < settings->listeners[i].addresses.count; k++) {
-            const char *name = settings->listeners[i].addresses.items[k];
-            if (outcome_good(&outcome) && !take_over(old, i, name, doors))
-                outcome = bind_address(settings, i, name, doors);
-        }
+        for (size_t k = 0; k < settings->listeners[i].addresses.count; k++)
+            if (outcome_good(&outcome))
+                outcome = open_address(settings, i, settings->listeners[i].addresses.items[k], old,
+                                       doors);
     if (outcome_good(&outcome) && settings->listener_count && !doors->count)
         outcome = outcome_refuse(EX_OSERR, "there is no address to listen on");
     return outcome;

@@ -15,7 +15,7 @@ struct door {
     int fd;          /* non-blocking, listening */
     size_t listener; /* its place in settings.listeners */
     bool inherited;  /* it was handed over */
-    char *name; /* the address as written in the settings, or what it was handed over as; owned */
+    char *name; /* "host:port", or what it was handed over as; owned */
 };
 
 struct doors {
