@@ -4,7 +4,6 @@ may happen to it, and mail goes on without it."""
 import json
 import os
 import signal
-import socket
 import threading
 import time
 
@@ -160,15 +159,15 @@ def test_F2_kill_9_at_any_moment(here):
             number += 1
             try:
                 ask(here, sender=f"{threading.get_ident()}-{number}@sender.example")
-            except (AssertionError, OSError, socket.timeout):
+            except (AssertionError, IndexError, OSError):
                 pass
 
     threads = [threading.Thread(target=talk) for _ in range(4)]
     for thread in threads:
         thread.start()
     killed = 0
-    end = time.monotonic() + 4
-    while time.monotonic() < end:
+    end = time.monotonic() + 60
+    while killed < 40 and time.monotonic() < end:
         for pid in here.sessions():
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -179,7 +178,7 @@ def test_F2_kill_9_at_any_moment(here):
     stop.set()
     for thread in threads:
         thread.join()
-    assert killed > 20
+    assert killed >= 40
     assert ask(here, sender="last@sender.example") == 451
     time.sleep(1.1)
     assert ask(here, sender="last@sender.example") == 250
