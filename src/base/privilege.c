@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -31,6 +33,22 @@ struct outcome privilege_become(const char *name)
         return outcome_refuse(EX_NOPERM, "cannot become user %s: %s", name, strerror(errno));
     if (setuid(0) == 0 || geteuid() != uid || getegid() != gid)
         return outcome_refuse(EX_OSERR, "root's rights do not go away");
+    return outcome_done();
+}
+
+struct outcome privilege_drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    struct __user_cap_data_struct left[_LINUX_CAPABILITY_U32S_3];
+    /* What others could be given by a program that we become; who may not say so has few himself.
+     */
+    for (unsigned long each = 0; prctl(PR_CAPBSET_READ, each, 0, 0, 0) >= 0; each++)
+        (void)prctl(PR_CAPBSET_DROP, each, 0, 0, 0);
+    if (syscall(SYS_capset, &header, none) < 0 || syscall(SYS_capget, &header, left) < 0)
+        return outcome_errno(errno, "cannot give capabilities up");
+    if (memcmp(left, none, sizeof none) != 0)
+        return outcome_errno(EPERM, "the capabilities do not go away");
     return outcome_done();
 }
 

@@ -14,6 +14,12 @@ struct outcome privilege_drop_group(void);
  * back. EX_OSERR, EX_NOPERM.
  */
 struct outcome privilege_become(const char *user);
+/*
+ * Gives every capability up, for this process and all that it becomes: what is left to root then is
+ * what any user may do with his own files. Needs no_new_privs against programs that would bring
+ * them back.
+ */
+struct outcome privilege_drop_capabilities(void);
 /* Whether the program got a group that its caller does not have. */
 bool privilege_has_group(void);
 /* Whether no_new_privs keeps set-ID bits from working. */

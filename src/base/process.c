@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/text.h"
 
 void process_settle(void)
 {
@@ -52,6 +53,17 @@ void process_settle(void)
     (void)process_folder(); /* which remembers it */
 }
 
+int process_handed_over(void)
+{
+    enum { MOST = 64 };
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    uint64_t number, many;
+    if (!pid || !count || !text_to_number(pid, 1, INT32_MAX, &number) ||
+        (pid_t)number != getpid() || !text_to_number(count, 1, MOST, &many))
+        return 0;
+    return (int)many;
+}
+
 void process_close_from(int first)
 {
     if (close_range((unsigned)first, ~0u, 0) == 0)
@@ -63,12 +75,18 @@ void process_close_from(int first)
         close(fd);
 }
 
-void process_forget_files(void)
+void process_forget_standard_files(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd <= 2; fd++)
         if (null < 0 || dup2(null, fd) < 0)
             close(fd);
+    file_close(&null);
+}
+
+void process_forget_files(void)
+{
+    process_forget_standard_files();
     process_close_from(3);
 }
 

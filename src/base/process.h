@@ -14,8 +14,13 @@
  * to their defaults, SIGPIPE and SIGXFSZ are ignored (writes say EPIPE, EFBIG instead), no core.
  */
 void process_settle(void);
-/* Standard input, output and error lead nowhere, and every other descriptor gets closed. */
+/* Standard input, output and error lead nowhere. */
+void process_forget_standard_files(void);
+/* The same, and every other descriptor gets closed. */
 void process_forget_files(void);
+/* How many descriptors from 3 on were handed over to this very process by who started it
+ * (sd_listen_fds(3)); 0: none. */
+int process_handed_over(void);
 /* Every descriptor from this one on gets closed. */
 void process_close_from(int first);
 

@@ -518,6 +518,22 @@ static char *beside(const struct settings *settings, const char *name)
     return path;
 }
 
+static uint64_t longest(uint64_t most, const uint64_t *steps, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (steps[i] > most)
+            most = steps[i];
+    return most;
+}
+
+uint64_t settings_longest_wait(const struct settings *settings)
+{
+    uint64_t most = longest(0, settings->retry, settings->retry_count);
+    for (size_t i = 0; i < settings->route_count; i++)
+        most = longest(most, settings->routes[i].retry, settings->routes[i].retry_count);
+    return most;
+}
+
 char *settings_credentials_path(const struct settings *settings)
 {
     return beside(settings, "credentials.conf");

@@ -167,6 +167,8 @@ const struct smarthost *settings_smarthost(const struct settings *settings, cons
  */
 const struct smarthost *settings_smarthost_for(const struct settings *settings,
                                                const char *sender_address);
+/* The longest step of all retry schedules, in seconds. */
+uint64_t settings_longest_wait(const struct settings *settings);
 /* Where credentials live: beside the settings in use. The caller frees. */
 char *settings_credentials_path(const struct settings *settings);
 /* Where a key for signatures lies when no setting says so: dkim/NAME.pem beside the settings. The

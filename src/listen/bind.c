@@ -17,16 +17,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "config/host.h"
 
-enum {
-    PORT_SMTP = 25,
-    PORT_SUBMISSIONS = 465,
-    BACKLOG = 1024,
-    FIRST_INHERITED = 3,
-    MOST_INHERITED = 64
-};
+enum { PORT_SMTP = 25, PORT_SUBMISSIONS = 465, BACKLOG = 1024, FIRST_INHERITED = 3 };
 
 static struct door *add_door(struct doors *doors, int fd, size_t listener, const char *name)
 {
@@ -37,16 +32,6 @@ static struct door *add_door(struct doors *doors, int fd, size_t listener, const
 }
 
 /* ---- handed over ---- */
-
-int bind_inherited_count(void)
-{
-    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-    uint64_t number, many;
-    if (!pid || !count || !text_to_number(pid, 1, INT32_MAX, &number) ||
-        (pid_t)number != getpid() || !text_to_number(count, 1, MOST_INHERITED, &many))
-        return 0;
-    return (int)many;
-}
 
 static unsigned port_of(const struct sockaddr_storage *address)
 {
@@ -116,7 +101,7 @@ static struct outcome take_inherited(const struct settings *settings, int fd, co
 
 struct outcome bind_inherited(const struct settings *settings, struct doors *doors)
 {
-    int count = bind_inherited_count();
+    int count = process_handed_over();
     const char *given = getenv("LISTEN_FDNAMES");
     char *names = memory_copy(given ? given : "", given ? strlen(given) : 0), *rest = names;
     struct outcome outcome = outcome_done();
@@ -135,18 +120,40 @@ struct outcome bind_inherited(const struct settings *settings, struct doors *doo
 
 /* ---- bound ---- */
 
-static struct outcome cannot_bind(const char *address)
+/* What bind says of an address that one of our own doors has in its way; "": none has. */
+static const char *find_in_the_way(const struct doors *old, const struct addrinfo *address)
 {
-    struct outcome outcome = outcome_errno(errno, "cannot listen on %s", address);
-    if (errno == EACCES)
-        outcome = outcome_refuse(EX_NOPERM,
-                                 "cannot listen on %s: only root may bind ports below 1024; start "
-                                 "the listener as root (it gives root up), or restart it",
-                                 address);
-    if (errno == EADDRINUSE)
-        outcome = outcome_refuse(
-            EX_OSERR, "cannot listen on %s: another program does; \"ss -ltnp\" names it", address);
-    return outcome;
+    struct sockaddr_storage there;
+    socklen_t length;
+    for (size_t i = 0; old && i < old->count; i++) {
+        length = sizeof there;
+        if (old->items[i].fd >= 0 &&
+            getsockname(old->items[i].fd, (struct sockaddr *)&there, &length) == 0 &&
+            there.ss_family == address->ai_family &&
+            port_of(&there) == port_of((const void *)address->ai_addr))
+            return old->items[i].name;
+    }
+    return "";
+}
+
+static struct outcome cannot_bind(const char *name, const struct doors *old,
+                                  const struct addrinfo *address)
+{
+    int error = errno;
+    const char *own = find_in_the_way(old, address);
+    if (error == EACCES)
+        return outcome_refuse(EX_NOPERM,
+                              "cannot listen on %s: only root may bind ports below 1024; start "
+                              "the listener as root (it gives root up), or restart it",
+                              name);
+    if (error == EADDRINUSE && *own)
+        return outcome_refuse(
+            EX_OSERR, "cannot listen on %s as long as we listen on %s: that takes a restart", name,
+            own);
+    if (error == EADDRINUSE)
+        return outcome_refuse(
+            EX_OSERR, "cannot listen on %s: another program does; \"ss -ltnp\" names it", name);
+    return outcome_errno(error, "cannot listen on %s", name);
 }
 
 /* A listening socket, or -1 with errno. */
@@ -166,8 +173,47 @@ static int open_socket(const struct addrinfo *address)
     return fd;
 }
 
-/* Host and port, whatever of it the settings leave unsaid: sections may say the same and differ in
- * their usual ports. */
+/* The door that is open for this very address already; NULL: none. */
+static struct door *find_open(struct doors *old, const struct addrinfo *address)
+{
+    struct sockaddr_storage there;
+    for (size_t i = 0; old && i < old->count; i++) {
+        socklen_t length = sizeof there;
+        if (old->items[i].fd >= 0 &&
+            getsockname(old->items[i].fd, (struct sockaddr *)&there, &length) == 0 &&
+            length == address->ai_addrlen && memcmp(&there, address->ai_addr, length) == 0)
+            return &old->items[i];
+    }
+    return NULL;
+}
+
+static struct outcome bind_one(size_t listener, const char *name, const struct addrinfo *address,
+                               struct doors *old, struct doors *doors)
+{
+    const struct door *twin = find_open(doors, address);
+    if (twin && twin->listener == listener)
+        return outcome_done(); /* a name may have an address twice */
+    if (twin)
+        return outcome_refuse(EX_CONFIG, "%s: another [listen] section listens there as well",
+                              name);
+    struct door *open = find_open(old, address);
+    if (open) {
+        add_door(doors, open->fd, listener, name)->before = (size_t)(open - old->items) + 1;
+        open->fd = -1;
+        return outcome_done();
+    }
+    int fd = open_socket(address);
+    if (fd >= 0) {
+        add_door(doors, fd, listener, name);
+        return outcome_done();
+    }
+    if (address->ai_family != AF_INET6 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+        return cannot_bind(name, old, address);
+    log_notice("there is no IPv6 here for %s: not listening there", name);
+    return outcome_done();
+}
+
+/* Host and port, whatever of it the settings leave unsaid. */
 static char *name_door(const char *host, unsigned port)
 {
     struct buffer name = {0};
@@ -175,45 +221,34 @@ static char *name_door(const char *host, unsigned port)
     return buffer_take(&name);
 }
 
-static struct outcome bind_address(size_t listener, const char *host, unsigned number,
-                                   const char *name, struct doors *doors)
+static struct outcome bind_host(size_t listener, const char *host, unsigned number,
+                                struct doors *old, struct doors *doors)
 {
-    char port[8];
+    char port[8], *name = name_door(host, number);
     snprintf(port, sizeof port, "%u", number);
     const struct addrinfo wanted = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
                                     .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     int error = getaddrinfo(host, port, &wanted, &found);
-    if (error)
-        return outcome_refuse(EX_CONFIG, "cannot listen on %s: %s", name, gai_strerror(error));
     struct outcome outcome = outcome_done();
-    for (const struct addrinfo *a = found; a && outcome_good(&outcome); a = a->ai_next) {
-        int fd = open_socket(a);
-        bool no_v6 = a->ai_family == AF_INET6 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL);
-        if (fd >= 0)
-            add_door(doors, fd, listener, name);
-        else if (no_v6)
-            log_notice("there is no IPv6 here for %s: not listening there", name);
-        else
-            outcome = cannot_bind(name);
-    }
-    freeaddrinfo(found);
+    if (error)
+        outcome = outcome_refuse(EX_CONFIG, "cannot listen on %s: %s", name, gai_strerror(error));
+    for (const struct addrinfo *a = found; !error && a && outcome_good(&outcome); a = a->ai_next)
+        outcome = bind_one(listener, name, a, old, doors);
+    if (!error)
+        freeaddrinfo(found);
+    free(name);
     return outcome;
 }
 
-/* Takes over the sockets that are open for this address already; whether there were any. */
-static bool take_over(struct doors *old, size_t listener, const char *name, struct doors *doors)
+static struct outcome bind_address(const struct settings *settings, size_t listener,
+                                   const char *address, struct doors *old, struct doors *doors)
 {
-    bool any = false;
-    for (size_t i = 0; old && i < old->count; i++) {
-        struct door *door = &old->items[i];
-        if (door->fd < 0 || strcmp(door->name, name) != 0)
-            continue;
-        add_door(doors, door->fd, listener, name);
-        door->fd = -1;
-        any = true;
-    }
-    return any;
+    char *host;
+    unsigned port = split(&settings->listeners[listener], address, &host);
+    struct outcome outcome = bind_host(listener, host, port, old, doors);
+    free(host);
+    return outcome;
 }
 
 /* Those that were handed over stay, whatever addresses the settings name. */
@@ -221,26 +256,15 @@ static struct outcome take_over_inherited(const struct settings *settings, struc
                                           struct doors *doors)
 {
     struct outcome outcome = outcome_done();
+    if (!settings->listener_count)
+        return outcome_refuse(EX_CONFIG, "there is no [listen] section any more");
     for (size_t i = 0; i < old->count && outcome_good(&outcome); i++) {
         outcome = take_inherited(settings, old->items[i].fd, old->items[i].name, doors);
-        if (outcome_good(&outcome))
+        if (outcome_good(&outcome)) {
+            doors->items[doors->count - 1].before = i + 1;
             old->items[i].fd = -1;
+        }
     }
-    return outcome;
-}
-
-/* One address of a listener: its sockets are taken over, or made. */
-static struct outcome open_address(const struct settings *settings, size_t listener,
-                                   const char *address, struct doors *old, struct doors *doors)
-{
-    char *host;
-    unsigned port = split(&settings->listeners[listener], address, &host);
-    char *name = name_door(host, port);
-    struct outcome outcome = outcome_done();
-    if (!take_over(old, listener, name, doors))
-        outcome = bind_address(listener, host, port, name, doors);
-    free(name);
-    free(host);
     return outcome;
 }
 
@@ -248,13 +272,11 @@ struct outcome bind_all(const struct settings *settings, struct doors *old, stru
 {
     struct outcome outcome = outcome_done();
     if (old && old->count && old->items[0].inherited)
-        return settings->listener_count
-                   ? take_over_inherited(settings, old, doors)
-                   : outcome_refuse(EX_CONFIG, "there is no [listen] section any more");
+        return take_over_inherited(settings, old, doors);
     for (size_t i = 0; i < settings->listener_count; i++)
         for (size_t k = 0; k < settings->listeners[i].addresses.count; k++)
             if (outcome_good(&outcome))
-                outcome = open_address(settings, i, settings->listeners[i].addresses.items[k], old,
+                outcome = bind_address(settings, i, settings->listeners[i].addresses.items[k], old,
                                        doors);
     if (outcome_good(&outcome) && settings->listener_count && !doors->count)
         outcome = outcome_refuse(EX_OSERR, "there is no address to listen on");
@@ -264,11 +286,10 @@ struct outcome bind_all(const struct settings *settings, struct doors *old, stru
 void doors_give_back(struct doors *doors, struct doors *old)
 {
     for (size_t i = 0; i < doors->count; i++)
-        for (size_t k = 0; k < old->count && doors->items[i].fd >= 0; k++)
-            if (old->items[k].fd < 0 && strcmp(old->items[k].name, doors->items[i].name) == 0) {
-                old->items[k].fd = doors->items[i].fd;
-                doors->items[i].fd = -1;
-            }
+        if (doors->items[i].before) {
+            old->items[doors->items[i].before - 1].fd = doors->items[i].fd;
+            doors->items[i].fd = -1;
+        }
 }
 
 void doors_close(struct doors *doors)

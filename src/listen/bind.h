@@ -15,7 +15,8 @@ struct door {
     int fd;          /* non-blocking, listening */
     size_t listener; /* its place in settings.listeners */
     bool inherited;  /* it was handed over */
-    char *name; /* "host:port", or what it was handed over as; owned */
+    size_t before;   /* its place among the doors that it was taken over from, plus one; 0: new */
+    char *name;      /* "host:port", or what it was handed over as; owned */
 };
 
 struct doors {
@@ -23,17 +24,16 @@ struct doors {
     size_t count;
 };
 
-/* How many descriptors from 3 on were handed over to this very process; 0: none. */
-int bind_inherited_count(void);
 /*
- * Takes what was handed over, if anything was: then nothing is bound. A socket named "smtp" belongs
- * to [listen "smtp"]; another name to the section of its port, or the first one.
+ * Takes what was handed over (process_handed_over), if anything was: then nothing is bound. A
+ * socket named "smtp" belongs to [listen "smtp"]; another name to the section of its port, or the
+ * first one.
  */
 struct outcome bind_inherited(const struct settings *settings, struct doors *doors);
 /*
- * Binds the addresses of all listeners. Sockets of the old doors whose address is still wanted are
- * taken over from there, and their .fd is -1 then. EX_OSERR, EX_NOPERM: which address, and what to
- * do. The caller closes the doors either way.
+ * Binds the addresses of all listeners; those that were handed over stay instead, if there are any.
+ * What the old doors (NULL: none) have open already is taken over from there, and their .fd is -1
+ * then. EX_OSERR, EX_NOPERM: which address, and what to do. The caller closes the doors either way.
  */
 struct outcome bind_all(const struct settings *settings, struct doors *old, struct doors *doors);
 /* Undoes the taking over. */

@@ -2,6 +2,7 @@
 #include "listen/clients.h"
 
 #include <netinet/in.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +114,13 @@ bool clients_remove(struct clients *clients, pid_t pid, bool failed)
         return true;
     }
     return false;
+}
+
+void clients_move(struct clients *clients, const size_t *places)
+{
+    for (size_t i = 0; i < clients->count; i++)
+        if (clients->connections[i].listener != SIZE_MAX)
+            clients->connections[i].listener = places[clients->connections[i].listener];
 }
 
 bool clients_is_barred(struct clients *clients, const struct sockaddr *address)

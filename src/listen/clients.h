@@ -31,6 +31,8 @@ void clients_add(struct clients *clients, pid_t pid, size_t listener,
                  const struct sockaddr *address);
 /* A session has ended; failed: its client could not sign in. False: it is none of ours. */
 bool clients_remove(struct clients *clients, pid_t pid, bool failed);
+/* The listeners have other places now: those of the old ones by their old place. */
+void clients_move(struct clients *clients, const size_t *places);
 /* Whether it failed to sign in too often of late; that is forgotten with time. */
 bool clients_is_barred(struct clients *clients, const struct sockaddr *address);
 void clients_free(struct clients *clients);

@@ -1,7 +1,13 @@
 /* See confine.h. */
 #include "listen/confine.h"
 
+#include <sysexits.h>
+#include <unistd.h>
+
 #include "base/buffer.h"
+#include "base/landlock.h"
+#include "base/log.h"
+#include "base/privilege.h"
 #include "base/sandbox.h"
 #include "config/filtering.h"
 
@@ -45,6 +51,18 @@ static struct outcome confine(const struct settings *settings,
     return outcome;
 }
 
+struct outcome confine_check(void)
+{
+    if (geteuid() != 0)
+        return outcome_done();
+    if (landlock_version() == 0)
+        return outcome_refuse(EX_NOPERM,
+                              "this kernel has no Landlock, without which root's files would be "
+                              "open to whoever breaks a session: take mail in as another user");
+    log_notice("mail is taken in as root with settings of one's own: that is for trials only");
+    return outcome_done();
+}
+
 struct outcome confine_prepare(const struct settings *settings)
 {
     return confine(settings, sandbox_prepare);
@@ -52,5 +70,6 @@ struct outcome confine_prepare(const struct settings *settings)
 
 struct outcome confine_session(const struct settings *settings)
 {
-    return confine(settings, sandbox_enter);
+    struct outcome outcome = privilege_drop_capabilities();
+    return outcome_good(&outcome) ? confine(settings, sandbox_enter) : outcome;
 }

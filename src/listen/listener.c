@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -19,6 +20,7 @@
 #include "base/memory.h"
 #include "config/network.h"
 #include "filter/lists.h"
+#include "listen/background.h"
 #include "listen/clients.h"
 #include "listen/confine.h"
 #include "listen/notify.h"
@@ -30,7 +32,8 @@ enum {
     ACCEPTS_AT_ONCE = 64, /* before others are looked after */
     BREATH_MS = 500,      /* no accepting for so long when there is no descriptor or process left */
     LISTS_EVERY_MS = 1000, /* files of lists are looked at for a change */
-    GRACE_MS = 30000       /* for sessions when we stop: one may be writing its message */
+    GRACE_MS = 30000,      /* for what is at work when we stop: it may be writing its message */
+    MOST_ORDERS_AT_ONCE = 64
 };
 
 struct parent {
@@ -41,7 +44,7 @@ struct parent {
     int signals;
     int stop[2];           /* sessions watch the reading end; we have the writing one */
     int orders[2];         /* sessions write, we read */
-    int lock;              /* of the one listener of the queue, and ours alone */
+    int *lock;             /* of the one listener of the queue, and ours alone */
     int64_t lists_checked; /* clock_ms */
     int64_t breath;        /* clock_ms until which nobody is accepted */
     int64_t end;           /* clock_ms when the last sessions are ended; 0: we do not stop yet */
@@ -60,9 +63,9 @@ static void leave_parent(struct parent *parent)
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    file_close(parent->lock);
     file_close(&parent->stop[1]);
     file_close(&parent->orders[0]);
-    file_close(&parent->lock);
     file_close(&parent->signals);
     file_close(&parent->runs.events);
     for (size_t i = 0; i < parent->doors.count; i++)
@@ -145,7 +148,7 @@ static void reap(struct parent *parent)
             if (WIFSIGNALED(status))
                 log_error("a session was ended by signal %d", WTERMSIG(status));
         } else {
-            (void)runs_reap(&parent->runs, pid);
+            (void)runs_reap(&parent->runs, pid, status);
         }
     }
 }
@@ -196,18 +199,34 @@ static void keep_old(const struct outcome *why)
     log_error("not reloaded, the settings in force stay: %s", why->reason);
 }
 
+/* Who is connected counts for the listener of the same name. */
+static void move_clients(struct parent *parent, const struct settings *fresh)
+{
+    const struct settings *old = &parent->service.settings;
+    size_t *places = memory_get((old->listener_count + 1) * sizeof *places);
+    for (size_t i = 0; i < old->listener_count; i++) {
+        size_t at = 0;
+        while (at < fresh->listener_count &&
+               strcmp(fresh->listeners[at].name, old->listeners[i].name) != 0)
+            at++;
+        places[i] = at < fresh->listener_count ? at : SIZE_MAX;
+    }
+    clients_move(&parent->clients, places);
+    free(places);
+}
+
 /* All of it, or nothing: the settings in force stay when anything of the new ones is wrong. */
 static void reload(struct parent *parent)
 {
     struct service fresh;
     struct doors doors = {0};
-    struct outcome outcome = service_load(parent->service.config, &fresh);
+    struct outcome outcome = service_load(parent->service.config, parent->service.listens, &fresh);
     if (outcome_good(&outcome) &&
         strcmp(fresh.settings.queue_directory, parent->service.settings.queue_directory) != 0)
         outcome = outcome_refuse(EX_CONFIG, "another queue directory needs a restart");
     if (outcome_good(&outcome))
         outcome = confine_prepare(&fresh.settings);
-    if (outcome_good(&outcome))
+    if (outcome_good(&outcome) && fresh.listens)
         outcome = bind_all(&fresh.settings, &parent->doors, &doors);
     if (!outcome_good(&outcome)) {
         keep_old(&outcome);
@@ -217,6 +236,7 @@ static void reload(struct parent *parent)
         return;
     }
     doors_close(&parent->doors);
+    move_clients(parent, &fresh.settings);
     memcpy(fresh.secret, parent->service.secret, sizeof fresh.secret);
     fresh.generation = parent->service.generation + 1;
     service_free(&parent->service);
@@ -225,10 +245,12 @@ static void reload(struct parent *parent)
     outcome = log_to_file(parent->service.settings.log_file);
     if (!outcome_good(&outcome))
         log_error("%s", outcome.reason);
-    auth_look_at_files(&parent->service.settings);
+    if (parent->service.listens)
+        auth_look_at_files(&parent->service.settings);
     log_notice("reloaded");
 }
 
+/* Another listener may begin from here on; only what is at work comes to its end. */
 static void stop(struct parent *parent)
 {
     if (parent->end)
@@ -236,7 +258,9 @@ static void stop(struct parent *parent)
     notify_stopping();
     log_notice("stopping");
     doors_close(&parent->doors);
+    file_close(parent->lock);
     file_close(&parent->stop[1]);
+    runs_stop(&parent->runs);
     parent->end = clock_ms() + GRACE_MS;
 }
 
@@ -263,7 +287,7 @@ static void take_orders(struct parent *parent)
 {
     struct order_place place;
     const struct settings *settings = &parent->service.settings;
-    while (orders_read(parent->orders[0], &place))
+    for (int i = 0; i < MOST_ORDERS_AT_ONCE && orders_read(parent->orders[0], &place); i++)
         if (place.generation == parent->service.generation &&
             place.listener < settings->listener_count &&
             place.domain < settings->listeners[place.listener].relay_domains.count)
@@ -299,14 +323,25 @@ static size_t fill_polled(struct parent *parent)
     return count;
 }
 
-static bool is_at_end(struct parent *parent)
+static void kill_sessions(const struct parent *parent)
+{
+    const struct clients *clients = &parent->clients;
+    if (clients->count)
+        log_error("%zu sessions did not come to an end and are killed", clients->count);
+    for (size_t i = 0; i < clients->count; i++)
+        kill(clients->connections[i].pid, SIGKILL);
+}
+
+static bool is_at_end(const struct parent *parent)
 {
     if (!parent->end)
         return false;
-    if (parent->clients.count && clock_ms() >= parent->end)
-        for (size_t i = 0; i < parent->clients.count; i++)
-            kill(parent->clients.connections[i].pid, SIGKILL);
-    return parent->clients.count == 0 || clock_ms() >= parent->end;
+    if (parent->clients.count == 0 && !runs_are_at_work(&parent->runs))
+        return true;
+    bool late = clock_ms() >= parent->end;
+    if (late)
+        kill_sessions(parent);
+    return late;
 }
 
 static struct outcome serve(struct parent *parent)
@@ -330,22 +365,35 @@ static struct outcome serve(struct parent *parent)
     return outcome_done();
 }
 
+static void fill_signals(sigset_t *set)
+{
+    static const int numbers[] = {SIGCHLD, SIGHUP, SIGTERM, SIGINT};
+    sigemptyset(set);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        sigaddset(set, numbers[i]);
+}
+
+void listener_block_signals(void)
+{
+    sigset_t wanted;
+    fill_signals(&wanted);
+    sigprocmask(SIG_SETMASK, &wanted, NULL);
+}
+
 static struct outcome open_parent(struct parent *parent, const struct queue *queue,
                                   uint64_t interval)
 {
     sigset_t wanted;
-    sigemptyset(&wanted);
-    sigaddset(&wanted, SIGCHLD);
-    sigaddset(&wanted, SIGHUP);
-    sigaddset(&wanted, SIGTERM);
-    sigaddset(&wanted, SIGINT);
+    fill_signals(&wanted);
     parent->signals = signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (parent->signals < 0 || pipe2(parent->stop, O_CLOEXEC) < 0 ||
-        pipe2(parent->orders, O_CLOEXEC | O_NONBLOCK) < 0)
+    if (parent->signals < 0 || pipe2(parent->stop, O_CLOEXEC) < 0 || !orders_open(parent->orders))
         return outcome_errno(errno, "cannot set the listener up");
-    struct outcome outcome = confine_prepare(&parent->service.settings);
+    struct outcome outcome = outcome_done();
+    if (parent->service.listens)
+        outcome = confine_prepare(&parent->service.settings);
     if (outcome_good(&outcome))
-        outcome = runs_open(&parent->runs, parent->service.config, queue, interval);
+        outcome = runs_open(&parent->runs, parent->service.config, &parent->service.settings, queue,
+                            interval);
     return outcome;
 }
 
@@ -363,21 +411,22 @@ static void close_parent(struct parent *parent)
     service_free(&parent->service);
 }
 
-struct outcome listener_run(struct service *service, struct doors *doors, struct queue *queue,
-                            int lock, uint64_t interval)
+struct outcome listener_run(const struct listener_start *start)
 {
-    struct parent parent = {.service = *service,
-                            .doors = *doors,
+    struct parent parent = {.service = *start->service,
+                            .doors = *start->doors,
+                            .lock = start->lock,
                             .signals = -1,
                             .stop = {-1, -1},
-                            .orders = {-1, -1},
-                            .lock = lock};
-    *service = (struct service){0};
-    *doors = (struct doors){0};
+                            .orders = {-1, -1}};
+    *start->service = (struct service){0};
+    *start->doors = (struct doors){0};
     parent.runs.events = -1;
-    struct outcome outcome = open_parent(&parent, queue, interval);
+    struct outcome outcome = open_parent(&parent, start->queue, start->interval);
     if (outcome_good(&outcome)) {
-        auth_look_at_files(&parent.service.settings);
+        if (parent.service.listens)
+            auth_look_at_files(&parent.service.settings);
+        background_ready(start->ready);
         notify_ready();
         outcome = serve(&parent);
     }

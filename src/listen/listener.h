@@ -11,13 +11,19 @@
 #include "listen/service.h"
 #include "queue/queue.h"
 
-/*
- * Runs until it is told to stop. Takes service and doors over, which are freed either way. Signals
- * SIGCHLD, SIGHUP, SIGTERM and SIGINT must be blocked already. interval: seconds from one queue run
- * to the next; 0: only what comes in is delivered. lock: the caller's, which sessions are not to
- * hold any longer than their parent.
- */
-struct outcome listener_run(struct service *service, struct doors *doors, struct queue *queue,
-                            int lock, uint64_t interval);
+struct listener_start {
+    struct service *service; /* taken over, like the doors; both are freed */
+    struct doors *doors;
+    const struct queue *queue;
+    uint64_t interval; /* seconds from one queue run to the next; 0: only what comes in is sent */
+    int *lock;         /* the lock of the one listener: closed as soon as it stops listening */
+    int *ready;        /* for background_ready */
+};
+
+/* Keeps the signals that it is steered by for listener_run; to be called before anybody knows our
+ * process id. */
+void listener_block_signals(void);
+/* Runs until it is told to stop. */
+struct outcome listener_run(const struct listener_start *start);
 
 #endif

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,9 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "config/paths.h"
+#include "listen/background.h"
 #include "listen/bind.h"
+#include "listen/confine.h"
 #include "listen/listener.h"
 #include "listen/passwd.h"
 #include "listen/pipe.h"
@@ -30,25 +31,34 @@
 
 static const char usage[] =
     "usage: postrider-listen [-C FILE] [--background] [--every TIME] [--queue-only]\n"
-    "       postrider-listen [-C FILE] --pipe\n"
+    "       postrider-listen [-C FILE] --pipe [--for UID]\n"
     "       postrider-listen passwd [-C FILE] [--file FILE] [--delete | --check] NAME\n";
 
 /* What is to be done. */
 struct task {
-    const char *config; /* NULL: the installed settings */
-    bool background;    /* away from who started it, once all is bound */
-    bool pipe;          /* one session on standard input and output */
-    bool queue_only;    /* nothing is listened to */
-    uint64_t interval;  /* seconds between queue runs; 0: none by the clock */
+    char *config;      /* absolute; NULL: the installed settings; owned */
+    bool background;   /* away from who started it, once all is bound */
+    bool pipe;         /* one session on standard input and output */
+    bool queue_only;   /* nothing is listened to */
+    uint64_t interval; /* seconds between queue runs; 0: none by the clock */
     uid_t caller;
 };
+
+/* The folder that a relative path counts from is left when we go to the background. */
+static void take_config(struct task *task, const char *path)
+{
+    free(task->config);
+    task->config = realpath(path, NULL);
+    if (!task->config)
+        task->config = memory_copy(path, strlen(path));
+}
 
 static bool read_arguments(int argc, char **argv, struct task *task)
 {
     for (int i = 1; i < argc; i++) {
         uint64_t uid;
         if (strcmp(argv[i], "-C") == 0 && i + 1 < argc)
-            task->config = argv[++i];
+            take_config(task, argv[++i]);
         else if (strcmp(argv[i], "--background") == 0)
             task->background = true;
         else if (strcmp(argv[i], "--pipe") == 0)
@@ -81,27 +91,29 @@ static struct outcome give_root_up(const struct task *task)
 
 /* ---- one at a time ---- */
 
-/* The lock of the one listener of a queue, with its process id for people and scripts. */
-static struct outcome lock(const struct queue *queue, int *fd)
+/*
+ * The lock of the one listener of a queue, or of the one that only runs it by the clock, with its
+ * process id for people and scripts.
+ */
+static struct outcome lock(const struct task *task, const struct queue *queue, int *fd)
 {
-    *fd = openat(queue->root, "listen.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    const char *name = task->queue_only ? "timer.lock" : "listen.lock";
+    *fd = openat(queue->root, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (*fd < 0)
-        return outcome_errno(errno, "cannot open %s/listen.lock", queue->directory);
-    if (flock(*fd, LOCK_EX | LOCK_NB) < 0)
-        return outcome_refuse(EX_TEMPFAIL,
-                              "a listener of this queue is at work already, see "
-                              "%s/listen.lock",
-                              queue->directory);
-    return outcome_done();
+        return outcome_errno(errno, "cannot open %s/%s", queue->directory, name);
+    if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+        return outcome_done();
+    return outcome_refuse(EX_TEMPFAIL, "%s is at work already, its process id is in %s/%s",
+                          task->queue_only ? "what runs this queue by the clock"
+                                           : "a listener of this queue",
+                          queue->directory, name);
 }
 
 static void write_pid(int fd)
 {
     if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0)
-        log_error("cannot write the process id into listen.lock: %s", strerror(errno));
+        log_error("cannot write the process id into the lock file: %s", strerror(errno));
 }
-
-/* ---- away from who started us ---- */
 
 static int print_failure(const struct outcome *outcome)
 {
@@ -110,45 +122,17 @@ static int print_failure(const struct outcome *outcome)
     return outcome->exit_status;
 }
 
-/* All that can fail has been done by now, and said where the caller sees it. */
-static struct outcome go_to_background(void)
-{
-    pid_t pid = fork();
-    if (pid < 0)
-        return outcome_errno(errno, "cannot go to the background");
-    if (pid > 0)
-        _exit(EX_OK);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = 0; fd <= 2; fd++)
-        if (null < 0 || dup2(null, fd) < 0)
-            close(fd);
-    file_close(&null);
-    return setsid() < 0 || chdir("/") < 0 ? outcome_errno(errno, "cannot go to the background")
-                                          : outcome_done();
-}
-
-static void block_signals(void)
-{
-    static const int numbers[] = {SIGCHLD, SIGHUP, SIGTERM, SIGINT};
-    sigset_t wanted;
-    sigemptyset(&wanted);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        sigaddset(&wanted, numbers[i]);
-    sigprocmask(SIG_SETMASK, &wanted, NULL);
-}
-
 /* ---- the ways ---- */
 
-static struct outcome open_doors(const struct task *task, const struct service *service,
-                                 struct doors *doors)
+static struct outcome open_doors(const struct service *service, struct doors *doors)
 {
-    if (task->queue_only)
+    if (!service->listens)
         return outcome_done();
     if (service->settings.listener_count == 0)
         log_notice("there is no [listen] section in the settings: no mail is taken in, only the "
                    "queue is run");
-    return bind_inherited_count() ? bind_inherited(&service->settings, doors)
-                                  : bind_all(&service->settings, NULL, doors);
+    return process_handed_over() ? bind_inherited(&service->settings, doors)
+                                 : bind_all(&service->settings, NULL, doors);
 }
 
 /* Not as root: the file would be root's if it were made now. */
@@ -160,31 +144,39 @@ static void open_log(const struct service *service)
 }
 
 static struct outcome open_queue(const struct task *task, const struct service *service,
-                                 struct queue *queue, int *held)
+                                 struct queue *queue)
 {
-    struct outcome outcome =
-        queue_open(service->settings.queue_directory, task->config != NULL, queue);
-    return outcome_good(&outcome) ? lock(queue, held) : outcome;
+    return queue_open(service->settings.queue_directory, task->config != NULL, queue);
 }
 
 static struct outcome listen_on(const struct task *task, struct service *service)
 {
     struct doors doors = {0};
     struct queue queue = {0};
-    int held = -1;
-    struct outcome outcome = open_doors(task, service, &doors);
+    int held = -1, ready = -1;
+    struct outcome outcome = open_doors(service, &doors);
     if (outcome_good(&outcome))
         outcome = give_root_up(task);
     if (outcome_good(&outcome)) {
         open_log(service);
-        outcome = open_queue(task, service, &queue, &held);
+        outcome = open_queue(task, service, &queue);
     }
+    if (outcome_good(&outcome))
+        outcome = lock(task, &queue, &held);
+    if (outcome_good(&outcome) && service->listens)
+        outcome = confine_check();
+    listener_block_signals();
     if (outcome_good(&outcome) && task->background)
-        outcome = go_to_background();
+        outcome = background_begin(&ready);
     if (outcome_good(&outcome)) {
         write_pid(held);
-        block_signals();
-        outcome = listener_run(service, &doors, &queue, held, task->interval);
+        const struct listener_start start = {.service = service,
+                                             .doors = &doors,
+                                             .queue = &queue,
+                                             .interval = task->interval,
+                                             .lock = &held,
+                                             .ready = &ready};
+        outcome = listener_run(&start);
     }
     doors_close(&doors);
     if (queue.directory)
@@ -193,16 +185,29 @@ static struct outcome listen_on(const struct task *task, struct service *service
     return outcome;
 }
 
+static struct outcome serve_pipe(const struct task *task, const struct service *service)
+{
+    struct queue queue = {0};
+    struct outcome outcome = give_root_up(task);
+    if (outcome_good(&outcome)) {
+        open_log(service);
+        outcome = open_queue(task, service, &queue);
+    }
+    if (outcome_good(&outcome))
+        outcome = confine_check();
+    if (outcome_good(&outcome))
+        outcome = pipe_serve(service, &queue, task->caller);
+    if (queue.directory)
+        queue_close(&queue);
+    return outcome;
+}
+
 static struct outcome perform(const struct task *task)
 {
     struct service service;
-    struct outcome outcome = service_load(task->config, &service);
-    if (outcome_good(&outcome) && task->pipe) {
-        open_log(&service);
-        outcome = pipe_serve(&service, task->caller);
-    }
-    if (outcome_good(&outcome) && !task->pipe)
-        outcome = listen_on(task, &service);
+    struct outcome outcome = service_load(task->config, !task->pipe && !task->queue_only, &service);
+    if (outcome_good(&outcome))
+        outcome = task->pipe ? serve_pipe(task, &service) : listen_on(task, &service);
     service_free(&service);
     return outcome;
 }
@@ -220,21 +225,19 @@ static int end_passwd(struct outcome outcome)
 int main(int argc, char **argv)
 {
     process_settle();
+    process_close_from(3 + process_handed_over());
     umask(027);
     log_open("postrider-listen");
     if (argc > 1 && strcmp(argv[1], "passwd") == 0)
         return end_passwd(passwd_run(argc - 1, argv + 1));
     struct task task = {.caller = getuid()};
     if (!read_arguments(argc, argv, &task)) {
+        free(task.config);
         fputs(usage, stderr);
         return EX_USAGE;
     }
-    /* The folder that a relative path counts from is left when we go to the background. */
-    char *whole = task.config ? realpath(task.config, NULL) : NULL;
-    if (whole)
-        task.config = whole;
     struct outcome outcome = perform(&task);
-    free(whole);
+    free(task.config);
     int status = outcome_good(&outcome) ? EX_OK : print_failure(&outcome);
     log_close();
     return status;

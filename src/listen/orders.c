@@ -1,14 +1,22 @@
-/* See orders.h. Less than PIPE_BUF bytes are written as one, or not at all. */
+/* See orders.h. Each order is a packet: half of one, by whoever, spoils no other. */
 #include "listen/orders.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+bool orders_open(int ends[2])
+{
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0 &&
+           shutdown(ends[0], SHUT_WR) == 0;
+}
 
 bool orders_write(int fd, const struct order_place *place)
 {
     ssize_t count;
     do
-        count = write(fd, place, sizeof *place);
+        count = send(fd, place, sizeof *place, MSG_NOSIGNAL);
     while (count < 0 && errno == EINTR);
     return count == (ssize_t)sizeof *place;
 }
@@ -17,7 +25,9 @@ bool orders_read(int fd, struct order_place *place)
 {
     ssize_t count;
     do
-        count = read(fd, place, sizeof *place);
+        count = recv(fd, place, sizeof *place, MSG_TRUNC);
     while (count < 0 && errno == EINTR);
-    return count == (ssize_t)sizeof *place;
+    if (count != (ssize_t)sizeof *place)
+        place->listener = UINT_MAX;
+    return count >= 0;
 }

@@ -1,6 +1,6 @@
 /*
  * What a session asks of its parent: that the mail for one of relay_domains be tried now. A session
- * is not trusted: an order is a number of a fixed size, written in one piece.
+ * is not trusted: an order is a number of a fixed size, and what is none is not heard.
  */
 #ifndef LISTEN_ORDERS_H
 #define LISTEN_ORDERS_H
@@ -14,9 +14,12 @@ struct order_place {
     unsigned listener, domain;
 };
 
-/* False: the pipe is full or gone. */
+/* A way from sessions, who write to ends[1], to their parent, who reads ends[0] and never waits.
+ * False with errno. */
+bool orders_open(int ends[2]);
+/* False: the parent has not heard the last ones yet, or is gone. */
 bool orders_write(int fd, const struct order_place *place);
-/* The next one from a non-blocking pipe; false: there is none. */
+/* The next one, which names no listener that there is if it was no order; false: there is none. */
 bool orders_read(int fd, struct order_place *place);
 
 #endif

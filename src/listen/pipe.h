@@ -6,12 +6,14 @@
 
 #include "base/outcome.h"
 #include "listen/service.h"
+#include "queue/queue.h"
 
 /*
  * Runs one session for this user, in a process that is locked in like any other; we carry its
- * bytes. Lines that end in a bare LF are given their CR on the way in: users type, and programs
- * print.
+ * bytes, and see that what it takes is sent. If the first line ends in a bare LF, so may all
+ * others: people and shells print such lines. EX_DATAERR: the input ended within a transaction.
+ * EX_TEMPFAIL: no mail could be taken.
  */
-struct outcome pipe_serve(const struct service *service, uid_t uid);
+struct outcome pipe_serve(const struct service *service, const struct queue *queue, uid_t uid);
 
 #endif

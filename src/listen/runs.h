@@ -11,43 +11,48 @@
 #include <sys/types.h>
 
 #include "base/outcome.h"
-#include "listen/orders.h"
-#include "listen/service.h"
+#include "config/settings.h"
 #include "queue/queue.h"
 
-enum { MOST_ORDERS = 64 };
-
 struct asked {
-    char *domain; /* as the settings have it */
+    char *domain; /* as the settings have it; owned */
     int64_t when; /* clock_ms of the last order that was carried out */
     bool waiting;
 };
 
 struct runs {
-    const char *config;
+    const char *config;              /* as everywhere; NULL: installed */
+    const struct settings *settings; /* those in force */
     const struct queue *queue;
-    int events;          /* inotify on spool/, for the mark */
+    int events;          /* inotify on spool/ */
     int64_t interval;    /* milliseconds from one run to the next; 0: no schedule */
-    int64_t next;        /* clock_ms of the next one by the schedule */
-    int64_t look;        /* clock_ms at which a mark that was seen is followed up; 0: none was */
+    int64_t next;        /* clock_ms at which to run what is due; INT64_MAX: never */
+    int64_t look;        /* clock_ms at which to look for a mark; INT64_MAX: never */
     pid_t runner, order; /* 0: none at work */
-    struct asked asked[MOST_ORDERS];
+    struct asked *asked;
     size_t asked_count;
 };
 
-/* Watches the queue, with the first run by the schedule at once. EX_OSERR. */
-struct outcome runs_open(struct runs *runs, const char *config, const struct queue *queue,
-                         uint64_t interval_seconds);
-/* A partner asks for what waits for this domain. One that asked within the last minute is not heard
- * again. */
+/*
+ * Watches the queue; what is due, and what left a mark while nobody watched, is run at once. An
+ * interval of 0 seconds: nothing is run by the clock, ever. EX_OSERR. The settings stay where they
+ * are, and may change. The caller closes either way.
+ */
+struct outcome runs_open(struct runs *runs, const char *config, const struct settings *settings,
+                         const struct queue *queue, uint64_t interval);
+/* A partner asks for what waits for this domain, one of relay_domains: once a minute at the most is
+ * it tried. */
 void runs_ask(struct runs *runs, const char *domain);
-/* Reads the events; starts what is due. */
+/* Reads the events; starts what is to be done. */
 void runs_advance(struct runs *runs);
 /* Milliseconds until runs_advance has something to do; -1: nothing is known of. */
 int runs_wait(const struct runs *runs);
-/* A child has ended; false: it is none of ours. */
-bool runs_reap(struct runs *runs, pid_t pid);
-/* Runs that are at work go on by themselves. */
+/* A child has ended, with this status of waitpid; false: it is none of ours. */
+bool runs_reap(struct runs *runs, pid_t pid, int status);
+/* Tells what is at work to come to its end. */
+void runs_stop(const struct runs *runs);
+bool runs_are_at_work(const struct runs *runs);
+/* What is at work goes on by itself. */
 void runs_close(struct runs *runs);
 
 #endif

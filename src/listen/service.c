@@ -22,14 +22,14 @@ static struct outcome load_identities(struct service *service)
     return outcome;
 }
 
-struct outcome service_load(const char *config, struct service *service)
+struct outcome service_load(const char *config, bool listens, struct service *service)
 {
-    *service = (struct service){.config = config};
+    *service = (struct service){.config = config, .listens = listens};
     users_make_secret(service->secret);
     struct outcome outcome = settings_load(config, &service->settings);
     if (outcome_good(&outcome))
         outcome = lists_load(&service->settings.filter, &service->lists);
-    return outcome_good(&outcome) ? load_identities(service) : outcome;
+    return outcome_good(&outcome) && listens ? load_identities(service) : outcome;
 }
 
 void service_free(struct service *service)

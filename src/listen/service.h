@@ -17,6 +17,7 @@ struct lists;
 
 struct service {
     const char *config;  /* the settings file when it is not the installed one, else NULL */
+    bool listens;        /* else only the queue is run, or a local user served on a pipe */
     unsigned generation; /* how many were before it */
     unsigned char secret[SASL_SECRET_SIZE]; /* see users.h; the same as long as the listener runs */
     struct settings settings;
@@ -24,8 +25,9 @@ struct service {
     struct tls_identity **identities; /* one for each of settings.listeners; NULL: without TLS */
 };
 
-/* EX_CONFIG and the like; the words name file and line. The caller frees either way. */
-struct outcome service_load(const char *config, struct service *service);
+/* Who does not listen needs no certificates. EX_CONFIG and the like; the words name file and line.
+ * The caller frees either way. */
+struct outcome service_load(const char *config, bool listens, struct service *service);
 void service_free(struct service *service);
 
 #endif

@@ -20,6 +20,7 @@
 #include "listen/confine.h"
 #include "listen/starttls.h"
 #include "listen/verb.h"
+#include "mail/complete.h"
 #include "net/dial.h"
 #include "net/tls_server.h"
 #include "route/user_table.h"
@@ -206,6 +207,7 @@ void session_lost(struct session *session)
                              stream->error == ECANCELED   ? "we stop"
                              : stream->error == ETIMEDOUT ? "the client took too long"
                                                           : "the client is gone");
+    session->was_cut = session->has_sender;
     session->is_over = true;
 }
 
@@ -324,7 +326,7 @@ static void name_client(struct session *session, const struct session_start *sta
     if (start->address)
         network_format_literal(start->address, &name);
     else
-        buffer_format(&name, "uid %lu", (unsigned long)start->uid);
+        complete_name_submitter(start->login, (unsigned long)start->uid, &name);
     session->client = buffer_take(&name);
 }
 
@@ -384,6 +386,8 @@ static void say_last_words(struct session *session)
     size_t total = 0;
     const char *data;
     size_t length;
+    if (session->was_cut)
+        session->stream.watch = -1; /* a message may be on its way, even if we stop */
     stream_allow(&session->stream, LINGER_MS);
     while (total < LINGER_BYTES && stream_block(&session->stream, &data, &length)) {
         stream_skip(&session->stream, length);
@@ -416,12 +420,15 @@ int session_run(const struct session_start *start)
         .orders = start->orders,
         .is_pipe = start->address == NULL,
         .uid = start->uid,
+        .login = start->login,
         .auth = {.users = {.fd = -1}},
     };
     stream_open(&session.stream, start->fd);
     session.stream.watch = start->watch;
+    int status = EX_OK;
     struct outcome outcome = open_session(&session, start);
     if (!outcome_good(&outcome)) {
+        status = EX_TEMPFAIL;
         log_error("%s", outcome.reason);
         session_end(&session, 421, "4.3.0", "%s cannot take mail now", session.settings->hostname);
     } else if (greet(&session)) {
@@ -429,5 +436,7 @@ int session_run(const struct session_start *start)
     }
     say_last_words(&session);
     close_session(&session);
-    return session.has_failed_to_sign_in ? EX_NOPERM : EX_OK;
+    if (status == EX_OK && session.was_cut)
+        status = EX_DATAERR;
+    return session.has_failed_to_sign_in ? EX_NOPERM : status;
 }

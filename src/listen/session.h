@@ -33,6 +33,7 @@ struct session_start {
     int orders;                     /* see orders.h; -1: none */
     const struct sockaddr *address; /* of the client; NULL: a local user, on a pipe */
     uid_t uid;                      /* of that user */
+    const char *login;              /* his name; NULL: unknown */
 };
 
 struct session {
@@ -44,9 +45,10 @@ struct session {
     int orders;
     struct buffer output; /* replies that have not been sent yet */
 
-    char *client; /* "[192.0.2.1]", "[IPv6:2001:db8::1]" or "user ops" */
+    char *client; /* "[192.0.2.1]", "[IPv6:2001:db8::1]" or "user ops, uid 1000" */
     bool is_pipe; /* a local user on the other end of a pipe */
     uid_t uid;
+    const char *login;
     char *helo;      /* what the client calls itself; NULL: not said yet */
     bool extended;   /* it said EHLO */
     bool is_near;    /* its address is on loopback */
@@ -81,10 +83,13 @@ struct session {
     unsigned errors; /* commands that were refused */
     unsigned idle;   /* commands that do nothing, since the last message */
     bool is_over;    /* no command is read any more */
+    bool was_cut;    /* its client was gone within a transaction */
 };
 
-/* Runs the session to its end. The exit status for the parent: EX_OK, or EX_NOPERM when the client
- * could not sign in. */
+/* Runs the session to its end. The exit status for the parent: EX_OK, EX_NOPERM when the client
+ * could not sign in, EX_DATAERR when it ended within a transaction, EX_TEMPFAIL when no mail could
+ * be taken.
+ */
 int session_run(const struct session_start *start);
 
 /*

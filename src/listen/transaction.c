@@ -2,6 +2,7 @@
 #include "listen/transaction.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/statvfs.h>
 
 #include "base/clock.h"
@@ -52,6 +53,8 @@ static void begin(struct session *session, struct mail_command *mail)
     envelope->ret = mail->ret;
     envelope->arrived = clock_now();
     envelope->uid = session->uid;
+    if (session->login)
+        envelope->user = memory_copy(session->login, strlen(session->login));
     mail->sender = (struct address){0};
     mail->envid = NULL;
     struct outcome outcome =

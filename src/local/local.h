@@ -74,5 +74,10 @@ void mailbox_unlock(void);
  * "--for" and the real user id of our caller.
  */
 void run(char *const arguments[]) __attribute__((noreturn));
+/*
+ * session: becomes the queue's user and starts postrider-listen with a session on our standard
+ * input and output, for the real user id of our caller.
+ */
+void session(void) __attribute__((noreturn));
 
 #endif

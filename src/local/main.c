@@ -48,6 +48,8 @@ int main(int argc, char **argv)
         signal(number, number == SIGPIPE || number == SIGXFSZ ? SIG_IGN : SIG_DFL);
     if (argc >= 2 && strcmp(argv[1], "run") == 0)
         run(argv + 2);
+    if (argc == 2 && strcmp(argv[1], "session") == 0)
+        session();
     if ((argc == 5 || argc == 6) && strcmp(argv[1], "deliver") == 0)
         deliver(argv[2], argv[3], argv[4], argv[5]);
     if ((argc == 5 || argc == 6) && strcmp(argv[1], "file") == 0)
@@ -55,5 +57,5 @@ int main(int argc, char **argv)
     if (argc >= 5 && strcmp(argv[1], "command") == 0)
         run_command(argv[2], argv[3], argv + 4);
     end(EX_USAGE, "usage: postrider-local deliver USER FOLDER SIZE [ID] | file USER PATH SIZE [ID] "
-                  "| command USER SECONDS PROGRAM [ARGUMENT...] | run ARGUMENTS");
+                  "| command USER SECONDS PROGRAM [ARGUMENT...] | run ARGUMENTS | session");
 }

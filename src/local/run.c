@@ -1,6 +1,7 @@
 /*
- * Starts the queue runner as the queue's user, with nothing left of the caller but what the kernel
- * passes on for good: the caller can neither stop it, nor limit it, nor choose its environment.
+ * Starts the queue runner, or a session for a local user, as the queue's user, with nothing left of
+ * the caller but what the kernel passes on for good: the caller can neither stop it, nor limit it,
+ * nor choose its environment. A session hears its caller alone, and ends with him.
  */
 #include "local/local.h"
 
@@ -15,7 +16,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { MOST_FILES = 1024, STACK = 8 << 20, MOST_ARGUMENTS = 16, OUR_ARGUMENTS = 3 };
+enum {
+    MOST_FILES = 1024,
+    STACK = 8 << 20,
+    MOST_PROCESSES = 512, /* of the queue's user, when one more session begins */
+    MOST_ARGUMENTS = 16,
+    OUR_ARGUMENTS = 3
+};
 
 /*
  * What the caller was limited to is lifted. A container may keep even root from lifting a hard
@@ -53,7 +60,6 @@ static void fresh_process(void)
     setitimer(ITIMER_PROF, &off, NULL);
     setpriority(PRIO_PROCESS, 0, 0);
     umask(027);
-    setsid();
     if (chdir("/") < 0)
         end(EX_OSERR, "cannot go to /");
     if (close_range(3, ~0u, 0) < 0)
@@ -69,27 +75,47 @@ static int is_refused(const char *argument)
            strncmp(argument, "--for", 5) == 0;
 }
 
-void run(char *const arguments[])
+/* arguments: behind those that say for whom. */
+static void start(const char *path, char *const arguments[]) __attribute__((noreturn));
+static void start(const char *path, char *const arguments[])
 {
     if (geteuid() != 0)
         end(EX_NOPERM, "this program has no set-user-ID bit, or the caller may gain no rights "
-                       "(NoNewPrivileges): the queue runner was not started");
+                       "(NoNewPrivileges): nothing was started");
     const struct passwd *user = getpwnam(POSTRIDER_USER);
     if (!user || user->pw_uid == 0)
         end(EX_OSERR, "there is no user " POSTRIDER_USER);
 
     char caller[24];
     snprintf(caller, sizeof caller, "%lu", (unsigned long)getuid());
-    char *argv[OUR_ARGUMENTS + MOST_ARGUMENTS + 1] = {"postrider-run", "--for", caller};
-    for (size_t i = 0; arguments[i]; i++) {
-        if (i == MOST_ARGUMENTS || is_refused(arguments[i]))
-            end(EX_USAGE, "the installed queue takes no such arguments");
+    char *argv[OUR_ARGUMENTS + MOST_ARGUMENTS + 1] = {strrchr(path, '/') + 1, "--for", caller};
+    for (size_t i = 0; i < MOST_ARGUMENTS && arguments[i]; i++)
         argv[OUR_ARGUMENTS + i] = arguments[i];
-    }
     static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", NULL};
-    fresh_limits();
     fresh_process();
     become(user->pw_uid, user->pw_gid);
-    execve(POSTRIDER_LIBEXECDIR "/postrider-run", argv, environment);
-    end(EX_OSERR, "cannot start " POSTRIDER_LIBEXECDIR "/postrider-run: %s", strerror(errno));
+    execve(path, argv, environment);
+    end(EX_OSERR, "cannot start %s: %s", path, strerror(errno));
+}
+
+void run(char *const arguments[])
+{
+    for (size_t i = 0; arguments[i]; i++)
+        if (i == MOST_ARGUMENTS || is_refused(arguments[i]))
+            end(EX_USAGE, "the installed queue takes no such arguments");
+    fresh_limits();
+    setsid();
+    start(POSTRIDER_LIBEXECDIR "/postrider-run", arguments);
+}
+
+/*
+ * It stays with its caller's terminal, which may end it. However many of these he begins, the
+ * queue's user has processes left for all else.
+ */
+void session(void)
+{
+    char *const arguments[] = {"--pipe", NULL};
+    fresh_limits();
+    set_limit(RLIMIT_NPROC, MOST_PROCESSES, MOST_PROCESSES);
+    start(POSTRIDER_LIBEXECDIR "/postrider-listen", arguments);
 }

@@ -327,3 +327,10 @@ void complete_header(struct header *header, const struct completion *completion)
         buffer_free(&body);
     }
 }
+
+void complete_name_submitter(const char *user, unsigned long uid, struct buffer *text)
+{
+    if (user)
+        buffer_format(text, "user %s, ", user);
+    buffer_format(text, "uid %lu", uid);
+}

@@ -217,9 +217,10 @@ static void forget_older_children(struct letter *letter, size_t parent, const ch
     share_request(letter, parent, (size_t)limit);
 }
 
-static void set_held(struct letter *letter, bool held)
+static void set_held(struct letter *letter, bool held, bool by_route)
 {
     letter->held = held;
+    letter->by_route = by_route;
     letter->released = !held;
 }
 
@@ -246,7 +247,7 @@ static void read_event(struct letter *letter, const char *event, char *rest)
     if (strcmp(event, "tried") == 0)
         letter->tries++;
     else if (strcmp(event, "hold") == 0 || strcmp(event, "release") == 0)
-        set_held(letter, *event == 'h');
+        set_held(letter, *event == 'h', strcmp(rest, "route") == 0);
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(event, words[i]) != 0)
             continue;
@@ -448,13 +449,23 @@ void journal_tried(struct letter *letter)
     end_line(&letter->journal->pending);
 }
 
-void journal_hold(struct letter *letter, bool held)
+static void put_hold(struct letter *letter, const char *event, const char *by)
 {
-    set_held(letter, held);
-    buffer_format(&letter->journal->pending, "%s %lld", held ? "hold" : "release",
-                  (long long)clock_now());
+    buffer_format(&letter->journal->pending, "%s %lld%s", event, (long long)clock_now(), by);
     end_line(&letter->journal->pending);
     letter->journal->durable = true;
+}
+
+void journal_hold(struct letter *letter, bool held)
+{
+    set_held(letter, held, false);
+    put_hold(letter, held ? "hold" : "release", "");
+}
+
+void journal_hold_by_route(struct letter *letter)
+{
+    set_held(letter, true, true);
+    put_hold(letter, "hold", " route");
 }
 
 /* Opens it for appending; a new one's name is made to last. */

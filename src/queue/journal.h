@@ -12,6 +12,7 @@
  *   told TIME success|failure|delay .         that report is in the queue, or not wanted
  *   tried TIME .                              a round of delivery that left something pending
  *   hold TIME .        release TIME .
+ *   hold TIME route .                         likewise, by a route that holds
  *
  * INDEX counts the recipients: those of the envelope first, then the children as added.
  * A line that does not parse is ignored: it is torn, and what it would have said is done again.
@@ -66,6 +67,8 @@ void journal_told(struct letter *letter, enum notify kind);
 /* Notes a round of delivery that left something pending. */
 void journal_tried(struct letter *letter);
 void journal_hold(struct letter *letter, bool held);
+/* Holds it as its route says: whoever may ask for what the route keeps, ends that, too. */
+void journal_hold_by_route(struct letter *letter);
 
 /*
  * Writes what was noted, in one write, and syncs it if anything in it may not be lost: children,

@@ -68,6 +68,7 @@ struct letter {
     bool not_8bit;  /* has NUL or lines over 998 bytes */
     unsigned tries; /* rounds of delivery that left something pending */
     bool held;      /* until someone releases it */
+    bool by_route;  /* held, but by its route alone */
     bool released;  /* someone did: routes that hold do not count any more */
     bool locked;
     int fd;                  /* the spool file, locked if for work */

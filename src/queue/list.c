@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
+#include "queue/letter.h"
 
 static int by_id(const void *a, const void *b)
 {
@@ -82,6 +84,24 @@ struct outcome list_read(const struct queue *queue, struct list *list)
     if (outcome_good(&outcome))
         match_journals(queue, list, &journals);
     list_free(&journals);
+    return outcome;
+}
+
+bool list_is_due(const struct list_entry *entry, uint64_t longest_wait)
+{
+    time_t now = clock_now();
+    return entry->due <= now ||
+           (entry->due < LETTER_HELD_UNTIL && entry->due > now + (time_t)(2 * longest_wait));
+}
+
+struct outcome list_count_due(const struct queue *queue, uint64_t longest_wait, size_t *count)
+{
+    struct list list;
+    struct outcome outcome = list_read(queue, &list);
+    *count = 0;
+    for (size_t i = 0; outcome_good(&outcome) && i < list.count; i++)
+        *count += list_is_due(&list.entries[i], longest_wait);
+    list_free(&list);
     return outcome;
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 
 #include "base/outcome.h"
@@ -23,6 +24,13 @@ struct list {
 
 /* Every message of the queue; the caller frees. */
 struct outcome list_read(const struct queue *queue, struct list *list);
+/*
+ * Whether it is to be tried by now. A time further ahead than twice the longest wait, in seconds,
+ * was set by a clock that has been put back since.
+ */
+bool list_is_due(const struct list_entry *entry, uint64_t longest_wait);
+/* How many messages are. */
+struct outcome list_count_due(const struct queue *queue, uint64_t longest_wait, size_t *count);
 /* The names in one of the queue's folders that are ids; anything else in it is not ours. */
 struct outcome list_folder(int folder, struct list *list);
 /* Adds an id at the end. */

@@ -37,20 +37,22 @@ struct control {
 
 /* ---- what, and by whom ---- */
 
+static struct outcome let_go(struct control *control, struct letter *letter, const char **done);
 static struct outcome hold(struct control *control, struct letter *letter, const char **done);
 static struct outcome release(struct control *control, struct letter *letter, const char **done);
 static struct outcome take_out(struct control *control, struct letter *letter, const char **done);
 static struct outcome give_up(struct control *control, struct letter *letter, const char **done);
 
-/* act: with a locked message; *done is what to say. NULL: all of them together, see retry. */
+/* act: with a locked message; *done is what to say, "" nothing. NULL: all of them together, see
+ * retry. */
 static const struct {
     const char *option;
     enum control_action action;
     struct outcome (*act)(struct control *control, struct letter *letter, const char **done);
 } actions[] = {
-    {"--retry", CONTROL_RETRY, NULL},        {"--hold", CONTROL_HOLD, hold},
-    {"--release", CONTROL_RELEASE, release}, {"--delete", CONTROL_DELETE, take_out},
-    {"--bounce", CONTROL_BOUNCE, give_up},
+    {"--retry", CONTROL_RETRY, NULL},       {"--fetch", CONTROL_FETCH, let_go},
+    {"--hold", CONTROL_HOLD, hold},         {"--release", CONTROL_RELEASE, release},
+    {"--delete", CONTROL_DELETE, take_out}, {"--bounce", CONTROL_BOUNCE, give_up},
 };
 
 bool control_find(const char *option, enum control_action *action)
@@ -174,17 +176,46 @@ static struct outcome hold(struct control *control, struct letter *letter, const
     return outcome;
 }
 
-static struct outcome release(struct control *control, struct letter *letter, const char **done)
+static struct outcome note_release(const struct control *control, struct letter *letter)
 {
-    *done = letter->held ? "released" : "was not held, and is due now";
     journal_hold(letter, false);
     struct outcome outcome = journal_save(letter);
     if (outcome_good(&outcome)) {
         log_event(letter->id, "released", "by", control->name, NULL);
         outcome = journal_set_due(letter, clock_now());
     }
+    return outcome;
+}
+
+static struct outcome release(struct control *control, struct letter *letter, const char **done)
+{
+    *done = letter->held ? "released" : "was not held, and is due now";
+    struct outcome outcome = note_release(control, letter);
     control->run->again = true;
     return outcome;
+}
+
+/* Held by its route, or as far as its route has a say: others of its recipients may be waited for.
+ */
+static bool waits_by_route(const struct run *run, const struct letter *letter)
+{
+    struct next_hop next;
+    if (letter->held || (letter->envelope.hold && !letter->released))
+        return letter->by_route;
+    for (size_t i = 0; i < letter->count; i++) {
+        if (letter->recipients[i].progress != PROGRESS_PENDING)
+            continue;
+        hops_way(run, letter, i, &next);
+        if (next.way == WAY_HOLD)
+            return true;
+    }
+    return false;
+}
+
+static struct outcome let_go(struct control *control, struct letter *letter, const char **done)
+{
+    (void)done;
+    return waits_by_route(control->run, letter) ? note_release(control, letter) : outcome_done();
 }
 
 static struct outcome take_out(struct control *control, struct letter *letter, const char **done)
@@ -226,10 +257,10 @@ static void act(struct control *control, enum control_action action, const char 
     }
     struct outcome outcome = actions[action].act(control, &letter, &done);
     letter_close(&letter);
-    if (outcome_good(&outcome))
-        say(id, done);
-    else
+    if (!outcome_good(&outcome))
         refuse(control, EX_TEMPFAIL, id, outcome.reason);
+    else if (*done)
+        say(id, done);
 }
 
 /* ---- a retry, of all together ---- */
@@ -281,17 +312,16 @@ int control_run(struct run *run, enum control_action action, uid_t caller)
     find_name(&control);
     read_ids(&control, &ids);
     choose(&control, &ids);
-    if (action == CONTROL_RETRY)
+    for (size_t i = 0; i < ids.count && actions[action].act; i++)
+        act(&control, action, ids.entries[i].id);
+    if (action == CONTROL_RETRY || action == CONTROL_FETCH)
         retry(&control, &ids);
-    else
-        for (size_t i = 0; i < ids.count; i++)
-            act(&control, action, ids.entries[i].id);
     list_free(&ids);
     struct outcome outcome = letter_sync(&run->queue);
     if (!outcome_good(&outcome))
         refuse(&control, EX_TEMPFAIL, "the queue", outcome.reason);
     /* What was released, and reports, are on their way at once. */
-    if (run->again && action != CONTROL_RETRY)
+    if (run->again && actions[action].act && action != CONTROL_FETCH)
         runner_wake(&run->queue, run->config);
     return control.status;
 }

@@ -13,6 +13,7 @@
 
 enum control_action {
     CONTROL_RETRY,   /* tried now, see run_letters */
+    CONTROL_FETCH,   /* the same, and what only a route holds is released */
     CONTROL_HOLD,    /* not delivered and not given up until it is released */
     CONTROL_RELEASE, /* due now; routes that hold do not count any more */
     CONTROL_DELETE,  /* out of the queue, and nobody hears of it */

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
+#include "run/ending.h"
 #include "run/pipe.h"
 #include "run/run.h"
 
@@ -171,14 +172,14 @@ static void start_workers(struct run *run, struct hop *hop)
 }
 
 /*
- * When the next hop's rate was used up, some messages were not offered: that is no try. What is
- * said of a recipient since then tells, unless it is what an earlier pause, in the same second,
- * left.
+ * When the next hop's rate was used up, or we are to end, some messages were not offered: that is
+ * no try. What is said of a recipient since then tells, unless it is what an earlier pause, in the
+ * same second, left.
  */
-static bool was_attempted(const struct letter *letter, const struct worker *worker,
-                          const struct hop_state *before)
+static bool was_attempted(const struct run *run, const struct letter *letter,
+                          const struct worker *worker, const struct hop_state *before)
 {
-    bool heard = !hop_is_pausing(&worker->hop->state);
+    bool heard = !run->ending && !hop_is_pausing(&worker->hop->state);
     for (size_t i = 0; i < letter->count && !heard; i++) {
         const struct letter_recipient *recipient = &letter->recipients[i];
         heard = recipient->when >= worker->began &&
@@ -206,7 +207,10 @@ static void end_worker(struct run *run, struct worker worker, int status)
         if (letter_open(&run->queue, worker.letters.entries[i].id, LETTER_WORK, false, &letter,
                         &problem) != LETTER_OPENED)
             continue;
-        settle(run, &letter, was_attempted(&letter, &worker, &before));
+        bool attempted = was_attempted(run, &letter, &worker, &before);
+        /* One that was not begun since we are to end is due as it was. */
+        if (attempted || !run->ending)
+            settle(run, &letter, attempted);
         letter_close(&letter);
     }
     list_free(&taken);
@@ -239,16 +243,9 @@ static void wait_for_news(int64_t limit_ms)
 
 /* ---- the folder ---- */
 
-/* A time too far ahead was set by a clock that has been put back since. */
-static bool is_due(const struct run *run, const struct list_entry *entry)
-{
-    time_t now = clock_now();
-    return entry->due <= now ||
-           (entry->due < LETTER_HELD_UNTIL && entry->due > now + (time_t)(2 * run->longest_wait));
-}
-
 static void visit_due(struct run *run)
 {
+    uint64_t longest_wait = settings_longest_wait(&run->settings);
     struct list all;
     struct outcome outcome = list_read(&run->queue, &all);
     if (!outcome_good(&outcome)) {
@@ -261,7 +258,7 @@ static void visit_due(struct run *run)
     for (size_t i = 0; i < all.count; i++) {
         if (is_in(&taken, all.entries[i].id))
             continue;
-        if (run->insist || is_due(run, &all.entries[i]))
+        if (!ending_is_due() && (run->insist || list_is_due(&all.entries[i], longest_wait)))
             visit(run, all.entries[i].id, LETTER_WORK);
         else
             run->unseen = true;
@@ -304,13 +301,33 @@ static void look(struct run *run, struct pace *pace)
         pace->gathered_at_last = run->gathers ? now + GATHER_MOST_MS : now;
 }
 
+/* Nothing is begun any more, here and by workers. */
+static void end_if_told(struct run *run)
+{
+    if (run->ending || !ending_is_due())
+        return;
+    log_notice("the queue run is told to end");
+    run->ending = true;
+    run->unseen = true;
+    for (size_t i = 0; i < run->worker_count; i++)
+        kill(run->workers[i].pid, SIGTERM);
+    for (size_t i = 0; i < run->hop_count; i++)
+        list_free(&run->hops[i]->waiting);
+}
+
+bool run_is_over(const struct run *run)
+{
+    return ending_is_due() || (run->coordinator && getppid() != run->coordinator);
+}
+
 /* Until no worker is left and, when looking at the folder, no submitter has left a mark. */
 static void run_until_done(struct run *run, bool looks)
 {
     struct pace pace = {0};
     for (;;) {
+        end_if_told(run);
         int64_t now = clock_ms();
-        bool may_look = looks && now >= pace.next_look;
+        bool may_look = looks && !run->ending && now >= pace.next_look;
         if (may_look && (runner_take_mark(&run->queue) || run->again))
             look(run, &pace);
         now = clock_ms();
@@ -318,7 +335,7 @@ static void run_until_done(struct run *run, bool looks)
             for (size_t i = 0; i < run->hop_count; i++)
                 start_workers(run, run->hops[i]);
         reap_workers(run);
-        if (!run->worker_count && !is_waiting(run) && !(looks && run->again))
+        if (!run->worker_count && !is_waiting(run) && !(looks && run->again && !run->ending))
             return;
         wait_for_news(LOOK_EVERY_MS);
     }
@@ -328,6 +345,7 @@ static void run_until_done(struct run *run, bool looks)
 static void become_coordinator(struct run *run)
 {
     sigset_t child;
+    ending_expect();
     run->coordinator = getpid();
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
@@ -356,14 +374,14 @@ struct outcome run_queue(struct run *run)
         runner_clear_traces(&run->queue, &run->trace, resolved);
         runner_unlock(&run->lock);
         /* A submitter who saw the lock held just now relies on this look. */
-    } while (runner_has_mark(&run->queue));
+    } while (!run->ending && runner_has_mark(&run->queue));
     return outcome_done();
 }
 
 /* What another process has goes onto the list, if there is one; else it is waited for. */
 static void visit_these(struct run *run, const struct list *ids, struct list *busy)
 {
-    for (size_t i = 0; i < ids->count; i++) {
+    for (size_t i = 0; i < ids->count && !ending_is_due(); i++) {
         const char *id = ids->entries[i].id;
         if (visit(run, id, busy ? LETTER_WORK : LETTER_WAIT) == LETTER_BUSY && busy)
             list_add(busy, id);

@@ -20,8 +20,8 @@
 #include "run/run.h"
 
 static const char usage[] = "usage: postrider-run [-C FILE] [--verbose] [--background | --id ID]\n"
-                            "       postrider-run [-C FILE] [--verbose] --retry | --hold | "
-                            "--release | --delete | --bounce\n"
+                            "       postrider-run [-C FILE] [--verbose] --retry | --fetch | "
+                            "--hold | --release | --delete | --bounce\n"
                             "           with ids of messages on standard input, one a line\n"
                             "       postrider-run dkim-key [-C FILE] [--selector NAME] "
                             "[--type rsa|ed25519]\n"
@@ -34,18 +34,6 @@ static struct outcome find_user(void *context, const char *name, char **canonica
 }
 
 /* ---- setting up ---- */
-
-static void find_longest_wait(struct run *run)
-{
-    const struct settings *settings = &run->settings;
-    for (size_t i = 0; i < settings->retry_count; i++)
-        if (settings->retry[i] > run->longest_wait)
-            run->longest_wait = settings->retry[i];
-    for (size_t i = 0; i < settings->route_count; i++)
-        for (size_t k = 0; k < settings->routes[i].retry_count; k++)
-            if (settings->routes[i].retry[k] > run->longest_wait)
-                run->longest_wait = settings->routes[i].retry[k];
-}
 
 static struct outcome set_up(struct run *run)
 {
@@ -65,7 +53,6 @@ static struct outcome set_up(struct run *run)
                                       .aliases = run->aliases,
                                       .find_user = find_user,
                                       .context = run};
-    find_longest_wait(run);
     return outcome;
 }
 

@@ -171,7 +171,7 @@ int pipe_work(struct run *run, const struct list *letters)
     for (size_t i = 0; i < letters->count && outcome_good(&outcome); i++) {
         struct letter letter;
         struct outcome problem;
-        if (run->coordinator && getppid() != run->coordinator)
+        if (run_is_over(run))
             break;
         if (letter_open(&run->queue, letters->entries[i].id, LETTER_WORK, false, &letter,
                         &problem) != LETTER_OPENED)

@@ -55,13 +55,13 @@ struct run {
     struct worker *workers;
     size_t worker_count;
     struct texts busy_mailboxes; /* users whose mailbox could not be written in this run */
-    uint64_t longest_wait;       /* of all retry schedules, in seconds */
     pid_t coordinator;           /* the process whose children the workers are; 0: there are none */
     bool verbose;
     bool gathers;        /* in the background: more mail may follow at once, wait a moment for it */
     bool insist;         /* due times and pauses of next hops do not count */
     bool unseen;         /* a message was not visited: what a dead run left may be about it */
     bool again;          /* there is something new in the queue: look once more */
+    bool ending;         /* we were told to end: nothing is begun any more */
     struct list reports; /* ids of what was told to senders in this run */
 };
 
@@ -74,6 +74,10 @@ struct outcome run_queue(struct run *run);
  * at work: whose a message is at a moment, its lock decides. And what their senders are told.
  */
 void run_letters(struct run *run, const struct list *ids);
+
+/* In a worker: whether it is to begin nothing more, as we are to end, or whoever started it has
+ * ended: another run may be at work by now, and knows nothing of it. */
+bool run_is_over(const struct run *run);
 
 /* ---- visit.c ---- */
 

@@ -184,7 +184,7 @@ static void set_next_time(const struct run *run, struct letter *letter, bool att
         due = wait->until;
     due = no_later_than_warning(run, letter, due);
     if (wait->held) {
-        journal_hold(letter, true);
+        journal_hold_by_route(letter);
         due = LETTER_HELD_UNTIL;
     } else if (attempted) {
         journal_tried(letter);

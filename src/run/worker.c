@@ -194,12 +194,6 @@ static struct job *make_job(struct work *work, struct parcel *parcel)
     return NULL;
 }
 
-/* Whoever started us has ended: another run may be at work by now, and knows nothing of us. */
-static bool is_orphaned(const struct run *run)
-{
-    return run->coordinator && getppid() != run->coordinator;
-}
-
 /* Whether one more message may go now, or very soon; take: it goes. */
 static bool rate_allows(struct work *work, bool take)
 {
@@ -247,7 +241,7 @@ static struct job *next_job(struct work *work)
         if (job)
             free_job(work, job);
         leave_parcel(work);
-        if (job || work->at == work->letters->count || is_orphaned(work->run))
+        if (job || work->at == work->letters->count || run_is_over(work->run))
             return NULL;
         work->parcel = open_parcel(work, work->letters->entries[work->at++].id);
     }
@@ -459,7 +453,7 @@ static struct outcome use_seat(struct work *work)
     struct smtp_hop smtp;
     struct outcome outcome = outcome_done();
     /* No connection is made for nothing. */
-    if (is_orphaned(work->run) || !rate_allows(work, false))
+    if (run_is_over(work->run) || !rate_allows(work, false))
         return outcome;
     outcome = prepare(work, &secret, &smtp);
     if (outcome_good(&outcome)) {

@@ -24,16 +24,12 @@ enum {
 /* ---- the bar ---- */
 
 /* What is due by the folders alone: no message is opened. */
-static size_t count_due(const struct queue *queue)
+static size_t count_due(const struct office *office)
 {
-    struct list list;
-    time_t now = clock_now();
-    size_t due = 0;
-    struct outcome outcome = list_read(queue, &list);
-    for (size_t i = 0; outcome_good(&outcome) && i < list.count; i++)
-        due += list.entries[i].due <= now;
-    list_free(&list);
-    return due;
+    size_t due;
+    struct outcome outcome =
+        list_count_due(&office->queue, settings_longest_wait(&office->settings), &due);
+    return outcome_good(&outcome) ? due : 0;
 }
 
 static void draw(size_t done, size_t all)
@@ -54,21 +50,21 @@ static void nap(int64_t ms)
 
 /* What has left the queue or has a later time is done; what comes meanwhile makes the whole more.
  */
-static int watch(const struct queue *queue, pid_t runner)
+static int watch(const struct office *office, pid_t runner)
 {
-    size_t all = count_due(queue), rest;
+    size_t all = count_due(office), rest;
     int status;
     pid_t ended;
     draw(0, all);
     while ((ended = waitpid(runner, &status, WNOHANG)) == 0 || (ended < 0 && errno == EINTR)) {
         int64_t begun = clock_ms();
-        rest = count_due(queue);
+        rest = count_due(office);
         all = rest > all ? rest : all;
         draw(all - rest, all);
         int64_t took = clock_ms() - begun;
         nap(took * LOOK_SHARE > LOOK_MS ? took * LOOK_SHARE : LOOK_MS);
     }
-    rest = count_due(queue);
+    rest = count_due(office);
     draw(rest < all ? all - rest : 0, all);
     puts(rest ? " (what is left is with another queue run)" : "");
     if (ended < 0)
@@ -86,7 +82,7 @@ static int run(const struct office *office, bool verbose, bool bar)
     if (verbose || !bar || !terminal_is_there() || !office_is_master(office))
         return runner_run(office->config, arguments, true);
     pid_t runner = runner_start(office->config, arguments, true);
-    return runner < 0 ? EX_OSERR : watch(&office->queue, runner);
+    return runner < 0 ? EX_OSERR : watch(office, runner);
 }
 
 struct outcome flush_run(struct office *office, bool verbose, bool bar)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/privilege.h"
 #include "base/process.h"
 #include "sendmail/dkim_key.h"
 #include "sendmail/flush.h"
@@ -22,6 +23,7 @@
 #include "sendmail/passwd.h"
 #include "sendmail/queue_verb.h"
 #include "sendmail/selection.h"
+#include "sendmail/serve.h"
 #include "sendmail/status.h"
 #include "sendmail/submission.h"
 
@@ -58,6 +60,8 @@ static const struct verb {
      status_verb},
     {"trace", "ID|ADDRESS... [--json]",
      "what happened to a message, or to those from and to an address", trace_verb},
+    {"serve", "[--foreground] [--every TIME]", "the listener, and queue runs by the clock",
+     serve_verb},
     {"passwd", "[--file FILE] [--delete | --check] NAME",
      "gives a user of the listener a password, takes him out, or checks one", passwd_verb},
     {"dkim-key", "[--selector NAME] [--type rsa|ed25519] [--force | --show] DOMAIN",
@@ -80,6 +84,10 @@ static void print_usage(void)
         "      put the message on standard input into the queue and send it\n"
         "  sendmail -q | -q[!]IPART | -q[!]RPART | -q[!]SPART | -M ID | -Mrm ID... [-v]\n"
         "      run the queue, or the messages with that in id, recipient or sender; try or remove\n"
+        "  sendmail -bd | -bD [-qTIME] | -qTIME | -bs\n"
+        "      the listener, in the background or not; queue runs every so often; SMTP on "
+        "standard\n"
+        "      input and output\n"
         "  mailq [-v]\n      list the queue\n"
         "  newaliases\n      make the databases of the alias files anew");
 }
@@ -156,6 +164,10 @@ static struct outcome run_office(struct office *office, const struct options *op
         return mailq_run(office, &selection, options->verbose);
     if (options->mode == MODE_ALIASES)
         return newaliases_run(office, report_alias_file);
+    if (options->mode == MODE_SESSION)
+        return serve_session(office);
+    if (options->mode == MODE_LISTEN || options->mode == MODE_TIMER)
+        return serve_run(office, options);
     if (options->filter_count)
         return run_order(office, options);
     return flush_run(office, options->verbose, false);
@@ -166,6 +178,9 @@ static struct outcome run_sendmail(int argc, char *const argv[], enum mode mode)
     struct options options;
     struct office office = {0};
     struct outcome outcome = options_parse(argc, argv, mode, &options);
+    /* Its caller's own program: what his environment says of how it was started stays. */
+    if (outcome_good(&outcome) && (options.mode == MODE_LISTEN || options.mode == MODE_TIMER))
+        outcome = privilege_drop_group();
     if (outcome_good(&outcome))
         outcome = office_open(options.config, &office);
     if (outcome_good(&outcome))
@@ -210,10 +225,23 @@ static int end(const char *name, struct outcome outcome)
     return outcome_good(&outcome) ? EX_OK : outcome.exit_status;
 }
 
+/*
+ * What our caller left open is no affair of a program with rights that he has not. The listener is
+ * started with his alone: once the others are gone, sockets that were handed over to it stay.
+ */
+static struct outcome close_foreign_files(bool serves)
+{
+    struct outcome outcome = serves ? privilege_drop_group() : outcome_done();
+    process_close_from(3 + (serves && outcome_good(&outcome) ? process_handed_over() : 0));
+    return outcome;
+}
+
 int main(int argc, char *argv[])
 {
     process_settle();
-    process_close_from(3);
+    const struct entry *entry = find_entry(argc > 0 && argv[0] ? argv[0] : "");
+    bool serves = entry->has_verbs && argc >= 2 && strcmp(argv[1], "serve") == 0;
+    struct outcome closed = close_foreign_files(serves);
     static char block[65536]; /* long lists in few writes */
     if (!isatty(STDOUT_FILENO))
         setvbuf(stdout, block, _IOFBF, sizeof block);
@@ -222,8 +250,8 @@ int main(int argc, char *argv[])
     /* Kernels that allow no empty argv make it one empty string. */
     if (argc < 1 || !argv[0] || !argv[0][0])
         return end("postrider", outcome_refuse(EX_USAGE, "called without a name"));
-
-    const struct entry *entry = find_entry(argv[0]);
+    if (!outcome_good(&closed))
+        return end(entry->name, closed);
     if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
         print_usage();
         return end(entry->name, outcome_done());

@@ -82,9 +82,10 @@ static char *find_own_file(void)
  * Never makes an installed log file: it would belong to whichever user submits first. Nor does a
  * log file that cannot be written keep mail from being taken.
  */
-static void open_log_file(const char *path)
+static void open_log_file(const struct office *office)
 {
-    if (privilege_has_group() && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0)
+    const char *path = office->settings.log_file;
+    if (!office->config && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0)
         return;
     struct outcome outcome = log_to_file(path);
     if (!outcome_good(&outcome))
@@ -111,7 +112,7 @@ struct outcome office_open(const char *config, struct office *office)
     if (outcome_good(&outcome))
         outcome = settings_load(office->config, &office->settings);
     if (outcome_good(&outcome))
-        open_log_file(office->settings.log_file);
+        open_log_file(office);
     return outcome;
 }
 
@@ -152,5 +153,5 @@ bool office_is_master(const struct office *office)
 {
     struct stat folder;
     return getuid() == 0 || office->config != NULL ||
-           (fstat(office->queue.root, &folder) == 0 && folder.st_uid == getuid());
+           (stat(office->settings.queue_directory, &folder) == 0 && folder.st_uid == getuid());
 }

@@ -29,8 +29,8 @@ struct outcome office_open(const char *config, struct office *office);
 struct outcome office_open_queue(struct office *office);
 void office_close(struct office *office);
 
-/* Whether the caller may see and drive everybody's mail in the open queue: root, the queue's
- * own user, anybody with a queue of his own. */
+/* Whether the caller may see and drive everybody's mail in the queue: root, the queue's own user,
+ * anybody with a queue of his own. The queue need not be open. */
 bool office_is_master(const struct office *office);
 
 #endif

@@ -41,20 +41,58 @@ static struct outcome take_mode(struct options *options, char letter, const char
     static const struct {
         const char *value;
         enum mode mode;
-    } modes[] = {{"m", MODE_SUBMIT}, {"p", MODE_LIST}, {"i", MODE_ALIASES}};
+        bool foreground;
+    } modes[] = {{"m", MODE_SUBMIT, false},  {"p", MODE_LIST, false},   {"i", MODE_ALIASES, false},
+                 {"s", MODE_SESSION, false}, {"d", MODE_LISTEN, false}, {"D", MODE_LISTEN, true},
+                 {"df", MODE_LISTEN, true}};
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
         if (strcmp(value, modes[i].value) == 0) {
             options->mode = modes[i].mode;
+            options->foreground = modes[i].foreground;
             return outcome_done();
         }
-    return outcome_refuse(EX_USAGE, "the mode -%c%s is not built in; there are -bm, -bp and -bi",
+    return outcome_refuse(EX_USAGE,
+                          "the mode -%c%s is not built in; there are -bm, -bp, -bi, -bs, -bd and "
+                          "-bD",
                           letter, value);
 }
 
-/* With -bp before it, the part that is to be listed. */
+/* "15m", "1h30m", "90s"; a number alone counts minutes, as sendmail has it. */
+static struct outcome take_interval(struct options *options, const char *text)
+{
+    static const char units[] = "smhdw";
+    static const uint64_t seconds[] = {1, 60, 3600, 86400, 604800};
+    enum { MOST = 366 * 86400 };
+    uint64_t total = 0;
+    const char *at = text;
+    while (*at >= '0' && *at <= '9' && total <= MOST) {
+        uint64_t number = 0;
+        for (; *at >= '0' && *at <= '9' && number <= MOST; at++)
+            number = number * 10 + (uint64_t)(*at - '0');
+        const char *unit = *at ? strchr(units, *at) : units + 1;
+        if (!unit)
+            break;
+        total += number * seconds[unit - units];
+        at += *at != '\0';
+    }
+    if (*at || total == 0 || total > MOST)
+        return outcome_refuse(EX_USAGE,
+                              "\"-q%.100s\" is no time between queue runs, such as -q15m or "
+                              "-q1h30m, of up to a year",
+                              text);
+    options->interval = total;
+    if (options->mode != MODE_LISTEN && options->mode != MODE_LIST)
+        options->mode = MODE_TIMER;
+    return outcome_done();
+}
+
+/* With -bp before it, the part that is to be listed; what goes on for ever has no use for one run.
+ */
 static struct outcome take_queue_run(struct options *options, char letter, const char *value)
 {
-    if (options->mode != MODE_LIST)
+    if (*value >= '0' && *value <= '9')
+        return take_interval(options, value);
+    if (options->mode != MODE_LIST && options->mode != MODE_LISTEN && options->mode != MODE_TIMER)
         options->mode = MODE_RUN;
     if (!*value || strcmp(value, "f") == 0)
         return outcome_done();
@@ -63,8 +101,8 @@ static struct outcome take_queue_run(struct options *options, char letter, const
     if (!kind || !strchr("IRS", kind) || !value[negated + 1])
         return outcome_refuse(
             EX_USAGE,
-            "the queue run -%c%s is not built in; -q runs the queue once, -qIpart, "
-            "-qRpart and -qSpart what has this in its id, a recipient, the sender",
+            "the queue run -%c%s is not built in; -q runs the queue once, -q15m every so often, "
+            "-qIpart, -qRpart and -qSpart what has this in its id, a recipient, the sender",
             letter, value);
     options->filters =
         memory_resize(options->filters, (options->filter_count + 1) * sizeof *options->filters);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/outcome.h"
 #include "mail/envelope.h"
@@ -17,7 +18,10 @@ enum mode {
     MODE_ALIASES, /* -bi: the database of the aliases anew */
     MODE_RUN,     /* -q: one queue run, or with filters those messages */
     MODE_RETRY,   /* -M: these messages, now */
-    MODE_DELETE   /* -Mrm: these messages out of the queue */
+    MODE_DELETE,  /* -Mrm: these messages out of the queue */
+    MODE_LISTEN,  /* -bd, -bD: the listener */
+    MODE_TIMER,   /* -qINTERVAL alone: queue runs by the clock */
+    MODE_SESSION  /* -bs: SMTP on standard input and output */
 };
 
 enum delivery {
@@ -38,6 +42,8 @@ struct options {
     const char *id;         /* behind -M; NULL: none */
     struct filter *filters; /* of -q; owned */
     size_t filter_count;
+    bool foreground;       /* -bD, -bdf */
+    uint64_t interval;     /* seconds, of -q; 0: none given */
     const char *config;    /* -C; NULL: not given */
     const char *sender;    /* -f or -r; NULL: not given */
     const char *full_name; /* -F; NULL: not given */

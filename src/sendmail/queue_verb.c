@@ -15,7 +15,7 @@
 
 enum {
     CHOICE = VERB_ARGUMENTS | VERB_ALL | VERB_DOMAIN | VERB_SENDER,
-    EVERYTHING = CHOICE | VERB_JSON | VERB_YES | VERB_VERBOSE
+    EVERYTHING = CHOICE | VERB_JSON | VERB_YES | VERB_VERBOSE | VERB_RELEASE
 };
 
 /* What a line on the command line comes to. */
@@ -55,6 +55,8 @@ static struct outcome run_order(struct office *office, const struct request *req
     order.verbose = request->options->given & VERB_VERBOSE;
     if (request->options->given & VERB_YES)
         order.question = NULL;
+    if (request->options->given & VERB_RELEASE)
+        order.option = "--fetch";
     return order_run(office, &request->selection, &order);
 }
 
@@ -62,7 +64,7 @@ static const struct action actions[] = {
     {"list", CHOICE | VERB_JSON, false, run_list, {0}}, /* also without a name */
     {"show", VERB_ARGUMENTS, true, run_show, {0}},
     {"log", VERB_ARGUMENTS | VERB_JSON, true, run_log, {0}},
-    {"retry", CHOICE | VERB_VERBOSE, true, run_order, {.option = "--retry"}},
+    {"retry", CHOICE | VERB_VERBOSE | VERB_RELEASE, true, run_order, {.option = "--retry"}},
     {"hold", CHOICE, true, run_order, {.option = "--hold"}},
     {"release", CHOICE, true, run_order, {.option = "--release"}},
     {"delete", CHOICE | VERB_YES, true, run_order, {.option = "--delete", .question = "delete"}},

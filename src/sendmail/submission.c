@@ -210,11 +210,9 @@ static void put_header(struct submission *submission, const struct masquerade *m
     const struct address *sender = &submission->sender;
     char *warning = make_warning(submission);
     struct buffer trace = {0};
-    if (submission->caller.user)
-        buffer_format(&trace, "(from user %s, uid %lu)", submission->caller.user,
-                      (unsigned long)submission->caller.uid);
-    else
-        buffer_format(&trace, "(from uid %lu)", (unsigned long)submission->caller.uid);
+    buffer_append_text(&trace, "(from ");
+    complete_name_submitter(submission->caller.user, (unsigned long)submission->caller.uid, &trace);
+    buffer_append_byte(&trace, ')');
     const struct completion completion = {
         .hostname = settings->hostname,
         .sender_domain = settings->domain,

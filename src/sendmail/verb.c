@@ -16,7 +16,8 @@ static const struct {
     {"--delete", VERB_DELETE, false},   {"--check", VERB_CHECK, false},
     {"--file", VERB_FILE, true},        {"--selector", VERB_SELECTOR, true},
     {"--type", VERB_TYPE, true},        {"--force", VERB_FORCE, false},
-    {"--show", VERB_SHOW, false},
+    {"--show", VERB_SHOW, false},       {"--foreground", VERB_FOREGROUND, false},
+    {"--every", VERB_EVERY, true},      {"--release", VERB_RELEASE, false},
 };
 
 /* The value of an option: behind '=' or the next argument; NULL: there is none. */
@@ -37,6 +38,8 @@ static void keep_value(enum verb_option option, const char *value, struct verb_o
         options->file = value;
     else if (option == VERB_SELECTOR)
         options->selector = value;
+    else if (option == VERB_EVERY)
+        options->every = value;
     else
         options->type = value;
 }

@@ -26,13 +26,16 @@ enum verb_option {
     VERB_TYPE = 1 << 11,
     VERB_FORCE = 1 << 12,
     VERB_SHOW = 1 << 13,
-    VERB_ARGUMENTS = 1 << 14 /* what is no option */
+    VERB_FOREGROUND = 1 << 14,
+    VERB_EVERY = 1 << 15,
+    VERB_RELEASE = 1 << 16,
+    VERB_ARGUMENTS = 1 << 17 /* what is no option */
 };
 
 struct verb_options {
-    const char *config;                 /* -C; NULL: not given */
-    const char *file, *selector, *type; /* --file and so on; NULL: not given */
-    unsigned given;                     /* enum verb_option, or-ed */
+    const char *config;                         /* -C; NULL: not given */
+    const char *file, *selector, *type, *every; /* --file and so on; NULL: not given */
+    unsigned given;                             /* enum verb_option, or-ed */
     struct texts domains, senders;
     struct texts arguments;
 };

@@ -187,9 +187,7 @@ def test_in_the_background_a_relative_path_means_what_it_meant(sandbox):
     sandbox.sendmail("-odq", "-i", sandbox.user, stdin=b"Subject: waits\n\nx\n", check=EX_OK)
     sandbox.run(["postrider-listen", "-C", sandbox.config.name, "--background", "--queue-only",
                  "--every", "1h"], check=EX_OK)
-    lock = sandbox.queue / "listen.lock"
-    sandbox.wait_until(lambda: lock.read_text().strip(), what="its process id")
-    pid = int(lock.read_text())
+    pid = int((sandbox.queue / "timer.lock").read_text())
     try:
         sandbox.wait_until(lambda: not sandbox.letters(), what="the first run")
         os.kill(pid, signal.SIGHUP)

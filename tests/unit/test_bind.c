@@ -6,65 +6,144 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "listen/bind.h"
 
-enum { MOST = 4 };
-
-/* Doors with these names; any descriptors do. */
-static void open_doors(struct doors *doors, const char *const names[], size_t count)
+/* A socket that listens on a free port of loopback. */
+static int listen_somewhere(unsigned *port)
 {
-    *doors = (struct doors){.items = memory_get(count * sizeof *doors->items), .count = count};
-    for (size_t i = 0; i < count; i++) {
-        int fd = dup(0);
-        assert_true(fd >= 0);
-        doors->items[i] = (struct door){.fd = fd, .name = memory_copy(names[i], strlen(names[i]))};
-    }
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    *port = ntohs(address.sin_port);
+    return fd;
 }
 
-/* Two sections that say the same, and mean the usual ports of two kinds of TLS. */
-static void test_the_port_tells_listeners_apart(void **state)
+static void add_address(struct listener *listener, const char *host, unsigned port)
 {
-    (void)state;
-    static const char *const names[] = {"127.0.0.1:465", "127.0.0.1:25", "[::1]:25", "*:26"};
-    struct listener listeners[2] = {{.tls = TLS_OFF}, {.tls = TLS_IMPLICIT}};
-    const struct settings settings = {.listeners = listeners, .listener_count = 2};
-    texts_split(&listeners[0].addresses, "127.0.0.1, [::1], *:26");
-    texts_split(&listeners[1].addresses, "127.0.0.1");
-    struct doors old, fresh = {0};
-    int fds[MOST];
-    open_doors(&old, names, MOST);
-    for (size_t i = 0; i < MOST; i++)
-        fds[i] = old.items[i].fd;
-    struct outcome outcome = bind_all(&settings, &old, &fresh);
-    assert_true(outcome_good(&outcome));
-    assert_int_equal(fresh.count, MOST);
-    for (size_t i = 0; i < MOST; i++) {
-        bool submissions = fresh.items[i].fd == fds[0];
-        assert_int_equal(fresh.items[i].listener, submissions ? 1 : 0);
-        assert_string_equal(fresh.items[i].name, names[submissions ? 0 : i + 1]);
-        assert_int_equal(old.items[i].fd, -1);
-    }
+    char address[64];
+    snprintf(address, sizeof address, "%s:%u", host, port);
+    texts_add(&listener->addresses, address);
+}
 
-    doors_give_back(&fresh, &old);
-    for (size_t i = 0; i < MOST; i++) {
-        assert_int_equal(old.items[i].fd, fds[i]);
-        assert_int_equal(fresh.items[i].fd, -1);
+struct place {
+    struct doors old, fresh;
+    unsigned ports[2];
+    int fds[2];
+    struct listener listeners[2];
+    struct settings settings;
+};
+
+/* Two open doors, and settings with two sections that name nothing yet. */
+static int set_up(void **state)
+{
+    struct place *place = memory_get(sizeof *place);
+    *place = (struct place){.listeners = {{.name = "a"}, {.name = "b"}}};
+    place->settings = (struct settings){.listeners = place->listeners, .listener_count = 2};
+    place->old.items = memory_get(2 * sizeof *place->old.items);
+    place->old.count = 2;
+    for (size_t i = 0; i < 2; i++) {
+        place->fds[i] = listen_somewhere(&place->ports[i]);
+        place->old.items[i] = (struct door){.fd = place->fds[i], .name = memory_copy("x", 1)};
     }
-    doors_close(&fresh);
-    doors_close(&old);
-    texts_free(&listeners[0].addresses);
-    texts_free(&listeners[1].addresses);
+    *state = place;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct place *place = *state;
+    doors_close(&place->old);
+    doors_close(&place->fresh);
+    texts_free(&place->listeners[0].addresses);
+    texts_free(&place->listeners[1].addresses);
+    free(place);
+    return 0;
+}
+
+/* However the address is written, and whatever else of the section changes. */
+static void test_the_address_tells_whose_a_socket_is(void **state)
+{
+    struct place *place = *state;
+    add_address(&place->listeners[0], "localhost", place->ports[1]);
+    add_address(&place->listeners[1], "127.0.0.1", place->ports[0]);
+    struct outcome outcome = bind_all(&place->settings, &place->old, &place->fresh);
+    assert_true(outcome_good(&outcome));
+    size_t found = 0;
+    for (size_t i = 0; i < place->fresh.count; i++)
+        for (size_t k = 0; k < 2; k++)
+            if (place->fresh.items[i].fd == place->fds[k]) {
+                assert_int_equal(place->fresh.items[i].listener, 1 - k);
+                assert_int_equal(place->old.items[k].fd, -1);
+                found++;
+            }
+    assert_int_equal(found, 2);
+
+    doors_give_back(&place->fresh, &place->old);
+    for (size_t k = 0; k < 2; k++)
+        assert_int_equal(place->old.items[k].fd, place->fds[k]);
+}
+
+static void test_an_address_in_the_way_is_named(void **state)
+{
+    struct place *place = *state;
+    add_address(&place->listeners[0], "0.0.0.0", place->ports[0]);
+    struct outcome outcome = bind_all(&place->settings, &place->old, &place->fresh);
+    assert_int_equal(outcome.exit_status, EX_OSERR);
+    assert_non_null(strstr(outcome.reason, "that takes a restart"));
+    doors_give_back(&place->fresh, &place->old);
+    assert_int_equal(place->old.items[0].fd, place->fds[0]);
+}
+
+static void test_an_address_is_for_one_section(void **state)
+{
+    struct place *place = *state;
+    add_address(&place->listeners[0], "127.0.0.1", place->ports[0]);
+    add_address(&place->listeners[0], "127.0.0.1", place->ports[0]); /* no harm */
+    struct outcome outcome = bind_all(&place->settings, &place->old, &place->fresh);
+    assert_true(outcome_good(&outcome));
+    assert_int_equal(place->fresh.count, 1);
+    doors_give_back(&place->fresh, &place->old);
+    doors_close(&place->fresh);
+
+    add_address(&place->listeners[1], "127.0.0.1", place->ports[0]);
+    outcome = bind_all(&place->settings, &place->old, &place->fresh);
+    assert_int_equal(outcome.exit_status, EX_CONFIG);
+    assert_non_null(strstr(outcome.reason, "another [listen] section"));
+    doors_give_back(&place->fresh, &place->old);
+    assert_int_equal(place->old.items[0].fd, place->fds[0]);
+}
+
+static void test_who_else_has_an_address(void **state)
+{
+    struct place *place = *state;
+    add_address(&place->listeners[0], "127.0.0.1", place->ports[0]);
+    struct outcome outcome = bind_all(&place->settings, NULL, &place->fresh);
+    assert_int_equal(outcome.exit_status, EX_OSERR);
+    assert_non_null(strstr(outcome.reason, "another program does"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_port_tells_listeners_apart),
+        cmocka_unit_test_setup_teardown(test_the_address_tells_whose_a_socket_is, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_an_address_in_the_way_is_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_address_is_for_one_section, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_who_else_has_an_address, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
