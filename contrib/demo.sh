@@ -76,14 +76,13 @@ printf '$ %s <password\n' "$build/postrider passwd -C $smarthost/postrider.conf 
 printf '%s\n' 'a;secret #1' | "$build/postrider" passwd -C "$smarthost/postrider.conf" demo
 # Somebody may have the port: then the next one. It is bound when this returns.
 tries=20
-until "$build/postrider-listen" -C "$smarthost/postrider.conf" --background \
-    2>"$smarthost/words"; do
+until "$build/postrider" serve -C "$smarthost/postrider.conf" 2>"$smarthost/words"; do
     tries=$((tries - 1))
     [ "$tries" -gt 0 ] || fail "no listener: $(cat "$smarthost/words")"
     port=$((port + 1))
     write_smarthost "$port"
 done
-printf '$ %s\n' "$build/postrider-listen -C $smarthost/postrider.conf --background"
+printf '$ %s\n' "$build/postrider serve -C $smarthost/postrider.conf"
 echo "it listens at 127.0.0.1:$port"
 
 # --- Settings as anybody's, who has no privilege ---
