@@ -182,6 +182,16 @@ def test_aliases_change_while_the_listener_runs(house, provider):
     assert where(house, provider)["mended"] == {"mailbox", "president@home.example"}
 
 
+def test_a_mark_that_nobody_saw_is_seen_by_the_next_listener():
+    """The one that said 250 is dead; nothing is run by the clock, and nothing else comes in."""
+    with Listening(start=False) as here:
+        here.sendmail("-odq", "-i", here.user, stdin=b"Subject: left\n\nx\n", check=EX_OK)
+        (here.queue / "spool" / ".wake").touch()
+        here.start_listener()
+        here.wait_empty()
+        assert [message["Subject"] for message in here.mailbox()] == ["left"]
+
+
 def test_in_the_background_a_relative_path_means_what_it_meant(sandbox):
     """The folder that it was started from is left; runs and reloads still find the settings."""
     sandbox.sendmail("-odq", "-i", sandbox.user, stdin=b"Subject: waits\n\nx\n", check=EX_OK)
