@@ -78,7 +78,9 @@ printf '%s\n' 'a;secret #1' | "$build/postrider" passwd -C "$smarthost/postrider
 tries=20
 until "$build/postrider" serve -C "$smarthost/postrider.conf" 2>"$smarthost/words"; do
     tries=$((tries - 1))
-    [ "$tries" -gt 0 ] || fail "no listener: $(cat "$smarthost/words")"
+    if [ "$tries" -eq 0 ] || ! grep -q "another program" "$smarthost/words"; then
+        fail "no listener: $(cat "$smarthost/words")"
+    fi
     port=$((port + 1))
     write_smarthost "$port"
 done
