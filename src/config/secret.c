@@ -17,32 +17,39 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+/* Whether nobody else has a part in it. */
+static struct outcome check(int fd, const char *path)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return outcome_errno(errno, "cannot read %s", path);
+    if (!S_ISREG(status.st_mode))
+        return outcome_later("4.3.5", "%s is not a file", path);
+    if (status.st_uid != geteuid() && status.st_uid != 0)
+        return outcome_later("4.7.0", "%s belongs to another user (id %lu): chown it to id %lu",
+                             path, (unsigned long)status.st_uid, (unsigned long)geteuid());
+    if (status.st_mode & (S_IRWXG | S_IRWXO))
+        return outcome_later("4.7.0", "%s is open to group or others: chmod 600 %s", path, path);
+    return outcome_done();
+}
+
 struct outcome secret_open(const char *path, int *fd)
 {
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct outcome outcome;
     if (*fd < 0 && errno == EACCES)
-        return outcome_later("4.7.0",
-                             "%s cannot be read: it must belong to the present user (id %lu), in a "
-                             "folder that he may enter",
-                             path, (unsigned long)geteuid());
-    if (*fd < 0)
-        return outcome_errno(errno, "cannot read %s", path);
-    struct stat status;
-    struct outcome outcome = outcome_done();
-    if (fstat(*fd, &status) < 0)
+        outcome = outcome_later("4.7.0",
+                                "%s cannot be read: it must belong to the present user (id %lu), "
+                                "in a folder that he may enter",
+                                path, (unsigned long)geteuid());
+    else if (*fd < 0)
         outcome = outcome_errno(errno, "cannot read %s", path);
-    else if (!S_ISREG(status.st_mode))
-        outcome = outcome_later("4.3.5", "%s is not a file", path);
-    else if (status.st_uid != geteuid() && status.st_uid != 0)
-        outcome = outcome_later("4.7.0", "%s belongs to another user (id %lu): chown it to id %lu",
-                                path, (unsigned long)status.st_uid, (unsigned long)geteuid());
-    else if (status.st_mode & (S_IRWXG | S_IRWXO))
-        outcome = outcome_later("4.7.0", "%s is open to group or others: chmod 600 %s", path, path);
-    if (!outcome_good(&outcome)) {
-        if (strcmp(outcome.status, "4.7.0") == 0)
-            outcome.exit_status = EX_NOPERM;
+    else
+        outcome = check(*fd, path);
+    if (strcmp(outcome.status, "4.7.0") == 0)
+        outcome.exit_status = EX_NOPERM;
+    if (!outcome_good(&outcome))
         file_close(fd);
-    }
     return outcome;
 }
 

@@ -119,6 +119,27 @@ static void test_round_trip(void **state)
     letter_close(&letter);
 }
 
+/* Only what says so was submitted: a file without that line, an older one too, is a stranger's. */
+static void test_origin(void **state)
+{
+    (void)state;
+    for (int submitted = 0; submitted < 2; submitted++) {
+        struct envelope envelope = {.arrived = 1795000000, .submitted = submitted};
+        struct letter letter;
+        char id[QUEUE_ID_SIZE];
+        envelope_add(&envelope, parsed("joe"), 0, NULL);
+        struct draft *draft = draft_open(&queue, &envelope, NULL, 0);
+        envelope_free(&envelope);
+        strcpy(id, draft_id(draft));
+        draft_put(draft, "origin submitted\n", 17);
+        struct outcome outcome = draft_commit(draft, NULL);
+        assert_true(outcome_good(&outcome));
+        assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_OPENED);
+        assert_int_equal(letter.envelope.submitted, submitted);
+        letter_close(&letter);
+    }
+}
+
 static void test_flags(void **state)
 {
     (void)state;
@@ -633,6 +654,7 @@ int main(void)
 #define IN_QUEUE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         IN_QUEUE(test_round_trip),
+        IN_QUEUE(test_origin),
         IN_QUEUE(test_flags),
         cmocka_unit_test(test_damaged_second_line),
         cmocka_unit_test(test_recipient_that_is_none),
