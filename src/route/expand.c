@@ -19,6 +19,7 @@
 #include "route/lookup.h"
 #include "route/names.h"
 #include "route/route.h"
+#include "route/targets.h"
 
 enum { DEEPEST = 1000, TEXT_LONGEST = 4096 /* bytes of a path or a command */ };
 
@@ -39,11 +40,10 @@ struct step {
 
 struct walk {
     const struct expander *expander;
-    struct targets *targets;
+    struct target_set set;
     struct names opened; /* keys of aliases and identities of lists */
     bool *open;          /* by their places: still on the stack */
     size_t open_capacity;
-    struct names found; /* targets that are there already */
     struct step *steps;
     size_t count, capacity;
     size_t placed; /* the alias that .place is about; no_place: none */
@@ -69,73 +69,10 @@ static const struct address *find_owner(const struct walk *walk)
     return walk->count ? &walk->steps[walk->count - 1].owner : &nobody;
 }
 
-/* Takes over address and text. What is there already under this name is not added again. */
-static void add_target(struct walk *walk, const char *name, struct target target)
-{
-    bool added;
-    names_add(&walk->found, name, &added);
-    if (!added) {
-        address_free(&target.address);
-        free(target.text);
-        return;
-    }
-    target.owner = address_copy(find_owner(walk));
-    struct targets *targets = walk->targets;
-    if (targets->count == targets->capacity) {
-        targets->capacity = targets->capacity ? targets->capacity * 2 : 4;
-        targets->items = memory_resize(targets->items, targets->capacity * sizeof *targets->items);
-    }
-    targets->items[targets->count++] = target;
-}
-
 static void add_error(struct walk *walk, const struct address *address, struct outcome outcome,
                       bool aliased)
 {
-    struct buffer name = {0};
-    buffer_append_text(&name, "error ");
-    address_format(address, &name);
-    buffer_format(&name, " %s", outcome.reason);
-    add_target(walk, buffer_text(&name),
-               (struct target){.kind = TARGET_ERROR,
-                               .address = address_copy(address),
-                               .outcome = outcome,
-                               .aliased = aliased});
-    buffer_free(&name);
-}
-
-static void add_remote(struct walk *walk, const struct address *address, bool aliased)
-{
-    struct buffer name = {0};
-    buffer_append_text(&name, "remote ");
-    address_format(address, &name);
-    add_target(walk, buffer_text(&name),
-               (struct target){
-                   .kind = TARGET_REMOTE, .address = address_copy(address), .aliased = aliased});
-    buffer_free(&name);
-}
-
-/* Takes over the user's name. */
-static void add_mailbox(struct walk *walk, char *user, bool aliased)
-{
-    struct buffer name = {0};
-    buffer_format(&name, "mailbox %s", user);
-    add_target(
-        walk, buffer_text(&name),
-        (struct target){.kind = TARGET_MAILBOX, .address = {.local = user}, .aliased = aliased});
-    buffer_free(&name);
-}
-
-static void add_file(struct walk *walk, enum target_kind kind, const char *text,
-                     const struct address *address)
-{
-    struct buffer name = {0};
-    buffer_format(&name, "%s %s", kind == TARGET_FILE ? "file" : "command", text);
-    add_target(walk, buffer_text(&name),
-               (struct target){.kind = kind,
-                               .address = address_copy(address),
-                               .text = memory_copy(text, strlen(text)),
-                               .aliased = true});
-    buffer_free(&name);
+    target_set_error(&walk->set, find_owner(walk), address, outcome, aliased);
 }
 
 static struct outcome circle(const struct walk *walk, size_t place, const char *name)
@@ -323,7 +260,7 @@ static void resolve_mailbox(struct walk *walk, const struct address *address,
     char *user;
     struct outcome outcome = lookup_user(walk->expander, address->local, &user);
     if (outcome_good(&outcome)) {
-        add_mailbox(walk, user, origin->aliased);
+        target_set_mailbox(&walk->set, find_owner(walk), user, origin->aliased);
         return;
     }
     char *base = lookup_base(address->local);
@@ -349,7 +286,7 @@ static void resolve(struct walk *walk, const struct address *address, const stru
     if (!taken && local)
         resolve_mailbox(walk, address, origin);
     else if (!taken)
-        add_remote(walk, address, origin->aliased);
+        target_set_remote(&walk->set, find_owner(walk), address, origin->aliased);
 }
 
 /* Words about an alias begin with where it stands. To know that takes a look at the whole text. */
@@ -443,8 +380,9 @@ static void resolve_file(struct walk *walk, const struct alias_target *target, s
 {
     struct outcome outcome = check_file(walk, target, alias, in_list);
     if (outcome_good(&outcome))
-        add_file(walk, target->kind == ALIAS_COMMAND ? TARGET_COMMAND : TARGET_FILE, target->text,
-                 address);
+        target_set_file(&walk->set, find_owner(walk),
+                        target->kind == ALIAS_COMMAND ? TARGET_COMMAND : TARGET_FILE, target->text,
+                        address);
     else
         add_error(walk, address, outcome, true);
 }
@@ -484,7 +422,7 @@ static void follow(struct walk *walk)
 void expand(const struct expander *expander, const struct address *recipient,
             struct targets *targets)
 {
-    struct walk walk = {.expander = expander, .targets = targets, .placed = no_place};
+    struct walk walk = {.expander = expander, .set.targets = targets, .placed = no_place};
     struct origin origin = {0};
     size_t before = targets->count;
     resolve(&walk, recipient, &origin);
@@ -498,19 +436,8 @@ void expand(const struct expander *expander, const struct address *recipient,
     if (targets->count == before)
         add_error(&walk, recipient, outcome_never("5.2.4", "the list has no members"), true);
     names_free(&walk.opened);
-    names_free(&walk.found);
+    target_set_close(&walk.set);
     free(walk.open);
     free(walk.steps);
     buffer_free(&walk.place);
-}
-
-void targets_free(struct targets *targets)
-{
-    for (size_t i = 0; i < targets->count; i++) {
-        address_free(&targets->items[i].address);
-        address_free(&targets->items[i].owner);
-        free(targets->items[i].text);
-    }
-    free(targets->items);
-    *targets = (struct targets){0};
 }

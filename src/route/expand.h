@@ -29,36 +29,12 @@
 #ifndef ROUTE_EXPAND_H
 #define ROUTE_EXPAND_H
 
-#include <stdbool.h>
-
-#include "base/outcome.h"
-#include "config/settings.h"
 #include "mail/address.h"
 #include "route/lookup.h"
-
-enum target_kind { TARGET_MAILBOX, TARGET_REMOTE, TARGET_ERROR, TARGET_FILE, TARGET_COMMAND };
-
-struct target {
-    enum target_kind kind;
-    struct address address; /* MAILBOX: .local is the user's name (from the user table), .domain
-                               NULL; REMOTE: the recipient; ERROR: what could not be resolved;
-                               FILE, COMMAND: whose alias has it */
-    char *text;             /* FILE: its path; COMMAND: the command in the form of
-                               config/command.h; else NULL */
-    struct address owner;   /* of the list it came from, with a domain; null: there is none */
-    struct outcome outcome; /* ERROR: why, LATER or NEVER */
-    bool aliased;           /* an alias or a fall-back was used: not the recipient itself */
-};
-
-struct targets {
-    struct target *items;
-    size_t count;
-    size_t capacity;
-};
+#include "route/targets.h"
 
 /* Adds every final target of a recipient, each once; at least one (maybe an ERROR). */
 void expand(const struct expander *expander, const struct address *recipient,
             struct targets *targets);
-void targets_free(struct targets *targets);
 
 #endif
