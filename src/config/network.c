@@ -121,6 +121,19 @@ void network_format_literal(const struct sockaddr *address, struct buffer *text)
     buffer_format(text, family == AF_INET6 ? "[IPv6:%s]" : "[%s]", plain);
 }
 
+void network_format_reversed(const struct network *network, struct buffer *text)
+{
+    for (size_t i = longest_of(network->family) / 8; i-- > 0;) {
+        unsigned byte = network->address[i];
+        if (network->family == AF_INET)
+            buffer_format(text, "%u", byte);
+        else
+            buffer_format(text, "%x.%x", byte & 15u, byte >> 4);
+        if (i)
+            buffer_append_byte(text, '.');
+    }
+}
+
 bool networks_have(const struct texts *networks, const struct sockaddr *address)
 {
     for (size_t i = 0; i < networks->count; i++) {

@@ -183,6 +183,26 @@ static void test_literals(void **state)
     }
 }
 
+static void test_reversed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *address, *reversed;
+    } cases[] = {
+        {"192.0.2.1", "1.2.0.192"},
+        {"2001:db8::567:89ab", "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct network network;
+        struct buffer text = {0};
+        const char *why;
+        assert_true(network_parse(cases[i].address, &network, &why));
+        network_format_reversed(&network, &text);
+        assert_string_equal(buffer_text(&text), cases[i].reversed);
+        buffer_free(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +211,7 @@ int main(void)
         cmocka_unit_test(test_what_is_within),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_literals),
+        cmocka_unit_test(test_reversed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
