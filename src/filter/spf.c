@@ -16,6 +16,7 @@
 #include "config/network.h"
 #include "filter/spf_macro.h"
 #include "filter/spf_record.h"
+#include "net/questions.h"
 
 enum {
     MOST_LOOKUPS = 10, /* of terms that ask the DNS */
@@ -87,9 +88,13 @@ static enum resolved ask(struct check *check, const char *name, ns_type type)
 {
     if (!is_askable(name))
         return NO_DOMAIN;
-    if (clock_ms() >= check->query->deadline)
+    const struct spf_query *query = check->query;
+    int64_t deadline = clock_ms() + query->resolver->limit_ms;
+    if (!query->resolver->limit_ms || deadline > query->deadline)
+        deadline = query->deadline;
+    if (clock_ms() >= deadline)
         return NO_ANSWER;
-    enum resolved found = resolver_ask(check->query->resolver, name, type, check->answer);
+    enum resolved found = questions_ask_one(query->resolver, name, type, deadline, check->answer);
     if (found != RESOLVED)
         return found;
     for (int i = 0; i < answer_count(check->answer); i++) {

@@ -10,7 +10,9 @@
 
 #include "base/text.h"
 
-static const char *trouble_words(int error)
+enum { LONGEST_CHAIN = 16 /* of CNAME records, and then some */ };
+
+const char *resolver_trouble(int error)
 {
     if (error == ETIMEDOUT)
         return "no name server answered in time";
@@ -23,7 +25,7 @@ static const char *trouble_words(int error)
 static void follow_aliases(struct answer *answer)
 {
     int count = ns_msg_count(answer->message, ns_s_an);
-    for (int step = 0; step < count; step++) {
+    for (int step = 0; step < LONGEST_CHAIN; step++) {
         bool moved = false;
         for (int i = 0; i < count && !moved; i++) {
             ns_rr record;
@@ -42,7 +44,7 @@ static void follow_aliases(struct answer *answer)
     }
 }
 
-static enum resolved read_answer(struct answer *answer, int length)
+enum resolved answer_read(struct answer *answer, int length)
 {
     ns_rr question;
     /* The library gives the length that there was, which may be more than there was room for. */
@@ -53,8 +55,15 @@ static enum resolved read_answer(struct answer *answer, int length)
     }
     /* As the library writes names: odd bytes have a '\\' before them. */
     snprintf(answer->owner, sizeof answer->owner, "%s", ns_rr_name(question));
+    int code = ns_msg_getflag(answer->message, ns_f_rcode);
+    if (code == ns_r_nxdomain)
+        return NO_DOMAIN;
+    if (code != ns_r_noerror) {
+        answer->trouble = resolver_trouble(0);
+        return NO_ANSWER;
+    }
     follow_aliases(answer);
-    return RESOLVED;
+    return answer_count(answer) ? RESOLVED : NO_RECORDS;
 }
 
 /* The library tries each server twice, and waits twice as long the second time. */
@@ -84,18 +93,40 @@ enum resolved resolver_ask(const struct resolver *resolver, const char *name, in
     int error = errno, trouble = state.res_h_errno;
     res_nclose(&state);
     if (length >= 0)
-        return read_answer(answer, length);
+        return answer_read(answer, length);
     if (trouble == HOST_NOT_FOUND)
         return NO_DOMAIN;
     if (trouble == NO_DATA)
         return NO_RECORDS;
-    answer->trouble = trouble_words(error);
+    answer->trouble = resolver_trouble(error);
     return NO_ANSWER;
 }
 
 int answer_count(const struct answer *answer)
 {
     return ns_msg_count(answer->message, ns_s_an);
+}
+
+/* For a name that is not there, or has no such record, RFC 2308 5 has the SOA record tell. */
+uint32_t answer_lifetime(struct answer *answer)
+{
+    ns_sect section = answer_count(answer) ? ns_s_an : ns_s_ns;
+    uint32_t least = 0;
+    for (int i = 0; i < ns_msg_count(answer->message, section); i++) {
+        ns_rr record;
+        if (ns_parserr(&answer->message, section, i, &record) < 0)
+            break;
+        uint32_t lifetime = ns_rr_ttl(record);
+        unsigned length = ns_rr_rdlen(record);
+        if (section == ns_s_ns && (ns_rr_type(record) != ns_t_soa || length < NS_INT32SZ))
+            continue;
+        if (section == ns_s_ns) {
+            uint32_t minimum = ns_get32(ns_rr_rdata(record) + length - NS_INT32SZ);
+            lifetime = minimum < lifetime ? minimum : lifetime;
+        }
+        least = !least || lifetime < least ? lifetime : least;
+    }
+    return least;
 }
 
 bool answer_record(struct answer *answer, int i, ns_type type, ns_rr *record)

@@ -26,9 +26,15 @@ struct answer {
     unsigned char bytes[RESOLVER_LONGEST];
 };
 
+/* What an errno means when a question got no answer; 0: the servers said so. Static. */
+const char *resolver_trouble(int error);
 /* type: ns_t_mx and the like. RESOLVED may come with no record of that type. */
 enum resolved resolver_ask(const struct resolver *resolver, const char *name, int type,
                            struct answer *answer);
+/* What the packet of this length in .bytes says, to whomever it came. */
+enum resolved answer_read(struct answer *answer, int length);
+/* For how many seconds it may be remembered; 0: it does not say. */
+uint32_t answer_lifetime(struct answer *answer);
 /* How many records the answer has, of whatever type. */
 int answer_count(const struct answer *answer);
 /* The i-th of them, if it is of this type and about the name in question. */
