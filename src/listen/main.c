@@ -128,11 +128,16 @@ static struct outcome open_doors(const struct service *service, struct doors *do
 {
     if (!service->listens)
         return outcome_done();
-    if (service->settings.listener_count == 0)
-        log_notice("there is no [listen] section in the settings: no mail is taken in, only the "
-                   "queue is run");
     return process_handed_over() ? bind_inherited(&service->settings, doors)
                                  : bind_all(&service->settings, NULL, doors);
+}
+
+/* To be said where it is looked for: in the log file. */
+static void say_what_is_missing(const struct service *service)
+{
+    if (service->listens && service->settings.listener_count == 0)
+        log_notice("there is no [listen] section in the settings: no mail is taken in, only the "
+                   "queue is run");
 }
 
 /* Not as root: the file would be root's if it were made now. */
@@ -154,15 +159,17 @@ static struct outcome listen_on(const struct task *task, struct service *service
     struct doors doors = {0};
     struct queue queue = {0};
     int held = -1, ready = -1;
-    struct outcome outcome = open_doors(service, &doors);
-    if (outcome_good(&outcome))
-        outcome = give_root_up(task);
+    const struct outcome opened = open_doors(service, &doors);
+    struct outcome outcome = give_root_up(task);
     if (outcome_good(&outcome)) {
         open_log(service);
         outcome = open_queue(task, service, &queue);
     }
     if (outcome_good(&outcome))
         outcome = lock(task, &queue, &held);
+    /* Only now: who is in the way may be another listener of ours. */
+    if (outcome_good(&outcome))
+        outcome = opened;
     if (outcome_good(&outcome) && service->listens)
         outcome = confine_check();
     listener_block_signals();
@@ -170,6 +177,7 @@ static struct outcome listen_on(const struct task *task, struct service *service
         outcome = background_begin(&ready);
     if (outcome_good(&outcome)) {
         write_pid(held);
+        say_what_is_missing(service);
         const struct listener_start start = {.service = service,
                                              .doors = &doors,
                                              .queue = &queue,

@@ -201,8 +201,8 @@ bool runs_reap(struct runs *runs, pid_t pid, int status)
         return false;
     int64_t now = clock_ms();
     runs->runner = 0;
-    /* A mark may have been left while it went. */
-    runs->look = earlier(runs->look, now);
+    /* A mark that was left while it went makes itself known; one that stays may be looked for. */
+    runs->look = earlier(runs->look, now + LOOK_AGAIN_MS);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK) {
         log_error(
             "a queue run ended with status %d; there is another one in a minute at the latest",

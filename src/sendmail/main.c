@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -232,7 +233,10 @@ static int end(const char *name, struct outcome outcome)
 static struct outcome close_foreign_files(bool serves)
 {
     struct outcome outcome = serves ? privilege_drop_group() : outcome_done();
-    process_close_from(3 + (serves && outcome_good(&outcome) ? process_handed_over() : 0));
+    int kept = serves && outcome_good(&outcome) ? process_handed_over() : 0;
+    process_close_from(3 + kept);
+    if (!kept)
+        unsetenv("LISTEN_FDS");
     return outcome;
 }
 
