@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+enum { LOOK_EVERY_MS = 100 };
+
 void stream_open(struct stream *stream, int fd)
 {
     *stream = (struct stream){.fd = fd, .watch = -1, .deadline = clock_ms()};
@@ -133,6 +135,28 @@ bool stream_write(struct stream *stream, const void *data, size_t length)
     return !stream->broken;
 }
 
+/* A peer who always has something ready never makes us wait, and look: so this does, now and then.
+ */
+static bool is_cancelled(struct stream *stream)
+{
+    struct pollfd watch = {.fd = stream->watch, .events = POLLIN};
+    int64_t now = clock_ms();
+    if (stream->watch < 0 || now - stream->looked < LOOK_EVERY_MS)
+        return false;
+    stream->looked = now;
+    if (poll(&watch, 1, 0) <= 0)
+        return false;
+    keep_error(stream, ECANCELED);
+    return true;
+}
+
+/* What the peer sends next, or its end; false: there is no use in going on. */
+static bool get_more(struct stream *stream)
+{
+    return !stream->ended && !is_cancelled(stream) &&
+           (take_in(stream) || stream->ended || wait_for(stream, direction(stream, POLLIN)));
+}
+
 bool stream_line(struct stream *stream, struct buffer *line)
 {
     for (;;) {
@@ -146,9 +170,7 @@ bool stream_line(struct stream *stream, struct buffer *line)
             return false;
         if (newline)
             return true;
-        if (stream->ended)
-            return false;
-        if (!take_in(stream) && !stream->ended && !wait_for(stream, direction(stream, POLLIN)))
+        if (!get_more(stream))
             return false;
     }
 }
@@ -156,8 +178,7 @@ bool stream_line(struct stream *stream, struct buffer *line)
 bool stream_block(struct stream *stream, const char **data, size_t *length)
 {
     while (stream->start == stream->end)
-        if (stream->ended ||
-            (!take_in(stream) && !stream->ended && !wait_for(stream, direction(stream, POLLIN))))
+        if (!get_more(stream))
             return false;
     *data = stream->data + stream->start;
     *length = stream->end - stream->start;

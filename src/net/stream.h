@@ -19,8 +19,9 @@ enum {
 
 /* Make it with stream_open. What went wrong first is kept: see stream_trouble. */
 struct stream {
-    int fd;          /* non-blocking; owned */
-    int watch;       /* waiting to read ends, ECANCELED, once this can be read; -1: none */
+    int fd;    /* non-blocking; owned */
+    int watch; /* reading what is not here yet ends, ECANCELED, once this can be read; -1: none */
+    int64_t looked;  /* clock_ms of the last look at it */
     struct tls *tls; /* NULL: in clear; owned */
     int64_t deadline;
     bool ended;  /* nothing more will come */

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -181,6 +182,49 @@ static void test_what_is_held_is_bounded(void **state)
     assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
+/* What is here already is still read; what would have to be read first is not, be it there or not.
+ */
+static void test_what_is_watched_ends_reading(void **state)
+{
+    (void)state;
+    struct pair pair;
+    const char *data;
+    size_t length;
+    int watch[2];
+    struct buffer line = {0};
+    open_pair(&pair);
+    assert_int_equal(pipe2(watch, O_CLOEXEC), 0);
+    pair.stream.watch = watch[0];
+    assert_true(file_write(pair.peer, "one\ntwo\n", 8));
+    assert_true(stream_line(&pair.stream, &line));
+    assert_string_equal(buffer_text(&line), "one\n");
+    assert_true(file_write(pair.peer, "three\n", 6));
+    file_close(&watch[1]);
+    pair.stream.looked = 0;
+    buffer_clear(&line);
+    assert_true(stream_line(&pair.stream, &line));
+    assert_string_equal(buffer_text(&line), "two\n");
+    assert_false(stream_block(&pair.stream, &data, &length));
+    assert_int_equal(pair.stream.error, ECANCELED);
+    assert_true(stream_write(&pair.stream, "bye", 3));
+    pair.stream.watch = -1;
+    assert_true(stream_block(&pair.stream, &data, &length));
+    assert_int_equal(length, 6);
+    buffer_free(&line);
+    file_close(&watch[0]);
+    close_pair(&pair);
+
+    open_pair(&pair);
+    assert_int_equal(pipe2(watch, O_CLOEXEC), 0);
+    pair.stream.watch = watch[0];
+    pair.stream.looked = clock_ms();
+    file_close(&watch[1]);
+    assert_false(stream_block(&pair.stream, &data, &length));
+    assert_int_equal(pair.stream.error, ECANCELED);
+    file_close(&watch[0]);
+    close_pair(&pair);
+}
+
 static void test_hosts(void **state)
 {
     (void)state;
@@ -267,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_the_deadline_of_writing),
         cmocka_unit_test(test_two_writers_do_not_block_each_other),
         cmocka_unit_test(test_what_is_held_is_bounded),
+        cmocka_unit_test(test_what_is_watched_ends_reading),
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_loopback),
         cmocka_unit_test(test_dialling),
