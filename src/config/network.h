@@ -27,8 +27,8 @@ bool networks_have(const struct texts *networks, const struct sockaddr *address)
 /* As an address literal, "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 4.1.3), behind the buffer.
  */
 void network_format_literal(const struct sockaddr *address, struct buffer *text);
-/* The address of a single one backwards, as the DNS has it before in-addr.arpa, ip6.arpa or the name
- * of a list: "1.2.0.192", or 32 digits with dots between (RFC 3596 2.5); behind the buffer. */
+/* The address of a single one backwards, as the DNS has it before in-addr.arpa, ip6.arpa or the
+ * name of a list: "1.2.0.192", or 32 digits with dots between (RFC 3596 2.5); behind the buffer. */
 void network_format_reversed(const struct network *network, struct buffer *text);
 
 #endif

@@ -142,16 +142,22 @@ static void refuse_recipient(struct session *session, const struct address *reci
     free(text);
 }
 
-/* What is wrong with our tables is for our log, not for strangers. */
+/* What is wrong with our tables, and who is a user here, is for our log and not for strangers. */
+static const char *words_for_strangers(const struct outcome *outcome)
+{
+    if (outcome->result == LATER)
+        return "addresses cannot be looked up now";
+    return strcmp(outcome->status, "5.1.1") == 0 ? "there is no such address here"
+                                                 : outcome->reason;
+}
+
 static bool is_admitted(struct session *session, const struct address *recipient)
 {
     struct outcome outcome = session->aliases_problem;
     if (outcome_good(&outcome))
         outcome = admission_check_recipient(&session->visitor, recipient);
     if (!outcome_good(&outcome))
-        refuse_recipient(session, recipient, 0, &outcome,
-                         outcome.result == LATER ? "addresses cannot be looked up now"
-                                                 : outcome.reason);
+        refuse_recipient(session, recipient, 0, &outcome, words_for_strangers(&outcome));
     return outcome_good(&outcome);
 }
 
