@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +13,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "queue/recipients.h"
 
 enum { LINE_LIMIT = 8192, USUAL_LINE = 256, READ_BLOCK = 4096, JOURNAL_MODE = 0640 };
 
@@ -35,94 +35,6 @@ static const enum notify kinds[] = {NOTIFY_SUCCESS, NOTIFY_FAILURE, NOTIFY_DELAY
 static const char *const kind_words[] = {"success", "failure", "delay"};
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
-
-/* ---- the letter's list ---- */
-
-static char *copy_text(const char *text)
-{
-    return text ? memory_copy(text, strlen(text)) : NULL;
-}
-
-static void append_child(struct letter *letter, size_t parent, const struct letter_recipient *child)
-{
-    if (letter->count == letter->capacity) {
-        letter->capacity = letter->capacity * 2 + 8;
-        letter->recipients =
-            memory_resize(letter->recipients, letter->capacity * sizeof *letter->recipients);
-    }
-    const struct letter_recipient *from = &letter->recipients[parent];
-    bool same_envelope = address_is_null(&child->sender);
-    letter->recipients[letter->count++] =
-        (struct letter_recipient){.address = address_copy(&child->address),
-                                  .kind = child->kind,
-                                  .text = copy_text(child->text),
-                                  .sender = address_copy(&child->sender),
-                                  .notify = same_envelope ? from->notify : 0,
-                                  .orcpt = same_envelope ? copy_text(from->orcpt) : NULL,
-                                  .parent = (ssize_t)parent};
-}
-
-static void set_progress(struct letter *letter, size_t index, enum progress progress, time_t when,
-                         const char *status, const char *reason)
-{
-    struct letter_recipient *recipient = &letter->recipients[index];
-    recipient->progress = progress;
-    recipient->when = when;
-    snprintf(recipient->status, sizeof recipient->status, "%s", status);
-    if (reason && *reason) {
-        char *copy = memory_copy(reason, strlen(reason));
-        free(recipient->reason);
-        recipient->reason = copy;
-    }
-}
-
-/* The request for news of success goes to the only child, or stays with the parent. */
-static void share_request(struct letter *letter, size_t parent, size_t first)
-{
-    size_t children = 0;
-    bool listed = false;
-    for (size_t i = first; i < letter->count; i++)
-        if (letter->recipients[i].parent == (ssize_t)parent) {
-            children++;
-            listed = listed || !address_is_null(&letter->recipients[i].sender);
-        }
-    letter->recipients[parent].several = children != 1 || listed;
-    if (!letter->recipients[parent].several ||
-        !(letter->recipients[parent].notify & NOTIFY_SUCCESS))
-        return;
-    for (size_t i = first; i < letter->count; i++) {
-        struct letter_recipient *child = &letter->recipients[i];
-        if (child->parent != (ssize_t)parent || !address_is_null(&child->sender))
-            continue;
-        child->notify &= ~(unsigned)NOTIFY_SUCCESS;
-        /* Nothing left is not the same as nothing said. */
-        if (!child->notify)
-            child->notify = NOTIFY_NEVER;
-    }
-}
-
-bool journal_is_chosen(const struct letter *letter, size_t index, enum notify kind)
-{
-    return letter->recipients[index].chosen & kind && letter_owes(letter, index, kind);
-}
-
-static void choose(struct letter *letter, enum notify kind)
-{
-    for (size_t i = 0; i < letter->count; i++)
-        if (letter_owes(letter, i, kind))
-            letter->recipients[i].chosen |= kind;
-}
-
-static void set_told(struct letter *letter, enum notify kind)
-{
-    for (size_t i = 0; i < letter->count; i++) {
-        if (!journal_is_chosen(letter, i, kind))
-            continue;
-        letter->recipients[i].told |= kind;
-        if (kind == NOTIFY_FAILURE)
-            letter->recipients[i].progress = PROGRESS_BOUNCED;
-    }
-}
 
 /* ---- reading ---- */
 
@@ -199,7 +111,7 @@ static void read_child(struct letter *letter, char *rest)
         rest += strlen(rest);
     }
     if (good && !*rest)
-        append_child(letter, (size_t)parent, &child);
+        recipients_add(letter, (size_t)parent, &child);
     address_free(&child.address);
     address_free(&child.sender);
 }
@@ -214,7 +126,7 @@ static void forget_older_children(struct letter *letter, size_t parent, const ch
     for (size_t i = 0; i < limit; i++)
         if (letter->recipients[i].parent == (ssize_t)parent)
             letter->recipients[i].progress = PROGRESS_EXPANDED;
-    share_request(letter, parent, (size_t)limit);
+    recipients_share_request(letter, parent, (size_t)limit);
 }
 
 static void set_held(struct letter *letter, bool held, bool by_route)
@@ -229,9 +141,9 @@ static void read_report(struct letter *letter, const char *kind, bool made)
     for (size_t i = 0; i < KINDS; i++)
         if (strcmp(kind, kind_words[i]) == 0) {
             if (made)
-                set_told(letter, kinds[i]);
+                recipients_set_told(letter, kinds[i]);
             else
-                choose(letter, kinds[i]);
+                recipients_choose(letter, kinds[i]);
         }
 }
 
@@ -256,7 +168,7 @@ static void read_event(struct letter *letter, const char *event, char *rest)
         const char *status = next_word(&rest);
         if (i == PROGRESS_EXPANDED)
             forget_older_children(letter, (size_t)index, status);
-        set_progress(letter, (size_t)index, (enum progress)i, (time_t)when, status, rest);
+        recipients_mark(letter, (size_t)index, (enum progress)i, (time_t)when, status, rest);
     }
 }
 
@@ -330,17 +242,6 @@ static void end_line(struct buffer *pending)
     buffer_append_text(pending, " .\n");
 }
 
-/* A file or a command is the same by whatever alias it is reached. */
-static bool is_same(const struct letter_recipient *one, const struct letter_recipient *other)
-{
-    if (one->text || other->text)
-        return one->kind == other->kind && one->text && other->text &&
-               strcmp(one->text, other->text) == 0;
-    bool same_kind = one->kind == other->kind ||
-                     (one->kind == LETTER_TO_REMOTE && other->kind == LETTER_TO_ROUTE);
-    return same_kind && address_equal(&one->address, &other->address);
-}
-
 static void put_address(struct buffer *text, const struct address *address)
 {
     buffer_append_byte(text, '<');
@@ -350,11 +251,9 @@ static void put_address(struct buffer *text, const struct address *address)
 
 void journal_add_child(struct letter *letter, size_t parent, const struct letter_recipient *child)
 {
-    for (size_t i = 0; i < letter->count; i++)
-        if (i != parent && letter->recipients[i].progress != PROGRESS_EXPANDED &&
-            is_same(child, &letter->recipients[i]))
-            return;
-    append_child(letter, parent, child);
+    if (recipients_have(letter, parent, child))
+        return;
+    recipients_add(letter, parent, child);
     struct buffer *pending = &letter->journal->pending;
     buffer_format(pending, "add %zu %s ", parent, child_words[child->kind]);
     put_address(pending, &child->address);
@@ -372,7 +271,7 @@ void journal_expanded(struct letter *letter, size_t parent, size_t first)
 {
     struct buffer *pending = &letter->journal->pending;
     letter->recipients[parent].progress = PROGRESS_EXPANDED;
-    share_request(letter, parent, first);
+    recipients_share_request(letter, parent, first);
     buffer_format(pending, "expanded %lld %zu %zu", (long long)clock_now(), parent, first);
     end_line(pending);
     letter->journal->durable = true;
@@ -384,7 +283,7 @@ void journal_mark(struct letter *letter, size_t index, enum progress progress, c
     const struct letter_recipient *recipient = &letter->recipients[index];
     bool news = progress != PROGRESS_PENDING || !recipient->reason || !reason ||
                 strcmp(recipient->reason, reason) != 0;
-    set_progress(letter, index, progress, clock_now(), status, reason);
+    recipients_mark(letter, index, progress, clock_now(), status, reason);
     if (!news)
         return;
     struct buffer *pending = &letter->journal->pending;
@@ -417,7 +316,7 @@ static size_t count_chosen(const struct letter *letter, enum notify kind, size_t
 {
     size_t count = 0;
     for (size_t i = letter->count; i-- > 0;)
-        if (journal_is_chosen(letter, i, kind)) {
+        if (letter_is_chosen(letter, i, kind)) {
             *first = i;
             count++;
         }
@@ -429,7 +328,7 @@ size_t journal_choose(struct letter *letter, enum notify kind, size_t *first)
     size_t count = count_chosen(letter, kind, first);
     if (count)
         return count;
-    choose(letter, kind);
+    recipients_choose(letter, kind);
     count = count_chosen(letter, kind, first);
     if (count)
         put_report(letter, "report", kind);
@@ -438,7 +337,7 @@ size_t journal_choose(struct letter *letter, enum notify kind, size_t *first)
 
 void journal_told(struct letter *letter, enum notify kind)
 {
-    set_told(letter, kind);
+    recipients_set_told(letter, kind);
     put_report(letter, "told", kind);
 }
 

@@ -61,7 +61,6 @@ void journal_late(struct letter *letter, size_t index);
  * before the report is made.
  */
 size_t journal_choose(struct letter *letter, enum notify kind, size_t *first);
-bool journal_is_chosen(const struct letter *letter, size_t index, enum notify kind);
 /* Notes that the chosen ones' report is made. Failed ones become BOUNCED. */
 void journal_told(struct letter *letter, enum notify kind);
 /* Notes a round of delivery that left something pending. */

@@ -221,6 +221,11 @@ bool letter_owes(const struct letter *letter, size_t index, enum notify kind)
            (recipient->progress == PROGRESS_EXPANDED && recipient->several);
 }
 
+bool letter_is_chosen(const struct letter *letter, size_t index, enum notify kind)
+{
+    return letter->recipients[index].chosen & kind && letter_owes(letter, index, kind);
+}
+
 struct outcome letter_remove(struct letter *letter)
 {
     if (unlinkat(letter->queue->spool, letter->id, 0) < 0 && errno != ENOENT)

@@ -106,6 +106,8 @@ const struct address *letter_sender(const struct letter *letter, size_t index);
 /* Whether a report of this kind (one of NOTIFY_SUCCESS, FAILURE, DELAY) on this recipient is due.
  */
 bool letter_owes(const struct letter *letter, size_t index, enum notify kind);
+/* Whether it is due and the next report will be about this recipient; see journal_choose. */
+bool letter_is_chosen(const struct letter *letter, size_t index, enum notify kind);
 /*
  * Takes a message out of the queue: first its file, then its journal, for the other order could
  * send it twice. The caller syncs the folder when it is done with a batch (letter_sync).

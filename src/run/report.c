@@ -47,7 +47,7 @@ bool report_wants_delay(const struct run *run, const struct letter *letter, size
 
 bool report_is_about(const struct report *report, size_t index)
 {
-    return journal_is_chosen(report->letter, index, report->kind) &&
+    return letter_is_chosen(report->letter, index, report->kind) &&
            address_equal(letter_sender(report->letter, index), report->sender) &&
            is_wanted(report->run, report->letter, index, report->kind);
 }
@@ -55,10 +55,10 @@ bool report_is_about(const struct report *report, size_t index)
 /* Of those that were chosen for this kind of report, whether the first with this sender. */
 static bool is_first_of_sender(const struct letter *letter, enum notify kind, size_t index)
 {
-    if (!journal_is_chosen(letter, index, kind))
+    if (!letter_is_chosen(letter, index, kind))
         return false;
     for (size_t i = 0; i < index; i++)
-        if (journal_is_chosen(letter, i, kind) &&
+        if (letter_is_chosen(letter, i, kind) &&
             address_equal(letter_sender(letter, i), letter_sender(letter, index)))
             return false;
     return true;
@@ -136,7 +136,7 @@ static void log_failures(const struct report *report)
     const struct letter *letter = report->letter;
     for (size_t i = 0; i < letter->count; i++) {
         const struct letter_recipient *recipient = &letter->recipients[i];
-        if (!journal_is_chosen(letter, i, NOTIFY_FAILURE) ||
+        if (!letter_is_chosen(letter, i, NOTIFY_FAILURE) ||
             !address_equal(letter_sender(letter, i), report->sender))
             continue;
         char *to = address_text(&recipient->address);

@@ -97,7 +97,7 @@ static void test_failures_are_chosen_and_told_once(void **state)
     reopen(&letter);
     assert_int_equal(journal_choose(&letter, NOTIFY_FAILURE, &first), 2);
     assert_int_equal(first, 1);
-    assert_false(journal_is_chosen(&letter, 0, NOTIFY_FAILURE));
+    assert_false(letter_is_chosen(&letter, 0, NOTIFY_FAILURE));
     journal_told(&letter, NOTIFY_FAILURE);
     save(&letter);
     reopen(&letter);
@@ -300,7 +300,7 @@ static void test_Q1_torn_lines(void **state)
             reopen(&letter);
             size_t first;
             assert_true(letter_owes(&letter, 0, NOTIFY_FAILURE));
-            assert_false(journal_is_chosen(&letter, 0, NOTIFY_FAILURE));
+            assert_false(letter_is_chosen(&letter, 0, NOTIFY_FAILURE));
             assert_false(letter_owes(&letter, 2, NOTIFY_DELAY));
             assert_int_equal(journal_choose(&letter, NOTIFY_FAILURE, &first), 1);
             letter_close(&letter);
