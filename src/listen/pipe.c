@@ -27,7 +27,7 @@
 enum {
     BLOCK = 16384,
     MOST_HELD = 1024 * 1024, /* bytes of a direction; replies to whoever reads none for now */
-    LAST_WORDS_MS = 30000,   /* for the client to take what is left when the session is over */
+    LAST_WORDS_MS = 10000,   /* for the client to take what is left when the session is over */
     MOST_RECIPIENTS = 10000,
     TIMEOUT = 3600 /* seconds */
 };
