@@ -1,9 +1,9 @@
 /*
  * What one queue run works with. The coordinator (coordinator.c) visits each message that is due
  * (visit.c): it expands aliases, fills mailboxes (mailbox.c), and collects what goes to a next hop;
- * workers, one process a connection, deliver that (worker.c, smtp.h) or run
- * commands of aliases (pipe.h); then each message is settled
- * (settle.c): taken out, reported on (report.c) or given its next time.
+ * workers, one process a connection, deliver that (worker.c, jobs.h, smtp.h) or run commands of
+ * aliases (pipe.h); then each message is settled (settle.c): taken out, reported on (report.c) or
+ * given its next time.
  */
 #ifndef RUN_RUN_H
 #define RUN_RUN_H
