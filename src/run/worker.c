@@ -25,7 +25,7 @@
 enum { BROKEN_SESSIONS = 3 /* in a row without a single message: the next hop is down */ };
 
 struct work {
-    struct jobs jobs; /* with the run and the next hop */
+    struct jobs jobs;     /* with the run and the next hop */
     bool worked;          /* the next hop was there */
     struct keeper keeper; /* of what password_command prints, if there is one */
     bool secret_is_new;   /* nobody has signed in with it yet */
