@@ -1,6 +1,5 @@
 /*
- * Keys that sign mail (see signing_key.h). Knows neither files nor fields: what is signed is a
- * hash, and who may read a key is decided before its text gets here.
+ * Keys that sign mail (see signing_key.h). Knows no fields: what is signed is a hash.
  */
 #include "net/signing_key.h"
 
@@ -13,8 +12,9 @@
 
 #include "base/base64.h"
 #include "base/memory.h"
+#include "config/secret.h"
 
-enum { RSA_FEWEST_BITS = 1024, RSA_BITS = 2048 };
+enum { RSA_FEWEST_BITS = 1024, RSA_BITS = 2048, KEY_FILE_LARGEST = 65536 };
 
 struct signing_key {
     gnutls_x509_privkey_t secret;
@@ -91,6 +91,17 @@ struct outcome signing_key_parse(const struct buffer *pem, const char *name,
         key = NULL;
     }
     *made = key;
+    return outcome;
+}
+
+struct outcome signing_key_load(const char *path, struct signing_key **key)
+{
+    struct buffer pem = {0};
+    *key = NULL;
+    struct outcome outcome = secret_load(path, KEY_FILE_LARGEST, &pem);
+    if (outcome_good(&outcome))
+        outcome = signing_key_parse(&pem, path, key);
+    buffer_wipe(&pem);
     return outcome;
 }
 

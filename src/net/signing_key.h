@@ -19,6 +19,8 @@ struct signing_key;
  */
 struct outcome signing_key_parse(const struct buffer *pem, const char *name,
                                  struct signing_key **key);
+/* The same from a file that nobody else can read; LATER as secret_load has it (config/secret.h). */
+struct outcome signing_key_load(const char *path, struct signing_key **key);
 /* A new one; RSA with 2048 bits, which every verifier takes and one string of the DNS nearly holds.
  */
 struct outcome signing_key_make(enum key_type type, struct signing_key **key);

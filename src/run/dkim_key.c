@@ -24,8 +24,6 @@
 #include "mail/domain.h"
 #include "net/signing_key.h"
 
-enum { KEY_FILE_LARGEST = 65536 };
-
 static const char usual_selector[] = "mail";
 
 struct task {
@@ -123,12 +121,7 @@ static struct outcome load(const struct wanted *wanted, struct signing_key **key
     if (access(wanted->path, F_OK) < 0 && errno == ENOENT)
         return outcome_refuse(EX_NOINPUT, "there is no key %s: without --show dkim-key makes one",
                               wanted->path);
-    struct buffer pem = {0};
-    struct outcome outcome = secret_load(wanted->path, KEY_FILE_LARGEST, &pem);
-    if (outcome_good(&outcome))
-        outcome = signing_key_parse(&pem, wanted->path, key);
-    buffer_wipe(&pem);
-    return outcome;
+    return signing_key_load(wanted->path, key);
 }
 
 static struct outcome check_absent(const struct wanted *wanted)

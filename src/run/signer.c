@@ -16,7 +16,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/dkim.h"
-#include "config/secret.h"
 #include "mail/address.h"
 #include "mail/dkim_body.h"
 #include "mail/dkim_header.h"
@@ -25,7 +24,7 @@
 #include "net/digest.h"
 #include "net/signing_key.h"
 
-enum { KEY_FILE_LARGEST = 65536, HEADER_LARGEST = 32 * 1024 * 1024 };
+enum { HEADER_LARGEST = 32 * 1024 * 1024 };
 
 /* A file, and what came of reading it: once for all messages of a worker. */
 struct loaded_key {
@@ -77,15 +76,11 @@ void signer_close(struct signer *signer)
 
 static struct outcome load_key(const char *path, const char *domain, struct signing_key **key)
 {
-    struct buffer pem = {0};
     struct outcome outcome =
         access(path, F_OK) < 0 && errno == ENOENT
             ? outcome_later("4.3.5", "there is no key %s: postrider dkim-key %s makes one", path,
                             domain)
-            : secret_load(path, KEY_FILE_LARGEST, &pem);
-    if (outcome_good(&outcome))
-        outcome = signing_key_parse(&pem, path, key);
-    buffer_wipe(&pem);
+            : signing_key_load(path, key);
     if (outcome_good(&outcome))
         return outcome;
     outcome = outcome_later(outcome.result == LATER ? outcome.status : "4.3.5",

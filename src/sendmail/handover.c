@@ -2,10 +2,15 @@
 #include "sendmail/handover.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <sysexits.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/privilege.h"
 #include "base/process.h"
+#include "sendmail/office.h"
+#include "sendmail/verb.h"
 
 struct outcome hand_over(const char *const argv[])
 {
@@ -16,4 +21,40 @@ struct outcome hand_over(const char *const argv[])
     process_find(argv[0], path, sizeof path);
     execv(path, (char *const *)argv);
     return outcome_errno(errno, "cannot start %s", path);
+}
+
+static struct outcome start(const char *program, const char *name, const struct office *office,
+                            struct verb_options *options)
+{
+    struct texts words = {0};
+    texts_add(&words, program);
+    texts_add(&words, name);
+    if (office->config) {
+        texts_add(&words, "-C");
+        texts_add(&words, office->config);
+    }
+    verb_words(options, &words);
+    const char **argv = memory_get((words.count + 1) * sizeof *argv);
+    for (size_t i = 0; i < words.count; i++)
+        argv[i] = words.items[i];
+    struct outcome outcome = hand_over(argv);
+    free(argv);
+    texts_free(&words);
+    return outcome;
+}
+
+struct outcome hand_over_verb(int argc, char *const argv[], const struct handed_verb *verb)
+{
+    struct verb_options options;
+    struct office office = {0};
+    struct outcome outcome = verb_parse(argc, argv, VERB_ARGUMENTS | verb->allowed, &options);
+    if (outcome_good(&outcome) && options.arguments.count != 1)
+        outcome = outcome_refuse(EX_USAGE, "%s needs %s", argv[0], verb->wanted);
+    if (outcome_good(&outcome))
+        outcome = office_open(options.config, &office);
+    if (outcome_good(&outcome))
+        outcome = start(verb->program, argv[0], &office, &options);
+    office_close(&office);
+    verb_free(&options);
+    return outcome;
 }

@@ -10,4 +10,14 @@
  */
 struct outcome hand_over(const char *const argv[]);
 
+/* A verb that another program does, about one thing. */
+struct handed_verb {
+    const char *program;
+    unsigned allowed;   /* enum verb_option, or-ed */
+    const char *wanted; /* its one argument, in words */
+};
+
+/* argv begins with the verb. Comes back with a failure alone. */
+struct outcome hand_over_verb(int argc, char *const argv[], const struct handed_verb *verb);
+
 #endif

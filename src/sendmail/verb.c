@@ -28,20 +28,23 @@ static const char *take_value(const char *text, size_t name, char *const **next)
     return text[name] == '\0' && **next ? *(*next)++ : NULL;
 }
 
+/* Where the value of an option is kept that has one alone. */
+static const char **place_of(enum verb_option option, struct verb_options *options)
+{
+    return option == VERB_FILE       ? &options->file
+           : option == VERB_SELECTOR ? &options->selector
+           : option == VERB_TYPE     ? &options->type
+                                     : &options->every;
+}
+
 static void keep_value(enum verb_option option, const char *value, struct verb_options *options)
 {
     if (option == VERB_DOMAIN)
         texts_add(&options->domains, value);
     else if (option == VERB_SENDER)
         texts_add(&options->senders, value);
-    else if (option == VERB_FILE)
-        options->file = value;
-    else if (option == VERB_SELECTOR)
-        options->selector = value;
-    else if (option == VERB_EVERY)
-        options->every = value;
     else
-        options->type = value;
+        *place_of(option, options) = value;
 }
 
 static struct outcome take_option(const char *verb, const char *text, char *const **next,
@@ -105,6 +108,21 @@ struct outcome verb_allow(const struct verb_options *options, unsigned allowed, 
         return outcome_refuse(EX_USAGE, "%s takes no arguments, such as \"%.100s\"", what,
                               options->arguments.items[0]);
     return outcome_done();
+}
+
+void verb_words(struct verb_options *options, struct texts *words)
+{
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (!(options->given & table[i].option) || table[i].option == VERB_DOMAIN ||
+            table[i].option == VERB_SENDER)
+            continue;
+        texts_add(words, table[i].name);
+        if (table[i].has_value)
+            texts_add(words, *place_of(table[i].option, options));
+    }
+    texts_add(words, "--");
+    for (size_t i = 0; i < options->arguments.count; i++)
+        texts_add(words, options->arguments.items[i]);
 }
 
 void verb_free(struct verb_options *options)
