@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "config/dns_zone.h"
 #include "config/host.h"
 #include "config/network.h"
+#include "mail/address.h"
 
 static const char file_prefix[] = "file:", unix_prefix[] = "unix:", inet_prefix[] = "inet:";
 
@@ -68,6 +70,43 @@ struct outcome filtering_set_list_networks(const struct setting *setting, const 
     return add_items(setting, text, parse_network);
 }
 
+static bool parse_zone(const char *text, struct buffer *item, const char **why)
+{
+    struct dns_zone zone;
+    if (!dns_zone_parse(text, &zone, why))
+        return false;
+    buffer_append_text(item, zone.name);
+    buffer_append_text(item, text + strcspn(text, "=*"));
+    dns_zone_free(&zone);
+    return true;
+}
+
+static bool parse_allowing_zone(const char *text, struct buffer *item, const char **why)
+{
+    *why = "whom such a list has is let in: no weight is wanted";
+    return !strchr(text, '*') && parse_zone(text, item, why);
+}
+
+static struct outcome store_zones(const struct setting *setting, const char *text,
+                                  bool (*parse)(const char *, struct buffer *, const char **))
+{
+    struct outcome outcome = value_store_list(setting, text, parse);
+    const struct texts *list = value_place(setting);
+    if (outcome_good(&outcome) && list->count > DNS_ZONES_MOST)
+        outcome = value_wrong(setting, text, "these are too many lists, 32 are the most");
+    return outcome;
+}
+
+struct outcome filtering_set_dnsbl(const struct setting *setting, const char *text)
+{
+    return store_zones(setting, text, parse_zone);
+}
+
+struct outcome filtering_set_dnswl(const struct setting *setting, const char *text)
+{
+    return store_zones(setting, text, parse_allowing_zone);
+}
+
 static bool parse_milter(const char *text, struct buffer *item, const char **why)
 {
     buffer_append_text(item, text);
@@ -88,6 +127,16 @@ static bool parse_milter(const char *text, struct buffer *item, const char **why
 struct outcome filtering_set_milters(const struct setting *setting, const char *text)
 {
     return value_store_list(setting, text, parse_milter);
+}
+
+struct outcome filtering_set_contact(const struct setting *setting, const char *text)
+{
+    struct address address = {0};
+    const char *why;
+    if (*text && !address_parse(text, &address, &why))
+        return value_wrong(setting, text, why);
+    address_free(&address);
+    return value_set_text(setting, text);
 }
 
 /* In the order of enum milter_default. */

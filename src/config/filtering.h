@@ -10,6 +10,11 @@
  * "file:/path" of files with such items. */
 struct outcome filtering_set_list_items(const struct setting *setting, const char *text);
 struct outcome filtering_set_list_networks(const struct setting *setting, const char *text);
+/* An address, or nothing. */
+struct outcome filtering_set_contact(const struct setting *setting, const char *text);
+/* Lists in the DNS, see config/dns_zone.h; those that allow have no weight. */
+struct outcome filtering_set_dnsbl(const struct setting *setting, const char *text);
+struct outcome filtering_set_dnswl(const struct setting *setting, const char *text);
 /* "unix:/path", "inet:host:port". */
 struct outcome filtering_set_milters(const struct setting *setting, const char *text);
 struct outcome filtering_set_milter_default(const struct setting *setting, const char *text);

@@ -108,9 +108,9 @@ struct filtering {
     struct texts block_helo, allow_helo;       /* names, patterns with '*' */
     char *contact;             /* whom those who are refused may write to, and are let through to;
                                   "": postmaster at our hostname */
-    struct texts dnsbl, dnswl; /* zones: "zone", "zone*WEIGHT", "zone=MASK*WEIGHT" */
+    struct texts dnsbl, dnswl; /* see config/dns_zone.h */
     unsigned dnsbl_threshold;  /* sum of weights from which a client is refused */
-    uint64_t dns_timeout;      /* seconds for all questions about a client */
+    uint64_t dns_timeout;      /* seconds for all lists in the DNS about a client, and for SPF */
     bool greylist;
     uint64_t greylist_delay, greylist_window, greylist_lifetime; /* seconds */
     struct texts milters;               /* "unix:/path", "inet:host:port" */
