@@ -1,4 +1,4 @@
-"""Keys, their records, and verifying what came out with python3-dkim, an implementation of its own."""
+"""Keys, their records, and verifying what came out with python3-dkim, which knows none of ours."""
 
 import re
 

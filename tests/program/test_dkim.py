@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dkimtools import Dns, fold_lengths, make_key, signatures
 from listening import Listening
-from sandbox import BUILD, EX_OK, wait_until
+from sandbox import BUILD, EX_OK
 from smtpfake import CLOSE, EXTENSIONS, FakeServer
 
 SEVEN = tuple(word for word in EXTENSIONS if word != "8BITMIME")
@@ -59,10 +59,12 @@ def send(sandbox, server, text, *arguments, to=FAR):
 
 BLANKS = ("", " ", "\t", "  ", " \t ", "   ")
 FOLDS = ("\n ", "\n\t", " \n  ", "\n \t", "\n ")
-WORDS = ("a", "hello", "Hello,", "=?utf-8?Q?=C3=A4?=", "(comment)", "x" * 70, "y" * 300, ":", "\u00e4\u00f6",
+WORDS = ("a", "hello", "Hello,", "=?utf-8?Q?=C3=A4?=", "(comment)", "x" * 70, "y" * 300, ":",
+         "\u00e4\u00f6",
          "\u4f60\u597d", ";", "=", "b=", "--", "DKIM-Signature: x")
 FROMS = ("me@here.example", "Me <me@here.example>", '"M, e" <me@HERE.example>', "<me@here.example>",
-         "me@here.example (Me)", "M\u00fcller <me@here.example>", "me@here.example, you@here.example",
+         "me@here.example (Me)", "M\u00fcller <me@here.example>",
+         "me@here.example, you@here.example",
          "Us: me@here.example;", '"@other.example" <me@here.example>')
 
 
@@ -76,7 +78,8 @@ def odd_header(chance):
     fold = chance.choice(("", "", "\n ", "\n\t", "\t"))
     fields = [f"{chance.choice(('From', 'FROM', 'from'))}:{chance.choice(BLANKS)}{fold}"
               f"{chance.choice(FROMS)}{chance.choice(BLANKS)}"]
-    names = ("Subject", "To", "Cc", "Reply-To", "X-Odd", "subject", "List-Id", "Comments", "Keywords",
+    names = ("Subject", "To", "Cc", "Reply-To", "X-Odd", "subject", "List-Id", "Comments",
+             "Keywords",
              "MIME-Version", "Content-Type", "Content-Transfer-Encoding", "References", "Received",
              "Resent-To", "Resent-From", "X-" + "z" * 60, "Sender", "Date", "Message-ID",
              "List-Unsubscribe", "DKIM-Signature")
@@ -85,7 +88,8 @@ def odd_header(chance):
         if name == "Content-Transfer-Encoding":
             value = chance.choice(("7bit", "8bit", "quoted-printable", "binary"))
         elif name == "Content-Type":
-            value = chance.choice(("text/plain", "text/html; charset=utf-8", "text/plain;\n\tcharset=x",
+            value = chance.choice(("text/plain", "text/html; charset=utf-8",
+                                   "text/plain;\n\tcharset=x",
                                    "multipart/mixed; boundary=b", "message/rfc822"))
         else:
             value = odd_text(chance, 12)
@@ -95,7 +99,8 @@ def odd_header(chance):
 
 
 def odd_body(chance):
-    lines = ["", "", " ", "\t", "a", "a ", "a\t \t", " a", "a  b", "\ta\t b", ".", "..", ".a", "-- ",
+    lines = ["", "", " ", "\t", "a", "a ", "a\t \t", " a", "a  b", "\ta\t b", ".", "..", ".a",
+             "-- ",
              "From me", ">From", "--b", "--b--", "\u00e4", "\u4f60 \u597d ", "x" * 998, "y " * 800,
              "z" * 5000, "caf\u00e9 " * 300, "=", "a=", "=20", "a =20 "]
     end = chance.choice(("\n", "\n", "\n", "\r\n"))
@@ -148,7 +153,8 @@ def test_odd_messages_verify(place, server, extensions):
 def test_many_messages_of_one_client_verify(server):
     """Taken in over the network by the thousand, sent on in few sessions."""
     with Listening(smarthost=hop(server)) as place:
-        place.configure(extra=place.extra + '\n[dkim "here.example"]\nselector = r, e\nkey = r.pem, e.pem')
+        place.configure(extra=place.extra + '\n[dkim "here.example"]\nselector = r, e\n'
+                                            "key = r.pem, e.pem")
         dns = Dns(make_key(place, "here.example", "--selector=r"),
                   make_key(place, "here.example", "--selector=e", "--type=ed25519"))
         place.stop_listener()
@@ -205,7 +211,8 @@ def test_what_is_covered_cannot_be_changed(place, server):
     assert place.dns.verifies(data)
     header, _, body = data.partition(b"\r\n\r\n")
     for field in (b"From: x@here.example", b"Subject: other", b"To: other@far.example",
-                  b"Date: Mon, 1 Jun 2026 10:00:00 +0000", b"Reply-To: x@bad.example", b"Cc: x@bad.example",
+                  b"Date: Mon, 1 Jun 2026 10:00:00 +0000", b"Reply-To: x@bad.example",
+                  b"Cc: x@bad.example",
                   b"Message-ID: <other@here.example>"):
         assert not place.dns.verifies(field + b"\r\n" + data), field
         assert not place.dns.verifies(header + b"\r\n" + field + b"\r\n\r\n" + body), field
@@ -222,7 +229,7 @@ def test_tags(place, server):
     (tags,) = signatures(send(place, server, OURS + b"\nx\n").data)
     assert (tags["v"], tags["a"], tags["c"]) == ("1", "rsa-sha256", "relaxed/relaxed")
     assert (tags["d"], tags["s"]) == ("here.example", "mail")
-    assert abs(int(tags["t"]) - os.times().elapsed) >= 0 and "l" not in tags and "x" not in tags
+    assert abs(int(tags["t"]) - time.time()) < 60 and "l" not in tags and "x" not in tags
 
 
 # --- the way -------------------------------------------------------------------------------------
@@ -240,7 +247,7 @@ def test_marks_of_the_way_are_no_harm(place, server):
 
 
 def test_another_server_that_takes_another_form(place, server):
-    """The first host has the first message and then no more time; the next one takes 7 bits alone."""
+    """The first host has no time after the first message; the next one takes 7 bits alone."""
     with FakeServer(extensions=SEVEN) as other:
         server.at = {"MAIL": [None, ("421 4.3.2 later", CLOSE)],
                      "connect": [None, ("421 4.3.2 later", CLOSE)]}
@@ -365,7 +372,8 @@ def test_reports_of_our_own_are_signed(place, server):
     submit(place, OURS + b"\nx\n", "-f", "me@other.example")
     place.flush(check=EX_OK)
     (report,) = server.messages
-    assert report.sender == "" and b"From: Mail Delivery System <MAILER-DAEMON@here.example>" in report.data
+    assert report.sender == ""
+    assert b"From: Mail Delivery System <MAILER-DAEMON@here.example>" in report.data
     assert_signed(place.dns, report.data)
 
 
@@ -391,7 +399,7 @@ def test_a_strangers_mail_is_not_signed(open_place, server, recipient):
     with open_place.client() as client:
         client.ehlo("here.example")
         client.message("me@here.example", recipient,
-                       b"Received: from here.example (user root, uid 0)\r\nFrom: me@here.example\r\n"
+                       b"Received: from here.example (user root)\r\nFrom: me@here.example\r\n"
                        b"Subject: pay at once\r\n\r\norigin submitted\r\n")
     (message,) = server.wait()
     assert not signatures(message.data)
@@ -411,7 +419,8 @@ def test_mail_of_those_who_may_relay_is_signed(open_place, server):
 
 
 def pem_of(key):
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,
+    return key.private_bytes(serialization.Encoding.PEM,
+                             serialization.PrivateFormat.TraditionalOpenSSL,
                              serialization.NoEncryption())
 
 
@@ -555,8 +564,9 @@ def test_where_it_cannot_be_written(sandbox):
     (sandbox.folder / "dkim").write_text("")
     done = sandbox.postrider("dkim-key", "a.example")
     assert done.returncode != 0 and "dkim" in done.err and not done.out
-    done = sandbox.postrider("dkim-key", "a.example", stdout=open("/dev/full", "w", encoding="ascii"))
-    assert done.returncode != 0
+    (sandbox.folder / "dkim").unlink()
+    with open("/dev/full", "w", encoding="ascii") as full:
+        sandbox.postrider("dkim-key", "a.example", stdout=full, check=74)
 
 
 def test_the_front_door_names_no_secret(sandbox):

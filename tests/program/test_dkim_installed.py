@@ -1,4 +1,4 @@
-"""Keys of an installed Postrider: root makes them, the queue's user alone can read them, and signs."""
+"""Keys of an installed Postrider: root makes them, its user alone reads them, and signs."""
 
 import pytest
 
@@ -62,7 +62,8 @@ def test_users_have_no_part_in_it(machine):
         done = dkim_key(machine, *arguments, user="ada")
         assert done.returncode in (EX_NOPERM, 66) and not done.out, done
     # Nor by the helper that starts the runner as its user, nor with the group of the front door.
-    for argv in (["/usr/libexec/postrider/postrider-local", "run", "dkim-key", "--force", "here.example"],
+    for argv in (["/usr/libexec/postrider/postrider-local", "run", "dkim-key", "--force",
+                  "here.example"],
                  ["cat", KEY], ["ls", FOLDER]):
         done = machine.world.run(argv, user="ada")
         assert done.returncode != EX_OK and not done.out, argv
