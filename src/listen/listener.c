@@ -316,7 +316,7 @@ static size_t fill_polled(struct parent *parent)
     struct pollfd *polled = parent->polled;
     polled[POLL_SIGNALS] = (struct pollfd){.fd = parent->signals, .events = POLLIN};
     polled[POLL_ORDERS] = (struct pollfd){.fd = parent->orders[0], .events = POLLIN};
-    polled[POLL_EVENTS] = (struct pollfd){.fd = parent->runs.events, .events = POLLIN};
+    polled[POLL_EVENTS] = (struct pollfd){.fd = runs_descriptor(&parent->runs), .events = POLLIN};
     for (size_t i = 0; i < parent->doors.count; i++)
         polled[POLL_DOORS + i] =
             (struct pollfd){.fd = breathing ? -1 : parent->doors.items[i].fd, .events = POLLIN};

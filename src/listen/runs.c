@@ -68,6 +68,12 @@ static bool saw_news(const struct runs *runs)
     return saw;
 }
 
+int runs_descriptor(const struct runs *runs)
+{
+    bool waits = !runs->runner && runs->look > clock_ms() + LOOK_AFTER_MS;
+    return waits ? runs->events : -1;
+}
+
 /* One that is not needed any more makes room. */
 static struct asked *find_asked(struct runs *runs, const char *domain)
 {
@@ -166,8 +172,8 @@ static void run_by_clock(struct runs *runs, int64_t now)
 void runs_advance(struct runs *runs)
 {
     int64_t now = clock_ms();
-    if (saw_news(runs))
-        runs->look = earlier(runs->look, now + LOOK_AFTER_MS);
+    if (runs_descriptor(runs) >= 0 && saw_news(runs))
+        runs->look = now + LOOK_AFTER_MS;
     if (!runs->runner && now >= runs->look)
         look_for_mark(runs, now);
     if (!runs->runner && now >= runs->next)
@@ -201,8 +207,8 @@ bool runs_reap(struct runs *runs, pid_t pid, int status)
         return false;
     int64_t now = clock_ms();
     runs->runner = 0;
-    /* A mark that was left while it went makes itself known; one that stays may be looked for. */
-    runs->look = earlier(runs->look, now + LOOK_AGAIN_MS);
+    /* A mark may have been left while it went; one that stays may be looked for. */
+    runs->look = earlier(runs->look, saw_news(runs) ? now : now + LOOK_AGAIN_MS);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK) {
         log_error(
             "a queue run ended with status %d; there is another one in a minute at the latest",

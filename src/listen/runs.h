@@ -43,6 +43,11 @@ struct outcome runs_open(struct runs *runs, const char *config, const struct set
 /* A partner asks for what waits for this domain, one of relay_domains: once a minute at the most is
  * it tried. */
 void runs_ask(struct runs *runs, const char *domain);
+/*
+ * What to poll for news of the folder. -1: none are wanted now, for a run is at work or about to
+ * be, and sees whatever comes; so a busy queue does not wake the listener for each message.
+ */
+int runs_descriptor(const struct runs *runs);
 /* Reads the events; starts what is to be done. */
 void runs_advance(struct runs *runs);
 /* Milliseconds until runs_advance has something to do; -1: nothing is known of. */
