@@ -14,6 +14,8 @@ LIBDIR     = $(PREFIX)/lib
 LIBEXECDIR = $(PREFIX)/libexec/postrider
 MANDIR     = $(PREFIX)/share/man
 CONFDIR    = $(SYSCONFDIR)/postrider
+# Where systemd looks for units, which only lie there until they are enabled; empty: none are put.
+UNITDIR    = $(PREFIX)/lib/systemd/system
 RUNUSER    = postrider
 
 CC         = cc
@@ -110,6 +112,7 @@ ARCHIVE  := $(BUILD)/modules.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 MANUALS  := $(sort $(wildcard man/*.[1-8]))
+SERVICES := $(sort $(wildcard contrib/*.service contrib/*.socket contrib/*.timer))
 SANITIZER := $(if $(SANITIZE),$(BUILD)/object/tests/sanitize.o)
 object    = $(patsubst %.c,$(BUILD)/object/%.o,$(1))
 
@@ -194,6 +197,10 @@ install: all
 	for page in $(MANUALS); do \
 	    install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
 	done
+	for unit in $(if $(UNITDIR),$(SERVICES)); do \
+	    install -D -m 0644 $$unit $(DESTDIR)$(UNITDIR)/$${unit##*/} && \
+	    sed -i 's|/usr/sbin/|$(SBINDIR)/|' $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
+	done
 	test -e $(DESTDIR)$(CONFDIR)/postrider.conf || \
 	    install -m 0644 etc/postrider.conf $(DESTDIR)$(CONFDIR)/postrider.conf
 	test -e $(DESTDIR)$(CONFDIR)/credentials.conf || \
@@ -208,6 +215,7 @@ uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/postrider
 	rm -f $(addprefix $(DESTDIR)$(LIBEXECDIR)/,$(HELPERS))
 	-rmdir $(DESTDIR)$(LIBEXECDIR)
+	rm -f $(if $(UNITDIR),$(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SERVICES))))
 	for page in $(MANUALS); do \
 	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
 	done

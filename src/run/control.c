@@ -161,7 +161,7 @@ static void choose(struct control *control, struct list *ids)
 static struct outcome hold(struct control *control, struct letter *letter, const char **done)
 {
     *done = "held";
-    if (letter->held) {
+    if (letter->held && !letter->by_route) {
         *done = "was held already";
         return outcome_done();
     }
