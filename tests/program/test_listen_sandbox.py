@@ -87,6 +87,11 @@ class Prey(Listener):
         """Process ids, in the world."""
         return [pid for pid in self.world.processes("postrider-listen") if pid != self.parent]
 
+    def session(self):
+        """The process id of the only one, once those of others before have ended."""
+        self.world.wait_until(lambda: len(self.sessions()) == 1, what="a session alone")
+        return self.sessions()[0]
+
     def status(self, pid):
         return read_status(self.world.read(f"/proc/{pid}/status").decode())
 
@@ -107,7 +112,7 @@ def session(machine):
     with machine.client() as client:
         client.ehlo()
         client.command("MAIL FROM:<a@sender.example>")
-        (pid,) = machine.sessions()
+        pid = machine.session()
         yield client, pid
     machine.world.wait_until(lambda: not machine.sessions(), what="the end of the session")
 
@@ -193,7 +198,7 @@ def test_all_that_a_session_does_is_allowed(machine):
     """TLS, AUTH, users, aliases, a message and the log: no call is refused."""
     world = machine.world
     with machine.client() as client:
-        (pid,) = machine.sessions()
+        pid = machine.session()
         trace = subprocess.Popen(world.argv(["strace", "-qq", "-f", "-Z", "-o", "/tmp/refused", "-p",
                                              str(pid)]))
         world.wait_until(lambda: machine.status(pid)["TracerPid"] != ["0"], what="strace")
