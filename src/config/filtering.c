@@ -176,6 +176,11 @@ bool filtering_needs_internet(const struct filtering *filter)
     return remote || filter->dnsbl.count || filter->dnswl.count || filter->spf != SPF_OFF;
 }
 
+bool filtering_shares(const struct filtering *filter)
+{
+    return filter->greylist || filter->dnsbl.count || filter->dnswl.count;
+}
+
 void filtering_free(struct filtering *filter)
 {
     struct texts *lists[] = {&filter->block_senders, &filter->allow_senders, &filter->block_clients,

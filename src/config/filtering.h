@@ -24,6 +24,8 @@ struct outcome filtering_set_spf(const struct setting *setting, const char *text
 bool filtering_is_empty(const struct filtering *filter);
 /* Whether questions to the DNS, or connections over the network, are among it. */
 bool filtering_needs_internet(const struct filtering *filter);
+/* Whether sessions share what they know, in the folder filter/ of the queue. */
+bool filtering_shares(const struct filtering *filter);
 /* The path of an item "file:/path"; NULL: it is no such item. */
 const char *filtering_file(const char *item);
 void filtering_free(struct filtering *filter);

@@ -12,8 +12,10 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/filtering.h"
+#include "filter/dnsbl.h"
 #include "filter/greylist.h"
-#include "filter/spf.h"
+#include "filter/marks.h"
+#include "filter/spf_identities.h"
 
 struct filter {
     const struct settings *settings;
@@ -22,13 +24,16 @@ struct filter {
     struct address contact;
     char *contact_text;
 
+    /* Of the client. */
+    bool has_asked_dns; /* the lists in the DNS */
+    enum listed by_dns;
+    struct outcome dns_judgement;
     /* Of the transaction. */
     bool is_judged; /* what does not depend on the recipient has been asked */
     struct outcome judgement;
     bool is_allowed; /* an allowing list has the client or the sender */
-    enum spf_result spf;
-    bool has_spf;
-    char *spf_domain; /* whose record it was */
+    struct spf_identities spf;
+    unsigned code; /* see filter_code */
 };
 
 static void find_contact(struct filter *filter)
@@ -46,7 +51,8 @@ struct filter *filter_open(const struct settings *settings, const struct lists *
     if (filtering_is_empty(&settings->filter))
         return NULL;
     struct filter *filter = memory_get(sizeof *filter);
-    *filter = (struct filter){.settings = settings, .lists = lists, .queue = queue};
+    *filter = (struct filter){
+        .settings = settings, .lists = lists, .queue = queue, .dns_judgement = outcome_done()};
     find_contact(filter);
     return filter;
 }
@@ -56,6 +62,7 @@ void filter_close(struct filter *filter)
     if (!filter)
         return;
     filter_reset(filter);
+    spf_identities_free(&filter->spf);
     address_free(&filter->contact);
     free(filter->contact_text);
     free(filter);
@@ -91,38 +98,54 @@ static struct outcome ask_lists(struct filter *filter, const struct filter_clien
     return outcome_done();
 }
 
-/* ---- SPF ---- */
+/* ---- the DNS ---- */
 
+/* Once for a client, which stays the same. */
+static struct outcome ask_dns(struct filter *filter, const struct filter_client *client)
+{
+    const struct filtering *filtering = &filter->settings->filter;
+    const struct resolver resolver = {0};
+    if (filter->has_asked_dns || (!filtering->dnsbl.count && !filtering->dnswl.count))
+        return filter->dns_judgement;
+    struct buffer folder = {0}, names = {0}, reason = {0};
+    buffer_format(&folder, "%s/filter", filter->queue->directory);
+    const struct dnsbl_question question = {.client = client->address,
+                                            .block = &filtering->dnsbl,
+                                            .allow = &filtering->dnswl,
+                                            .threshold = filtering->dnsbl_threshold,
+                                            .folder = buffer_text(&folder),
+                                            .resolver = &resolver,
+                                            .limit_ms = (int64_t)filtering->dns_timeout * 1000,
+                                            .now = clock_now()};
+    filter->by_dns = dnsbl_check(&question, &names, &reason);
+    filter->has_asked_dns = true;
+    if (filter->by_dns == LIST_BLOCKS)
+        filter->dns_judgement = outcome_never(
+            "5.7.1",
+            "mail from your host %s is not wanted here (listed by %s); write to %s if "
+            "this is wrong%s%s",
+            client->literal, buffer_text(&names), filter->contact_text, reason.length ? ": " : "",
+            buffer_text(&reason));
+    buffer_free(&folder);
+    buffer_free(&names);
+    buffer_free(&reason);
+    return filter->dns_judgement;
+}
+
+/* Whom a list allows is not refused for it, but the marks are for all. */
 static struct outcome ask_spf(struct filter *filter, const struct filter_client *client,
                               const struct address *sender)
 {
     const struct filtering *filtering = &filter->settings->filter;
-    const struct resolver resolver = {.limit_ms = (unsigned)filtering->dns_timeout * 1000 / 2};
-    bool null = address_is_null(sender);
-    const char *domain = null ? client->helo : sender->domain;
-    const struct spf_query query = {
-        .client = client->address,
-        .helo = client->helo,
-        .local = null ? "postmaster" : sender->local,
-        .domain = domain,
-        .receiver = filter->settings->hostname,
-        .resolver = &resolver,
-        .deadline = clock_ms() + (int64_t)filtering->dns_timeout * 1000,
-    };
-    struct buffer explanation = {0};
-    filter->spf = spf_check(&query, &explanation);
-    filter->has_spf = true;
-    filter->spf_domain = memory_copy(domain, strlen(domain));
-    struct outcome outcome = outcome_done();
-    /* RFC 7372 3.1. */
-    if (filter->spf == SPF_FAIL && filtering->spf == SPF_REJECT)
-        outcome = outcome_never("5.7.23",
-                                "%s does not let %s send in its name (SPF)%s%s; write to %s if "
-                                "this is wrong",
-                                domain, client->literal, explanation.length ? ": " : "",
-                                buffer_text(&explanation), filter->contact_text);
-    buffer_free(&explanation);
-    return outcome;
+    const struct spf_question question = {.client = client->address,
+                                          .helo = client->helo,
+                                          .sender = sender,
+                                          .receiver = filter->settings->hostname,
+                                          .limit_ms = (int64_t)filtering->dns_timeout * 1000};
+    spf_identities_ask(&question, &filter->spf);
+    if (filtering->spf != SPF_REJECT || filter->is_allowed)
+        return outcome_done();
+    return spf_identities_judge(&filter->spf, client->literal, filter->contact_text);
 }
 
 /* ---- stages ---- */
@@ -143,9 +166,14 @@ static struct outcome judge(struct filter *filter, const struct filter_client *c
 {
     char *sender = address_text(&envelope->sender);
     struct outcome outcome = ask_lists(filter, client, sender);
-    if (outcome_good(&outcome) && !filter->is_allowed && filter->settings->filter.spf != SPF_OFF)
-        outcome = ask_spf(filter, client, &envelope->sender);
     free(sender);
+    if (outcome_good(&outcome) && !filter->is_allowed) {
+        outcome = ask_dns(filter, client);
+        filter->is_allowed = filter->by_dns == LIST_ALLOWS;
+        filter->code = outcome_good(&outcome) ? 0 : 554;
+    }
+    if (outcome_good(&outcome) && filter->settings->filter.spf != SPF_OFF)
+        outcome = ask_spf(filter, client, &envelope->sender);
     return outcome;
 }
 
@@ -197,53 +225,29 @@ void filter_reset(struct filter *filter)
 {
     if (!filter)
         return;
-    filter->is_judged = filter->is_allowed = filter->has_spf = false;
-    free(filter->spf_domain);
-    filter->spf_domain = NULL;
+    filter->is_judged = filter->is_allowed = false;
+    filter->code = 0;
+    spf_identities_reset(&filter->spf);
 }
 
 unsigned filter_code(const struct filter *filter)
 {
-    (void)filter;
-    return 0;
+    return filter ? filter->code : 0;
 }
 
 /* ---- what is written down ---- */
-
-/* Whether an Authentication-Results field says that it is of ours: its first word is our name. */
-static bool is_ours(const struct filter *filter, const struct field *field)
-{
-    const char *hostname = filter->settings->hostname;
-    const char *body = field_body(field) + strspn(field_body(field), " \t\r\n");
-    size_t length = strlen(hostname);
-    return strlen(body) >= length && text_starts(body, hostname) &&
-           (!body[length] || strchr(" \t\r\n;(", body[length]));
-}
-
-static void remove_forged(const struct filter *filter, struct header *header)
-{
-    static const char name[] = "Authentication-Results";
-    for (size_t at = header_find(header, name, 0); at < header->count;)
-        if (is_ours(filter, &header->fields[at])) {
-            header_remove(header, at);
-            at = header_find(header, name, at);
-        } else {
-            at = header_find(header, name, at + 1);
-        }
-}
 
 void filter_mark(struct filter *filter, const struct filter_client *client, struct header *header)
 {
     if (!filter || client->trusted)
         return;
-    remove_forged(filter, header);
-    if (!filter->has_spf)
-        return;
-    struct buffer body = {0};
-    buffer_format(&body, "%s;\n\tspf=%s smtp.%s=%s", filter->settings->hostname,
-                  spf_result_name(filter->spf), "mailfrom", filter->spf_domain);
-    header_insert(header, 0, "Authentication-Results", buffer_text(&body));
-    buffer_free(&body);
+    marks_remove_claims(header, filter->settings->hostname);
+    marks_put(header, filter->settings->hostname, client->address, client->helo, &filter->spf);
+}
+
+size_t filter_place_received(const struct filter *filter, const struct header *header)
+{
+    return filter ? marks_end(header, &filter->spf) : 0;
 }
 
 bool filter_wants_message(const struct filter *filter)

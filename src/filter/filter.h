@@ -44,9 +44,11 @@ struct outcome filter_sender(struct filter *filter, const struct filter_client *
                              const struct envelope *envelope);
 struct outcome filter_recipient(struct filter *filter, const struct filter_client *client,
                                 const struct envelope *envelope, const struct address *recipient);
-/* Puts what was found out into the header, below a Received field that comes later; takes out what
- * others claim in our name (RFC 8601 5). */
+/* Puts what was found out on top of the header; takes out what others claim in our name (RFC 8601
+ * 5). */
 void filter_mark(struct filter *filter, const struct filter_client *client, struct header *header);
+/* Where our Received field belongs: below what filter_mark has put there (RFC 7208 9.1). */
+size_t filter_place_received(const struct filter *filter, const struct header *header);
 /* Whether the message itself has to be held and looked at. */
 bool filter_wants_message(const struct filter *filter);
 /* Looks at it, and changes it. *discard: it is taken, and thrown away. */

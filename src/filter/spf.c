@@ -172,13 +172,8 @@ static void find_names(struct check *check, struct texts *names)
 {
     struct texts found = {0};
     struct buffer question = {0};
-    char *reversed = memory_copy(check->address, strlen(check->address)), *rest = reversed, *part;
-    struct texts parts = {0};
-    while ((part = strsep(&rest, ".")))
-        texts_add(&parts, part);
-    for (size_t i = parts.count; i > 0; i--)
-        buffer_format(&question, "%s.", parts.items[i - 1]);
-    buffer_format(&question, "%s.arpa", check->client.family == AF_INET ? "in-addr" : "ip6");
+    network_format_reversed(&check->client, &question);
+    buffer_format(&question, ".%s.arpa", check->client.family == AF_INET ? "in-addr" : "ip6");
     if (ask(check, buffer_text(&question), ns_t_ptr) == RESOLVED)
         for (int i = 0; i < answer_count(check->answer) && found.count < MOST_PTR; i++) {
             ns_rr record;
@@ -192,9 +187,7 @@ static void find_names(struct check *check, struct texts *names)
             has_client(check, check->client.bits))
             texts_add(names, found.items[i]);
     texts_free(&found);
-    texts_free(&parts);
     buffer_free(&question);
-    free(reversed);
 }
 
 static bool is_below(const char *name, const char *domain)
@@ -408,7 +401,7 @@ static enum spf_result check_domain(struct check *check, const char *domain, boo
     struct buffer text = {0};
     struct spf_record record = {0};
     enum spf_result result;
-    if (!is_askable(domain) || !strchr(domain, '.'))
+    if (!is_askable(domain) || !strchr(domain, '.') || *domain == '[')
         return SPF_NONE;
     enum resolved found = ask(check, domain, ns_t_txt);
     size_t count = found == RESOLVED ? take_texts(check, true, &text) : 0;

@@ -36,7 +36,7 @@ static struct outcome confine(const struct settings *settings,
     texts_add(&writable, buffer_text(&folder));
     buffer_clear(&folder);
     buffer_format(&folder, "%s/filter", settings->queue_directory);
-    if (settings->filter.greylist)
+    if (filtering_shares(&settings->filter))
         texts_add(&own, buffer_text(&folder));
     const struct sandbox sandbox = {.readable = &readable,
                                     .writable = &writable,

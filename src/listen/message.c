@@ -112,7 +112,9 @@ static void put_header(struct message *message)
     char *only = envelope->count == 1 ? address_text(&envelope->recipients[0].address) : NULL;
     const struct completion completion = make_completion(message, only);
     struct buffer text = {0};
-    complete_received(&message->header, &completion);
+    complete_received(&message->header,
+                      filter_place_received(message->arrival->filter, &message->header),
+                      &completion);
     header_format(&message->header, &text);
     buffer_append_byte(&text, '\n');
     draft_put(message->draft, text.data, text.length);

@@ -268,7 +268,7 @@ static void append_clean(struct buffer *text, const char *words)
     }
 }
 
-void complete_received(struct header *header, const struct completion *completion)
+void complete_received(struct header *header, size_t index, const struct completion *completion)
 {
     const char *from = completion->received_from;
     struct buffer body = {0};
@@ -305,7 +305,7 @@ void complete_received(struct header *header, const struct completion *completio
     }
     buffer_append_text(&body, ";\n\t");
     date_format(completion->now, &body);
-    header_insert(header, 0, "Received", buffer_text(&body));
+    header_insert(header, index, "Received", buffer_text(&body));
     buffer_free(&body);
 }
 

@@ -50,8 +50,8 @@ struct completion {
 void complete_header(struct header *header, const struct completion *completion);
 /* Who submitted, as Received names him: "user ops, uid 1000"; user NULL: nobody knows his name. */
 void complete_name_submitter(const char *user, unsigned long uid, struct buffer *text);
-/* The Received field on top: the last thing to be done, and all for a message from another server.
- */
-void complete_received(struct header *header, const struct completion *completion);
+/* The Received field, at this index, 0 being the top: the last thing to be done, and all for a
+ * message from another server. */
+void complete_received(struct header *header, size_t index, const struct completion *completion);
 
 #endif

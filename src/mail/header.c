@@ -118,16 +118,28 @@ void header_remove(struct header *header, size_t index)
             (--header->count - index) * sizeof *header->fields);
 }
 
-void header_remove_all(struct header *header, const char *name)
+void header_remove_if(struct header *header,
+                      bool (*unwanted)(const void *context, const struct field *field),
+                      const void *context)
 {
     size_t kept = 0;
     for (size_t i = 0; i < header->count; i++) {
-        if (field_is(header->fields + i, name))
+        if (unwanted(context, header->fields + i))
             free(header->fields[i].text);
         else
             header->fields[kept++] = header->fields[i];
     }
     header->count = kept;
+}
+
+static bool has_name(const void *name, const struct field *field)
+{
+    return field_is(field, name);
+}
+
+void header_remove_all(struct header *header, const char *name)
+{
+    header_remove_if(header, has_name, name);
 }
 
 void header_replace(struct header *header, size_t index, const char *body)

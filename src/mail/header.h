@@ -47,6 +47,10 @@ bool field_has_nul(const struct field *field);
 void header_insert(struct header *header, size_t index, const char *name, const char *body);
 /* Removes one field. */
 void header_remove(struct header *header, size_t index);
+/* Removes every field that is unwanted, in one pass. */
+void header_remove_if(struct header *header,
+                      bool (*unwanted)(const void *context, const struct field *field),
+                      const void *context);
 /* Removes every field of this name, in one pass. */
 void header_remove_all(struct header *header, const char *name);
 /* Replaces the body from its first byte behind the colon; a last LF is put there if missing. */

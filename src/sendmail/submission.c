@@ -227,7 +227,7 @@ static void put_header(struct submission *submission, const struct masquerade *m
         .masquerade = masquerade,
     };
     complete_header(&submission->header, &completion);
-    complete_received(&submission->header, &completion);
+    complete_received(&submission->header, 0, &completion);
     struct buffer text = {0};
     header_format(&submission->header, &text);
     buffer_append_byte(&text, '\n');

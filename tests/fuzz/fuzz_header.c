@@ -66,7 +66,7 @@ static void complete(struct header *header)
         .now = 1795000000,
     };
     complete_header(header, &completion);
-    complete_received(header, &completion);
+    complete_received(header, 0, &completion);
     must(header->count && field_is(&header->fields[0], "Received"));
     bool resent = header_find(header, "Resent-From", 0) < header->count;
     must(resent || header_find(header, "From", 0) < header->count);
