@@ -36,7 +36,8 @@ void verb_etrn(struct session *session, char *argument)
                                       .listener = (unsigned)session->listener_index,
                                       .domain = (unsigned)at};
     if (orders_write(session->orders, &place))
-        session_reply(session, 250, "2.0.0", "the mail for this domain is tried now");
+        session_reply(session, 250, "2.0.0",
+                      "the mail for this domain is tried, once a minute at the most");
     else
         session_refuse(session, 458, "4.3.0", "ask again later");
 }
