@@ -98,10 +98,9 @@ struct way {
     } when[2];
 };
 
-#define INT      0xffffffffu /* the kernel looks at no more of an int */
-#define OPENING  (O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC)
-#define UNNAMED  (O_TMPFILE & ~O_DIRECTORY)
-#define ANY_MODE 07777
+#define INT     0xffffffffu /* the kernel looks at no more of an int */
+#define OPENING (O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC)
+#define UNNAMED (O_TMPFILE & ~O_DIRECTORY)
 
 static const struct way ways[] = {{"open", {{1, OPENING | UNNAMED, O_RDONLY}}},
                                   {"openat", {{2, OPENING | UNNAMED, O_RDONLY}}},
@@ -129,8 +128,7 @@ static const struct way ways[] = {{"open", {{1, OPENING | UNNAMED, O_RDONLY}}},
 static const struct way ways_of_making[] = {
     {"openat", {{2, OPENING | UNNAMED, O_WRONLY | UNNAMED}}},
     {"openat", {{2, OPENING | UNNAMED, O_WRONLY | O_CREAT | O_EXCL}}},
-    {"linkat", {{0, 0, 0}}},
-    {"fchmod", {{1, ANY_MODE & ~0640, 0}}}};
+    {"linkat", {{0, 0, 0}}}};
 
 static const struct way ways_of_removing[] = {{"unlinkat", {{2, INT, 0}}}};
 

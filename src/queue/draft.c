@@ -55,6 +55,17 @@ static int open_with_dot(struct draft *draft)
     return fd;
 }
 
+/*
+ * The umask is the caller's affair; the group has to read the file whatever it is. Who is locked in
+ * may change no modes (base/sandbox.h), and begins with a umask that makes it unnecessary.
+ */
+static bool has_mode(int fd)
+{
+    struct stat info;
+    return fstat(fd, &info) == 0 &&
+           ((info.st_mode & 07777) == DRAFT_MODE || fchmod(fd, DRAFT_MODE) == 0);
+}
+
 struct draft *draft_open(const struct queue *queue, const struct envelope *envelope, const char *id,
                          uint64_t limit)
 {
@@ -70,8 +81,7 @@ struct draft *draft_open(const struct queue *queue, const struct envelope *envel
     if (fd < 0 && file_lacks_unnamed(errno))
         fd = open_with_dot(draft);
     draft->output = (struct output){.fd = fd};
-    /* The umask is the caller's affair; the group has to read the file whatever it is. */
-    if (fd < 0 || fchmod(fd, DRAFT_MODE) < 0) {
+    if (fd < 0 || !has_mode(fd)) {
         poison_by_errno(draft, errno);
         return draft;
     }

@@ -3,10 +3,11 @@
  * call, has it make others in its own name, and tells what came of each. As root:
  *
  *     intruder PID open:PATH write:PATH unlink:PATH exec:PATH socket:FAMILY kill:PID fork
+ *     intruder PID call:fchmod,5,0 call:linkat,5,=name,5,=other,0
  *
- * prints a line for each, "open:PATH 7" or "open:PATH -13" (a descriptor, or an errno), or
- * "exec:PATH killed 31" (the signal that ended the process). A process that is left alive goes on
- * as if nothing had been.
+ * (a call by its name, with numbers, and texts behind a '=') prints a line for each, "open:PATH 7"
+ * or "open:PATH -13" (a descriptor, or an errno), or "exec:PATH killed 31" (the signal that ended
+ * the process). A process that is left alive goes on as if nothing had been.
  */
 #include <elf.h>
 #include <errno.h>
@@ -24,12 +25,14 @@
 
 typedef struct user_regs_struct registers;
 
+enum { ARGUMENTS = 5, TEXT_MOST = 512 };
+
 static pid_t pid;
 
 #if defined(__x86_64__)
 enum { CALL_SIZE = 2, RED_ZONE = 1024 }; /* "syscall" */
 
-static void set_call(registers *at, long number, const long argument[4])
+static void set_call(registers *at, long number, const long argument[ARGUMENTS])
 {
     at->rip -= CALL_SIZE;
     at->orig_rax = (unsigned long long)-1; /* nothing to begin anew */
@@ -38,6 +41,7 @@ static void set_call(registers *at, long number, const long argument[4])
     at->rsi = (unsigned long long)argument[1];
     at->rdx = (unsigned long long)argument[2];
     at->r10 = (unsigned long long)argument[3];
+    at->r8 = (unsigned long long)argument[4];
 }
 
 static long result(const registers *at)
@@ -52,7 +56,7 @@ static unsigned long stack(const registers *at)
 #elif defined(__aarch64__)
 enum { CALL_SIZE = 4, RED_ZONE = 1024, CALL = 0xd4000001 /* "svc #0" */ };
 
-static void set_call(registers *at, long number, const long argument[4])
+static void set_call(registers *at, long number, const long argument[ARGUMENTS])
 {
     unsigned instruction = 0;
     struct iovec to = {&instruction, sizeof instruction}, from = {(void *)at->pc, CALL_SIZE};
@@ -60,7 +64,7 @@ static void set_call(registers *at, long number, const long argument[4])
     if (process_vm_readv(pid, &to, 1, &from, 1, 0) != CALL_SIZE || instruction != CALL)
         at->pc -= CALL_SIZE;
     at->regs[8] = (unsigned long long)number;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < ARGUMENTS; i++)
         at->regs[i] = (unsigned long long)argument[i];
 }
 
@@ -90,10 +94,10 @@ static void move_registers(int request, registers *at)
         give_up("registers");
 }
 
-/* Behind what the process has on its stack. */
-static long put_text(const registers *at, const char *text)
+/* Behind what the process has on its stack; there is room for several. */
+static long put_text(const registers *at, const char *text, int place)
 {
-    unsigned long there = stack(at) - RED_ZONE - 4096;
+    unsigned long there = stack(at) - RED_ZONE - 4096 + (unsigned long)place * TEXT_MOST;
     struct iovec from = {(void *)(uintptr_t)text, strlen(text) + 1},
                  to = {(void *)there, from.iov_len};
     if (process_vm_writev(pid, &from, 1, &to, 1, 0) != (ssize_t)from.iov_len)
@@ -116,7 +120,8 @@ static int step(int *status)
     }
 }
 
-static int make_call(const registers *before, const char *what, long number, const long argument[4])
+static int make_call(const registers *before, const char *what, long number,
+                     const long argument[ARGUMENTS])
 {
     registers at = *before;
     int status;
@@ -131,6 +136,29 @@ static int make_call(const registers *before, const char *what, long number, con
     return 1;
 }
 
+static const struct {
+    const char *name;
+    long number;
+} calls[] = {{"dup", SYS_dup},       {"fchmod", SYS_fchmod},       {"fcntl", SYS_fcntl},
+             {"flock", SYS_flock},   {"ftruncate", SYS_ftruncate}, {"linkat", SYS_linkat},
+             {"openat", SYS_openat}, {"shutdown", SYS_shutdown},   {"unlinkat", SYS_unlinkat}};
+
+/* "name,number,=text" */
+static int try_call(const registers *before, const char *what, const char *operand)
+{
+    char words[2 * TEXT_MOST];
+    long argument[ARGUMENTS] = {0};
+    snprintf(words, sizeof words, "%s", operand);
+    char *rest = words, *name = strsep(&rest, ","), *word;
+    for (int i = 0; i < ARGUMENTS && (word = strsep(&rest, ",")); i++)
+        argument[i] = *word == '=' ? put_text(before, word + 1, i) : strtol(word, NULL, 0);
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+        if (strcmp(calls[i].name, name) == 0)
+            return make_call(before, what, calls[i].number, argument);
+    fprintf(stderr, "intruder: what is %s?\n", name);
+    exit(2);
+}
+
 static int try(const registers *before, const char *what)
 {
     const char *colon = strchr(what, ':'), *operand = colon ? colon + 1 : "";
@@ -138,21 +166,25 @@ static int try(const registers *before, const char *what)
 #define IS(word) (length == strlen(word) && strncmp(what, word, length) == 0)
     if (IS("open"))
         return make_call(before, what, SYS_openat,
-                         (long[4]){AT_FDCWD, put_text(before, operand), O_RDONLY, 0});
+                         (long[ARGUMENTS]){AT_FDCWD, put_text(before, operand, 0), O_RDONLY, 0});
     if (IS("write"))
-        return make_call(before, what, SYS_openat,
-                         (long[4]){AT_FDCWD, put_text(before, operand), O_WRONLY | O_CREAT, 0600});
+        return make_call(
+            before, what, SYS_openat,
+            (long[ARGUMENTS]){AT_FDCWD, put_text(before, operand, 0), O_WRONLY | O_CREAT, 0600});
     if (IS("unlink"))
         return make_call(before, what, SYS_unlinkat,
-                         (long[4]){AT_FDCWD, put_text(before, operand), 0, 0});
+                         (long[ARGUMENTS]){AT_FDCWD, put_text(before, operand, 0), 0, 0});
     if (IS("exec"))
-        return make_call(before, what, SYS_execve, (long[4]){put_text(before, operand), 0, 0, 0});
+        return make_call(before, what, SYS_execve,
+                         (long[ARGUMENTS]){put_text(before, operand, 0), 0, 0, 0});
     if (IS("socket"))
-        return make_call(before, what, SYS_socket, (long[4]){atoi(operand), 1, 0, 0});
+        return make_call(before, what, SYS_socket, (long[ARGUMENTS]){atoi(operand), 1, 0, 0});
     if (IS("kill"))
-        return make_call(before, what, SYS_kill, (long[4]){atoi(operand), SIGKILL, 0, 0});
+        return make_call(before, what, SYS_kill, (long[ARGUMENTS]){atoi(operand), SIGKILL, 0, 0});
+    if (IS("call"))
+        return try_call(before, what, operand);
     if (IS("fork"))
-        return make_call(before, what, SYS_clone, (long[4]){SIGCHLD, 0, 0, 0});
+        return make_call(before, what, SYS_clone, (long[ARGUMENTS]){SIGCHLD, 0, 0, 0});
     fprintf(stderr, "intruder: what is %s?\n", what);
     exit(2);
 }

@@ -287,8 +287,7 @@ def test_250_is_said_when_the_message_is_on_stable_storage():
 
 
 FAULTS = ["fsync:error=EIO:when=1", "fsync:error=EIO:when=2", "linkat:error=ENOSPC:when=1..2",
-          "pwrite64:error=EIO:when=1", "write:error=ENOSPC:when=1", "write:error=ENOSPC:when=2",
-          "fchmod:error=EPERM:when=1"]
+          "pwrite64:error=EIO:when=1", "write:error=ENOSPC:when=1", "write:error=ENOSPC:when=2"]
 
 
 @pytest.mark.installed

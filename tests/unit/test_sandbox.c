@@ -204,7 +204,11 @@ static void change_what_is_readable(void)
     int fd = open(readable, O_RDONLY | O_CLOEXEC);
     MUST(fd >= 0);
     REFUSED(fchmod(fd, 0666));
+    REFUSED(fchmod(fd, 0640));
     REFUSED(fchown(fd, 1, 1));
+    /* A queue that nobody may enter takes no mail, and sends none. */
+    REFUSED(fchmod(queue.spool, 0));
+    REFUSED(fchmod(queue.journal, 0640));
 }
 
 static void test_only_what_is_named_can_be_read(void **state)
