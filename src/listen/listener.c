@@ -283,16 +283,39 @@ static void take_signals(struct parent *parent)
     }
 }
 
+/* The sessions of now can have nothing tried any more; those to come can. */
+static void renew_orders(struct parent *parent)
+{
+    log_error("a session has shut the way by which all ask for queue runs: that is an intruder's "
+              "deed; sessions to come have another one");
+    file_close(&parent->orders[0]);
+    file_close(&parent->orders[1]);
+    if (!orders_open(parent->orders))
+        log_error("nobody can ask for queue runs: %s", strerror(errno));
+}
+
+static void take_order(struct parent *parent, const struct order_place *place)
+{
+    const struct settings *settings = &parent->service.settings;
+    if (place->generation == parent->service.generation &&
+        place->listener < settings->listener_count &&
+        place->domain < settings->listeners[place->listener].relay_domains.count)
+        runs_ask(&parent->runs,
+                 settings->listeners[place->listener].relay_domains.items[place->domain]);
+}
+
 static void take_orders(struct parent *parent)
 {
     struct order_place place;
-    const struct settings *settings = &parent->service.settings;
-    for (int i = 0; i < MOST_ORDERS_AT_ONCE && orders_read(parent->orders[0], &place); i++)
-        if (place.generation == parent->service.generation &&
-            place.listener < settings->listener_count &&
-            place.domain < settings->listeners[place.listener].relay_domains.count)
-            runs_ask(&parent->runs,
-                     settings->listeners[place.listener].relay_domains.items[place.domain]);
+    for (int i = 0; i < MOST_ORDERS_AT_ONCE; i++) {
+        enum orders came = orders_read(parent->orders[0], &place);
+        if (came == ORDERS_NONE)
+            return;
+        if (came == ORDERS_SPOILT)
+            renew_orders(parent);
+        else
+            take_order(parent, &place);
+    }
 }
 
 /* ---- the loop ---- */

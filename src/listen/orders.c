@@ -16,18 +16,19 @@ bool orders_write(int fd, const struct order_place *place)
 {
     ssize_t count;
     do
-        count = send(fd, place, sizeof *place, MSG_NOSIGNAL);
+        count = send(fd, place, sizeof *place, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (count < 0 && errno == EINTR);
     return count == (ssize_t)sizeof *place;
 }
 
-bool orders_read(int fd, struct order_place *place)
+enum orders orders_read(int fd, struct order_place *place)
 {
     ssize_t count;
     do
-        count = recv(fd, place, sizeof *place, MSG_TRUNC);
+        count = recv(fd, place, sizeof *place, MSG_TRUNC | MSG_DONTWAIT);
     while (count < 0 && errno == EINTR);
     if (count != (ssize_t)sizeof *place)
         place->listener = UINT_MAX;
-    return count >= 0;
+    /* We have one end of the writers, too: only shutdown(2) makes it look like the last one's. */
+    return count > 0 ? ORDERS_ONE : count == 0 ? ORDERS_SPOILT : ORDERS_NONE;
 }

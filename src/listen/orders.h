@@ -19,7 +19,11 @@ struct order_place {
 bool orders_open(int ends[2]);
 /* False: the parent has not heard the last ones yet, or is gone. */
 bool orders_write(int fd, const struct order_place *place);
-/* The next one, which names no listener that there is if it was no order; false: there is none. */
-bool orders_read(int fd, struct order_place *place);
+/*
+ * The next one, which names no listener that there is if it was no order. ORDERS_SPOILT: an
+ * intruder in a session has shut the way, for all that share it: it takes a new one.
+ */
+enum orders { ORDERS_NONE, ORDERS_ONE, ORDERS_SPOILT };
+enum orders orders_read(int fd, struct order_place *place);
 
 #endif

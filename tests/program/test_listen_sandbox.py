@@ -9,7 +9,7 @@ import pytest
 import intruding
 from intruding import read_status
 from test_installed import SPOOL
-from test_listen_load import Listener
+from test_listen_load import Listener, assert_calm
 
 pytestmark = pytest.mark.installed
 
@@ -22,6 +22,10 @@ tls_certificate = /etc/postrider/tls.crt
 tls_key = /etc/postrider/tls.key
 users = /etc/postrider/users
 relay_networks =
+relay_domains = held.example
+etrn_networks = 127.0.0.1
+[route "held.example"]
+via = hold
 [queue]
 retry = 1h
 """
@@ -94,6 +98,12 @@ class Prey(Listener):
 
     def status(self, pid):
         return read_status(self.world.read(f"/proc/{pid}/status").decode())
+
+    def descriptors(self, pid):
+        """What each descriptor of a process is, by number."""
+        return dict(line.split(" ", 1) for line in self.world.shell(
+            f'for each in /proc/{pid}/fd/*; do echo "${{each##*/}} $(readlink $each)"; done'
+        ).out.splitlines())
 
     def intrude(self, pid, *tries):
         return intruding.results(self.world.run([self.intruder, str(pid), *tries], check=0).out)
@@ -173,6 +183,34 @@ def test_an_intruder_opens_nothing_and_runs_nothing(machine, session):
     machine.drain()
     with machine.client() as other:
         other.ehlo()
+
+
+def test_an_intruder_closes_no_folder_of_the_queue(machine, session):
+    """They belong to his user, and he has them open: their modes stay."""
+    folders = [fd for fd, what in machine.descriptors(session[1]).items() if SPOOL in what]
+    assert folders
+    modes = machine.world.run(["stat", "-c", "%a", f"{SPOOL}/spool", f"{SPOOL}/journal"]).out
+    found = machine.intrude(session[1], *[f"call:fchmod,{fd},{mode}" for fd in folders
+                                          for mode in (0, 0o640)])
+    assert set(found.values()) == {-errno.ENOSYS}, found
+    assert machine.world.run(["stat", "-c", "%a", f"{SPOOL}/spool", f"{SPOOL}/journal"]).out == modes
+
+
+def test_an_intruder_keeps_the_parent_neither_busy_nor_from_hearing_others(machine, session):
+    """Sessions share a way to the parent; who shuts it spoils it for those that are there by now."""
+    ours = machine.descriptors(machine.parent)
+    (way,) = [fd for fd, what in machine.descriptors(session[1]).items()
+              if what.startswith("socket:") and what in ours.values()]
+    assert machine.intrude(session[1], f"call:shutdown,{way},2") == {f"call:shutdown,{way},2": 0}
+    machine.world.wait_until(lambda: "shut the way" in machine.log(), what="word of it in the log")
+    assert_calm(machine.parent_outside())
+    session[0].command("ETRN held.example", 458)
+    with machine.client() as other:
+        other.ehlo()
+        other.command("ETRN held.example")
+    machine.world.wait_until(lambda: "a partner asks for the mail for held.example" in machine.log(),
+                             what="the order")
+    machine.wait_quiet()
 
 
 def test_what_the_filter_alone_keeps(machine, session):
