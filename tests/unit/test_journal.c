@@ -307,6 +307,35 @@ static void test_Q1_torn_lines(void **state)
         }
 }
 
+static void expect_hold(struct letter *letter, bool held, bool by_route, bool released)
+{
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(letter->held, held);
+        assert_int_equal(letter->by_route, by_route);
+        assert_int_equal(letter->released, released);
+        save(letter);
+        reopen(letter);
+    }
+}
+
+/* What a route holds and what somebody holds are two things; the last word counts. */
+static void test_who_holds_it_is_remembered(void **state)
+{
+    (void)state;
+    struct letter letter;
+    commit(0, "ops@example.org", &letter);
+    expect_hold(&letter, false, false, false);
+    journal_hold_by_route(&letter);
+    expect_hold(&letter, true, true, false);
+    journal_hold(&letter, true);
+    expect_hold(&letter, true, false, false);
+    journal_hold(&letter, false);
+    expect_hold(&letter, false, false, true);
+    journal_hold_by_route(&letter);
+    expect_hold(&letter, true, true, false);
+    letter_close(&letter);
+}
+
 int main(void)
 {
 #define IN_QUEUE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -318,6 +347,7 @@ int main(void)
         IN_QUEUE(test_children),
         IN_QUEUE(test_only_child_of_a_list),
         IN_QUEUE(test_Q1_torn_lines),
+        IN_QUEUE(test_who_holds_it_is_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
