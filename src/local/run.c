@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -21,7 +23,9 @@ enum {
     STACK = 8 << 20,
     MOST_PROCESSES = 512, /* of the queue's user, when one more session begins */
     MOST_ARGUMENTS = 16,
-    OUR_ARGUMENTS = 3
+    OUR_ARGUMENTS = 3,
+    IOPRIO_WHO_PROCESS = 1, /* of ioprio_set(2), which the C library has no words for */
+    IOPRIO_BY_NICENESS = 0
 };
 
 /*
@@ -49,6 +53,15 @@ static void fresh_limits(void)
     set_limit(RLIMIT_NOFILE, MOST_FILES, MOST_FILES);
 }
 
+/* What cannot be changed here is as the machine has it. */
+static void fresh_priorities(void)
+{
+    const struct sched_param usual = {0};
+    setpriority(PRIO_PROCESS, 0, 0);
+    sched_setscheduler(0, SCHED_OTHER, &usual);
+    syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_BY_NICENESS);
+}
+
 static void fresh_process(void)
 {
     sigset_t nothing;
@@ -58,7 +71,7 @@ static void fresh_process(void)
     setitimer(ITIMER_REAL, &off, NULL);
     setitimer(ITIMER_VIRTUAL, &off, NULL);
     setitimer(ITIMER_PROF, &off, NULL);
-    setpriority(PRIO_PROCESS, 0, 0);
+    fresh_priorities();
     umask(027);
     if (chdir("/") < 0)
         end(EX_OSERR, "cannot go to /");
@@ -98,13 +111,23 @@ static void start(const char *path, char *const arguments[])
     end(EX_OSERR, "cannot start %s: %s", path, strerror(errno));
 }
 
+/*
+ * From his terminal the caller could stop us, whoever we are. The leader of a process group stays
+ * in its session, and who takes the place of our parent can make us one, by setpgid(2).
+ */
+static void leave_terminal(void)
+{
+    if (setsid() < 0 && getsid(0) != getpid())
+        end(EX_OSERR, "a queue run cannot leave the session of its caller, who leads it");
+}
+
 void run(char *const arguments[])
 {
     for (size_t i = 0; arguments[i]; i++)
         if (i == MOST_ARGUMENTS || is_refused(arguments[i]))
             end(EX_USAGE, "the installed queue takes no such arguments");
     fresh_limits();
-    setsid();
+    leave_terminal();
     start(POSTRIDER_LIBEXECDIR "/postrider-run", arguments);
 }
 

@@ -2,6 +2,7 @@
 real callers, and real Postfix and Exim as smarthosts over TLS with AUTH."""
 
 import email
+import socket
 import time
 from email import policy
 
@@ -9,7 +10,7 @@ import pytest
 
 from dsn import reports_in_mbox
 from realservers import PASSWORD, TRUST, USER, Exim, Postfix
-from sandbox import EX_CANTCREAT, EX_IOERR, EX_NOPERM, EX_TEMPFAIL
+from sandbox import EX_CANTCREAT, EX_IOERR, EX_NOPERM, EX_OSERR, EX_TEMPFAIL
 from world import World
 
 pytestmark = pytest.mark.installed
@@ -454,6 +455,42 @@ def test_runner_belongs_to_nobody_but_the_queues_user(plain):
     assert b"ada" not in environment
     silent = plain.world.read("/srv/ready").decode()
     plain.world.run(["kill", "-KILL", silent, *map(str, plain.world.processes("postrider-run"))])
+
+
+# As ada, in the group that the front door has: becomes the leader of a process group, and then the
+# helper.
+LEADER = """
+import os
+os.setpgid(0, 0)
+os.execv("/usr/libexec/postrider/postrider-local", ["postrider-local", "run"])
+"""
+
+
+@with_plain
+def test_caller_cannot_keep_a_runner_at_his_terminal(plain):
+    """Else ^Z there would stop everybody's mail. To make a runner that has not left the session yet the
+    leader of a process group, its caller takes the place of its parent (PR_SET_CHILD_SUBREAPER)."""
+    as_caller = ["setpriv", "--reuid=ada", "--regid=postrider", "--clear-groups", "env"]
+    plain.sendmail("-odq", "ben", user="ada", check=0)
+    done = plain.world.run([*as_caller, "python3", "-c", LEADER])
+    assert done.returncode == EX_OSERR and "cannot leave the session" in done.err
+    assert plain.queued()
+    plain.world.run([*as_caller, "/usr/libexec/postrider/postrider-local", "run"], check=0)
+    assert not plain.queued()
+
+
+@with_plain
+def test_runner_has_no_priority_of_its_callers(plain):
+    """Who sends at the lowest one, as from a batch job, holds nobody else's mail up."""
+    plain.configure("host = 127.0.0.1:2500\ntls = off\nauth = off\nuser =")
+    with plain.world.inside(lambda: socket.create_server(("127.0.0.1", 2500))):
+        plain.world.run(["nice", "-n19", "chrt", "--idle", "0", "ionice", "-c3", "/usr/sbin/sendmail",
+                         "away@example.net"], stdin="Subject: hi\n\nbody\n", user="ada", check=0)
+        runner = str(plain.world.wait_until(lambda: plain.world.processes("postrider-run"))[0])
+        assert "SCHED_OTHER" in plain.world.run(["chrt", "-p", runner], check=0).out
+        assert plain.world.run(["ionice", "-p", runner], check=0).out.strip() == "none: prio 0"
+        assert plain.world.run(["ps", "-o", "ni=", "-p", runner], check=0).out.strip() == "0"
+    plain.wait_quiet()
 
 
 @with_plain
