@@ -236,11 +236,29 @@ static struct outcome judge(int status)
                           status);
 }
 
+/* Who is at the other end of a connection is no user of this machine: whatever starts us for it, as
+ * inetd did with other programs of this name, would make an open relay. */
+static struct outcome check_client(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++) {
+        struct sockaddr_storage address;
+        socklen_t length = sizeof address;
+        if (getsockname(fd, (struct sockaddr *)&address, &length) == 0 &&
+            address.ss_family != AF_UNIX)
+            return outcome_refuse(EX_USAGE, "-bs lets its caller send anywhere, so it takes no "
+                                            "connections from the network: \"postrider serve\" "
+                                            "does, with a [listen] section in the settings");
+    }
+    return outcome_done();
+}
+
 struct outcome pipe_serve(const struct service *service, const struct queue *queue, uid_t uid)
 {
     struct carrier carrier = {.service = service, .queue = queue};
     int ends[2];
-    struct outcome outcome = confine_prepare(&service->settings);
+    struct outcome outcome = check_client();
+    if (outcome_good(&outcome))
+        outcome = confine_prepare(&service->settings);
     if (!outcome_good(&outcome))
         return outcome;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)

@@ -1,6 +1,7 @@
 """sendmail -bs: SMTP on standard input and output for a local user, with settings of his own. What it is
 for users of an installed queue is in test_listen_installed.py."""
 
+import contextlib
 import fcntl
 import os
 import re
@@ -12,7 +13,7 @@ import time
 
 import pytest
 
-from sandbox import EX_DATAERR, EX_OK, EX_TEMPFAIL
+from sandbox import EX_DATAERR, EX_OK, EX_TEMPFAIL, EX_USAGE
 from smtpfake import FakeServer
 from spool import QueuedLetter, spool_files
 from strace import without_leak_check
@@ -231,6 +232,27 @@ def test_one_socket_for_both_directions(sandbox):
         ours.sendall(b"QUIT\r\n")
         assert lines.readline()[:4] == b"221 " and lines.read() == b""
         assert process.wait(20) == EX_OK
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("which", ["stdin", "stdout"])
+def test_V4_a_connection_from_the_network_is_no_local_user(sandbox, host, which):
+    """As inetd starts it, by the line that every manual of sendmail has: an open relay, if it spoke."""
+    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host
+                              else socket.AF_INET) as server, \
+            socket.create_connection(server.getsockname()[:2]) as client, server.accept()[0] as ours:
+        process = sandbox.start(["sendmail", "-C", sandbox.config, "-bs"],
+                                **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL,
+                                   "stderr": subprocess.PIPE, which: ours.fileno()})
+        ours.close()
+        client.sendall(b"EHLO x\r\nMAIL FROM:<a@b.example>\r\n")
+        assert process.wait(20) == EX_USAGE
+        heard = b""
+        with contextlib.suppress(ConnectionResetError):  # an end is as good
+            heard = client.recv(100)
+        assert heard == b""
+        assert "no connections from the network" in process.stderr.read().decode()
+    assert "no connections from the network" in sandbox.log()
 
 
 def test_descriptors_that_do_not_block(sandbox):
