@@ -375,7 +375,8 @@ def test_a_mark_that_stays_is_not_run_after_all_the_time(here, runner):
     here.sendmail("-bd", check=EX_OK)
     here.send("one")
     time.sleep(3)
-    assert len((here.folder / "starts").read_text()) == 1
+    # Once more at the most: for the message, and for a mark that was left just then.
+    assert len((here.folder / "starts").read_text()) <= 2
     runner()
     here.wait_subjects("one")  # in a few seconds
 
