@@ -20,6 +20,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "config/host.h"
+#include "config/listener.h"
 
 enum { PORT_SMTP = 25, PORT_SUBMISSIONS = 465, BACKLOG = 1024, FIRST_INHERITED = 3 };
 
@@ -57,9 +58,10 @@ static unsigned split(const struct listener *listener, const char *address, char
     return port ? (unsigned)port : usual;
 }
 
+/* The section that is called so; an empty name is none. */
 static size_t find_by_name(const struct settings *settings, const char *name)
 {
-    size_t at = 0;
+    size_t at = *name ? 0 : settings->listener_count;
     while (at < settings->listener_count && strcmp(settings->listeners[at].name, name) != 0)
         at++;
     return at;
@@ -281,6 +283,24 @@ struct outcome bind_all(const struct settings *settings, struct doors *old, stru
     if (outcome_good(&outcome) && settings->listener_count && !doors->count)
         outcome = outcome_refuse(EX_OSERR, "there is no address to listen on");
     return outcome;
+}
+
+void doors_tell_of_unheard(const struct doors *doors, const struct settings *settings)
+{
+    if (!doors->count || !doors->items[0].inherited)
+        return;
+    for (size_t i = 0; i < settings->listener_count; i++) {
+        size_t at = 0;
+        while (at < doors->count && doors->items[at].listener != i)
+            at++;
+        if (at < doors->count)
+            continue;
+        char *heading = listener_heading(&settings->listeners[i]);
+        log_error("nobody is heard for %s: sockets were handed over, and none of them has its name "
+                  "or a port of its addresses",
+                  heading);
+        free(heading);
+    }
 }
 
 void doors_give_back(struct doors *doors, struct doors *old)

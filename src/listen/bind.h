@@ -36,6 +36,9 @@ struct outcome bind_inherited(const struct settings *settings, struct doors *doo
  * then. EX_OSERR, EX_NOPERM: which address, and what to do. The caller closes the doors either way.
  */
 struct outcome bind_all(const struct settings *settings, struct doors *old, struct doors *doors);
+/* Tells the log of sections whose addresses mean nothing: sockets were handed over, none for them.
+ */
+void doors_tell_of_unheard(const struct doors *doors, const struct settings *settings);
 /* Undoes the taking over. */
 void doors_give_back(struct doors *doors, struct doors *old);
 void doors_close(struct doors *doors);

@@ -247,6 +247,7 @@ static void reload(struct parent *parent)
         log_error("%s", outcome.reason);
     if (parent->service.listens)
         auth_look_at_files(&parent->service.settings);
+    doors_tell_of_unheard(&parent->doors, &parent->service.settings);
     log_notice("reloaded");
 }
 

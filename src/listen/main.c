@@ -133,11 +133,12 @@ static struct outcome open_doors(const struct service *service, struct doors *do
 }
 
 /* To be said where it is looked for: in the log file. */
-static void say_what_is_missing(const struct service *service)
+static void say_what_is_missing(const struct service *service, const struct doors *doors)
 {
     if (service->listens && service->settings.listener_count == 0)
         log_notice("there is no [listen] section in the settings: no mail is taken in, only the "
                    "queue is run");
+    doors_tell_of_unheard(doors, &service->settings);
 }
 
 /* Not as root: the file would be root's if it were made now. */
@@ -177,7 +178,7 @@ static struct outcome listen_on(const struct task *task, struct service *service
         outcome = background_begin(&ready);
     if (outcome_good(&outcome)) {
         write_pid(held);
-        say_what_is_missing(service);
+        say_what_is_missing(service, &doors);
         const struct listener_start start = {.service = service,
                                              .doors = &doors,
                                              .queue = &queue,

@@ -217,6 +217,19 @@ def test_serve_keeps_sockets_that_are_handed_over(here):
     here.wait_subjects("hello")
 
 
+def test_a_section_without_a_socket_is_told(here):
+    """With sockets that are handed over its addresses say nothing."""
+    here.listen(f'[listen "other"]\naddress = {here.host}:2526')
+    process, door = handed(here, ["postrider", "serve", "--foreground"])
+    with door, Client(door.getsockname()[1]):
+        pass
+    assert 'nobody is heard for [listen "other"]' in here.log()
+    assert "nobody is heard for [listen]" not in here.log()
+    assert not here.is_open(f"{here.host}:2526")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == EX_OK
+
+
 @pytest.mark.parametrize("more", [{"LISTEN_PID": "1"}, {"LISTEN_FDS": "0"}, {"LISTEN_FDS": "-1"},
                                   {"LISTEN_FDS": "4294967297"}, {"LISTEN_FDS": ""}], ids=str)
 def test_what_is_meant_for_another_process_is_closed(here, more):

@@ -97,6 +97,24 @@ static void test_the_address_tells_whose_a_socket_is(void **state)
         assert_int_equal(place->old.items[k].fd, place->fds[k]);
 }
 
+/* Of those that were handed over the name tells it, if they have one: the section [listen] has none
+ * either, and other rules than the one that has the port. */
+static void test_a_socket_without_a_name_belongs_to_its_port(void **state)
+{
+    struct place *place = *state;
+    char none[] = "";
+    place->listeners[0].name = none;
+    add_address(&place->listeners[1], "127.0.0.1", place->ports[1]);
+    free(place->old.items[1].name);
+    place->old.items[1].name = memory_copy("", 0);
+    place->old.items[0].inherited = place->old.items[1].inherited = true;
+    struct outcome outcome = bind_all(&place->settings, &place->old, &place->fresh);
+    assert_true(outcome_good(&outcome));
+    assert_int_equal(place->fresh.count, 2);
+    assert_int_equal(place->fresh.items[0].listener, 0);
+    assert_int_equal(place->fresh.items[1].listener, 1);
+}
+
 static void test_an_address_in_the_way_is_named(void **state)
 {
     struct place *place = *state;
@@ -140,6 +158,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_address_tells_whose_a_socket_is, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_socket_without_a_name_belongs_to_its_port, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_an_address_in_the_way_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_address_is_for_one_section, set_up, tear_down),
