@@ -17,7 +17,7 @@ check_packages="ca-certificates libcmocka-dev python3-pytest python3-pytest-xdis
     python3-dkim mandoc clang libclang-rt-dev clang-format binutils iproute2 util-linux adduser procps strace
     testssl.sh swaks libnet-ssleay-perl curl msmtp s-nail gsasl"
 server_packages="postfix exim4-daemon-light bsd-mailx sasl2-bin libsasl2-modules dovecot-lmtpd
-    dnsmasq-base python3-spf"
+    dnsmasq-base rbldnsd python3-spf"
 
 usage() {
     echo "usage: sh contrib/bootstrap.sh build|demo|check" >&2
@@ -92,7 +92,7 @@ download_servers() {
         # Who needs any mail server gets Postfix.
         with=postfix
         case $package in
-        exim4-daemon-light | dovecot-lmtpd | dnsmasq-base | python3-spf) with= ;;
+        exim4-daemon-light | dovecot-lmtpd | dnsmasq-base | rbldnsd | python3-spf) with= ;;
         esac
         # shellcheck disable=SC2086
         apt-get install -s -q --reinstall --no-install-recommends $package $with |

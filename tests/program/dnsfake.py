@@ -74,10 +74,10 @@ def make_answer(query, records=(), code="NOERROR", flags=0x8180):
 
 
 class FakeDns:
-    def __init__(self, answers):
+    def __init__(self, answers, port=0):
         self.answers = dict(answers)
         self.asked = []
-        self._bind()
+        self._bind(port)
         self._tcp.listen(16)
         self._closing = False
         self._threads = [threading.Thread(target=target, daemon=True)
@@ -85,12 +85,12 @@ class FakeDns:
         for thread in self._threads:
             thread.start()
 
-    def _bind(self):
-        """One port, free for both."""
+    def _bind(self, port):
+        """One port, free for both unless it is given."""
         while True:
             self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self._tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            self._udp.bind(("127.0.0.1", 0))
+            self._udp.bind(("127.0.0.1", port))
             self.port = self._udp.getsockname()[1]
             try:
                 self._tcp.bind(("127.0.0.1", self.port))
@@ -98,6 +98,8 @@ class FakeDns:
             except OSError:
                 self._udp.close()
                 self._tcp.close()
+                if port:
+                    raise
 
     def _answer(self, query):
         name, kind, _ = read_question(query)
