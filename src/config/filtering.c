@@ -170,10 +170,9 @@ bool filtering_is_empty(const struct filtering *filter)
 
 bool filtering_needs_internet(const struct filtering *filter)
 {
-    bool remote = false;
-    for (size_t i = 0; i < filter->milters.count; i++)
-        remote = remote || text_starts(filter->milters.items[i], inet_prefix);
-    return remote || filter->dnsbl.count || filter->dnswl.count || filter->spf != SPF_OFF;
+    /* Milters are told the client's name, wherever they are. */
+    return filter->milters.count || filter->dnsbl.count || filter->dnswl.count ||
+           filter->spf != SPF_OFF;
 }
 
 bool filtering_shares(const struct filtering *filter)

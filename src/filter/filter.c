@@ -1,6 +1,7 @@
 /*
  * The order in which things are asked (see filter.h): the cheap ones first, strangers only, and
- * never of mail to whom the refused may write to.
+ * never of mail to whom the refused may write to. Milters are asked about everybody, for some are
+ * there to sign what our own people send.
  */
 #include "filter/filter.h"
 
@@ -15,6 +16,7 @@
 #include "filter/dnsbl.h"
 #include "filter/greylist.h"
 #include "filter/marks.h"
+#include "filter/milters.h"
 #include "filter/spf_identities.h"
 
 struct filter {
@@ -23,6 +25,9 @@ struct filter {
     const struct queue *queue;
     struct address contact;
     char *contact_text;
+    struct milters *milters; /* NULL: none */
+    struct held_room room;   /* with milters */
+    const struct reply *reply;
 
     /* Of the client. */
     bool has_asked_dns; /* the lists in the DNS */
@@ -54,6 +59,9 @@ struct filter *filter_open(const struct settings *settings, const struct lists *
     *filter = (struct filter){
         .settings = settings, .lists = lists, .queue = queue, .dns_judgement = outcome_done()};
     find_contact(filter);
+    filter->milters = milters_open(settings);
+    if (filter->milters)
+        held_room_open(&filter->room, queue);
     return filter;
 }
 
@@ -63,6 +71,9 @@ void filter_close(struct filter *filter)
         return;
     filter_reset(filter);
     spf_identities_free(&filter->spf);
+    if (filter->milters)
+        held_room_close(&filter->room);
+    milters_close(filter->milters);
     address_free(&filter->contact);
     free(filter->contact_text);
     free(filter);
@@ -150,14 +161,20 @@ static struct outcome ask_spf(struct filter *filter, const struct filter_client 
 
 /* ---- stages ---- */
 
+/* What milters say goes to the client as they want it. */
+static struct outcome pass_on(struct filter *filter, struct outcome outcome)
+{
+    filter->reply = outcome_good(&outcome) ? NULL : milters_reply(filter->milters);
+    return outcome;
+}
+
 struct outcome filter_sender(struct filter *filter, const struct filter_client *client,
                              const struct envelope *envelope)
 {
-    (void)client;
-    (void)envelope;
-    if (filter)
-        filter_reset(filter);
-    return outcome_done();
+    if (!filter)
+        return outcome_done();
+    filter_reset(filter);
+    return pass_on(filter, milters_sender(filter->milters, client, envelope));
 }
 
 /* What is the same for all recipients. */
@@ -204,11 +221,10 @@ static struct outcome ask_greylist(const struct filter *filter, const struct fil
     return outcome;
 }
 
-struct outcome filter_recipient(struct filter *filter, const struct filter_client *client,
-                                const struct envelope *envelope, const struct address *recipient)
+static struct outcome ask_of_stranger(struct filter *filter, const struct filter_client *client,
+                                      const struct envelope *envelope,
+                                      const struct address *recipient)
 {
-    if (!filter || client->trusted)
-        return outcome_done();
     if (!filter->is_judged) {
         filter->judgement = judge(filter, client, envelope);
         filter->is_judged = true;
@@ -221,6 +237,28 @@ struct outcome filter_recipient(struct filter *filter, const struct filter_clien
     return ask_greylist(filter, client, envelope, recipient);
 }
 
+struct outcome filter_recipient(struct filter *filter, const struct filter_client *client,
+                                const struct envelope *envelope, const struct address *recipient)
+{
+    struct outcome outcome = outcome_done();
+    if (!filter)
+        return outcome;
+    filter->reply = NULL;
+    if (!client->trusted)
+        outcome = ask_of_stranger(filter, client, envelope, recipient);
+    if (!outcome_good(&outcome))
+        return outcome;
+    return pass_on(filter, milters_recipient(filter->milters, client, envelope, recipient));
+}
+
+struct outcome filter_data(struct filter *filter, const struct filter_client *client,
+                           const struct envelope *envelope)
+{
+    if (!filter)
+        return outcome_done();
+    return pass_on(filter, milters_data(filter->milters, client, envelope));
+}
+
 void filter_reset(struct filter *filter)
 {
     if (!filter)
@@ -228,11 +266,17 @@ void filter_reset(struct filter *filter)
     filter->is_judged = filter->is_allowed = false;
     filter->code = 0;
     spf_identities_reset(&filter->spf);
+    milters_reset(filter->milters);
 }
 
 unsigned filter_code(const struct filter *filter)
 {
     return filter ? filter->code : 0;
+}
+
+const struct reply *filter_reply(const struct filter *filter)
+{
+    return filter ? filter->reply : NULL;
 }
 
 /* ---- what is written down ---- */
@@ -252,16 +296,16 @@ size_t filter_place_received(const struct filter *filter, const struct header *h
 
 bool filter_wants_message(const struct filter *filter)
 {
-    (void)filter;
-    return false;
+    return filter && milters_want_message(filter->milters);
+}
+
+struct held_room *filter_room(struct filter *filter)
+{
+    return &filter->room;
 }
 
 struct outcome filter_message(struct filter *filter, const struct filter_client *client,
                               struct held *held, bool *discard)
 {
-    (void)filter;
-    (void)client;
-    (void)held;
-    *discard = false;
-    return outcome_done();
+    return pass_on(filter, milters_message(filter->milters, client, held, discard));
 }

@@ -7,30 +7,21 @@
 #define FILTER_FILTER_H
 
 #include <stdbool.h>
-#include <sys/socket.h>
 
 #include "base/outcome.h"
 #include "config/settings.h"
+#include "filter/client.h"
 #include "filter/held.h"
 #include "filter/lists.h"
 #include "mail/address.h"
 #include "mail/envelope.h"
 #include "mail/header.h"
+#include "net/reply.h"
 #include "queue/queue.h"
 
 struct filter;
 
-/* What is known of the client; all of it stays the caller's, and may be another at each stage. */
-struct filter_client {
-    const struct sockaddr *address; /* NULL: a local user */
-    const char *literal;            /* "[192.0.2.1]" */
-    const char *helo;
-    bool trusted;     /* one of ours: signed in, or of our networks */
-    const char *user; /* who signed in; NULL: nobody */
-    const char *tls;  /* in words; NULL: in clear */
-};
-
-/* NULL when nothing is to be asked. lists: see lists.h. */
+/* NULL when nothing is to be asked. Before the session is locked in. lists: see lists.h. */
 struct filter *filter_open(const struct settings *settings, const struct lists *lists,
                            const struct queue *queue);
 /* NULL is fine, here and below. */
@@ -44,6 +35,9 @@ struct outcome filter_sender(struct filter *filter, const struct filter_client *
                              const struct envelope *envelope);
 struct outcome filter_recipient(struct filter *filter, const struct filter_client *client,
                                 const struct envelope *envelope, const struct address *recipient);
+/* Before the data come. */
+struct outcome filter_data(struct filter *filter, const struct filter_client *client,
+                           const struct envelope *envelope);
 /* Puts what was found out on top of the header; takes out what others claim in our name (RFC 8601
  * 5). */
 void filter_mark(struct filter *filter, const struct filter_client *client, struct header *header);
@@ -51,12 +45,18 @@ void filter_mark(struct filter *filter, const struct filter_client *client, stru
 size_t filter_place_received(const struct filter *filter, const struct header *header);
 /* Whether the message itself has to be held and looked at. */
 bool filter_wants_message(const struct filter *filter);
+/* Where it is held until then, as long as the filter is open. */
+struct held_room *filter_room(struct filter *filter);
 /* Looks at it, and changes it. *discard: it is taken, and thrown away. */
 struct outcome filter_message(struct filter *filter, const struct filter_client *client,
                               struct held *held, bool *discard);
 /* The transaction is over, whatever came of it. */
 void filter_reset(struct filter *filter);
-/* The reply code that goes with the last refusal, if a filter has chosen one; 0: the usual. */
+/* The reply code that goes with the last refusal of a recipient, if a filter has chosen one; 0: the
+ * usual. */
 unsigned filter_code(const struct filter *filter);
+/* The whole reply that goes with the last refusal, if a filter has chosen one, until the next
+ * stage; NULL: the usual one. */
+const struct reply *filter_reply(const struct filter *filter);
 
 #endif

@@ -15,21 +15,35 @@
 #include "mail/header.h"
 #include "queue/queue.h"
 
+/*
+ * Files without names for bodies, a second one for what takes the first one's place. A session
+ * makes them before it is locked in, where it could not read what it writes, and uses them again
+ * and again.
+ */
+struct held_room {
+    int files[2]; /* -1: there is none */
+    bool is_taken[2];
+    int error; /* why there is none */
+};
+
+/* Where the queue's own files lie: room on the disk is that of the queue. */
+void held_room_open(struct held_room *room, const struct queue *queue);
+void held_room_close(struct held_room *room);
+
 struct held {
-    const struct queue *queue;
+    struct held_room *room;
     const char *id; /* that the message will have */
     struct envelope *envelope;
     struct header *header;
     struct output body; /* lines that end in LF; .total bytes are the size, .fd can be read */
 };
 
-/* Makes the file for the body. What goes wrong is in .body.error. */
+/* Takes a file for the body, which is empty then. What goes wrong is in .body.error. */
 void held_open(struct held *held);
-/* Empties the body, for another one. False with .body.error set. */
-bool held_clear(struct held *held);
 /* All of the body that was put is in the file. LATER: it is not. */
 struct outcome held_flush(struct held *held);
-/* Forgets the body; the rest is the caller's. May be called twice. */
+/* Forgets the body, and gives its room on the disk back; the rest is the caller's. May be called
+ * twice. */
 void held_close(struct held *held);
 
 #endif

@@ -140,6 +140,7 @@ static void fail(struct session *session, int64_t heard)
 static void succeed(struct session *session, const char *mechanism, const char *name)
 {
     session->user = memory_copy(name, strlen(name));
+    session->mechanism = mechanism;
     session_trust(session);
     log_event("-", "signed-in", "client", session->client, "helo", session->helo, "auth", mechanism,
               "user", name, NULL);

@@ -1,6 +1,6 @@
 /*
- * What a client's command line says (RFC 5321 4.1, with the parameters of RFC 1870, 6152, 6531,
- * 3461, 4954 and 3030). Pure: a line goes in, values or words for the reply come out.
+ * What a client's command line says (RFC 5321 4.1, RFC 3030, with mail/parameters.h). Pure: a line
+ * goes in, values or words for the reply come out.
  */
 #ifndef LISTEN_COMMAND_H
 #define LISTEN_COMMAND_H
@@ -10,40 +10,13 @@
 #include <stdint.h>
 
 #include "base/outcome.h"
-#include "mail/address.h"
-#include "mail/envelope.h"
+#include "mail/parameters.h"
 
 /*
  * Octets of a line with its CRLF: 512 (RFC 5321 4.5.3.1.4) and what the extensions add to MAIL and
  * RCPT, rounded up; lines of an AUTH dialogue are another matter (RFC 4954 4).
  */
 enum { COMMAND_LONGEST = 2048, COMMAND_NAME_LONGEST = 255 };
-
-enum body { BODY_UNSAID, BODY_7BIT, BODY_8BITMIME };
-
-/* Zeroed by the parser. */
-struct mail_command {
-    struct address sender; /* null: "<>" */
-    uint64_t size;         /* as said; what is too large for a number is the largest one */
-    bool has_size;
-    enum body body;
-    bool smtputf8;
-    enum dsn_return ret;
-    char *envid; /* decoded; NULL: not said */
-};
-
-/* Zeroed by the parser. */
-struct rcpt_command {
-    struct address recipient; /* without a domain: see PATH_BARE, or it is "<Postmaster>" */
-    unsigned notify;          /* enum notify, or-ed */
-    char *orcpt;              /* "rfc822;user@example.org", decoded; NULL: not said */
-};
-
-/* What this client may write in this transaction, or-ed. */
-enum command_allow {
-    ALLOW_BARE = 1, /* addresses without a domain, as this machine's own programs have them */
-    ALLOW_UTF8 = 2  /* RCPT: the transaction's MAIL said SMTPUTF8 */
-};
 
 /*
  * Cuts the CRLF off a line as it was read and returns true; false with *why in static words when it
@@ -59,8 +32,7 @@ void command_part(char *line, char **verb, char **argument);
 
 /*
  * "FROM:<path> parameters". DONE, or NEVER with the enhanced status and the words; what was parsed
- * is freed then. AUTH=<...> (RFC 4954 5) is looked at and forgotten: nobody here is trusted to name
- * another.
+ * is freed then.
  */
 struct outcome command_parse_mail(const char *argument, unsigned allow, struct mail_command *mail);
 void command_free_mail(struct mail_command *mail);

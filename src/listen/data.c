@@ -54,6 +54,7 @@ static void begin(struct session *session)
     session->arrival = (struct arrival){
         .settings = session->settings,
         .queue = &session->queue,
+        .id = session->id,
         .envelope = &session->envelope,
         .from = buffer_text(&session->received_from),
         .tls = session->received_tls.length ? buffer_text(&session->received_tls) : NULL,
@@ -73,14 +74,13 @@ static void log_received(const struct session *session, const struct taken *take
     snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)taken->size);
     snprintf(count, sizeof count, "%zu", envelope->count);
     char *from = address_text(&envelope->sender);
-    char *to = address_text(&envelope->recipients[0].address);
-    bool one = envelope->count == 1;
+    char *to = envelope->count == 1 ? address_text(&envelope->recipients[0].address) : NULL;
     struct buffer tls = {0}, certificate = {0};
     if (session->stream.tls)
         starttls_describe(session->stream.tls, &tls, &certificate);
     log_event(taken->id, taken->discarded ? "discarded" : "received", "from", *from ? from : "<>",
-              "to", one ? to : NULL, "nrcpt", one ? NULL : count, "size", bytes, "client",
-              session->client, "helo", session->helo, "proto", session_protocol(session), "tls",
+              "to", to, "nrcpt", to ? NULL : count, "size", bytes, "client", session->client,
+              "helo", session->helo, "proto", session_protocol(session), "tls",
               tls.length ? buffer_text(&tls) : NULL, "certificate",
               certificate.length ? buffer_text(&certificate) : NULL, "user", session->user,
               "message-id", taken->message_id, NULL);
@@ -90,11 +90,8 @@ static void log_received(const struct session *session, const struct taken *take
     buffer_free(&certificate);
 }
 
-static unsigned code_of(const struct session *session, const struct outcome *outcome)
+static unsigned code_of(const struct outcome *outcome)
 {
-    unsigned chosen = filter_code(session->filter);
-    if (chosen)
-        return chosen;
     return outcome->result == LATER ? 452 : strcmp(outcome->status, "5.3.4") == 0 ? 552 : 554;
 }
 
@@ -117,9 +114,7 @@ static void finish(struct session *session)
         session_reply(session, 250, "2.0.0", "taken as %s", taken.id);
         session->idle = session->errors = 0;
     } else {
-        unsigned code = code_of(session, &outcome);
-        session_log_rejected(session, NULL, code, outcome.status, outcome.reason);
-        session_refuse_by(session, code, &outcome);
+        session_refuse_filtered(session, NULL, code_of(&outcome), &outcome);
     }
     free(taken.message_id);
     session_reset(session);
@@ -128,12 +123,20 @@ static void finish(struct session *session)
 /* Whether a message can begin now; else that has been said. */
 static bool may_begin(struct session *session)
 {
-    if (!session->has_sender)
+    if (!session->has_sender) {
         session_refuse(session, 503, "5.5.1", "say MAIL first");
-    else if (!session->envelope.count)
+        return false;
+    }
+    if (!session->envelope.count) {
         session_refuse(session, 554, "5.5.1", "there is no recipient");
-    else
+        return false;
+    }
+    struct outcome outcome =
+        filter_data(session->filter, session_filter_client(session), &session->envelope);
+    if (outcome_good(&outcome))
         return true;
+    session_refuse_filtered(session, NULL, 0, &outcome);
+    session_reset(session);
     return false;
 }
 

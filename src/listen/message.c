@@ -20,7 +20,6 @@ enum { HEADER_MOST = 1024 * 1024 };
 
 struct message {
     const struct arrival *arrival;
-    char id[QUEUE_ID_SIZE];
     struct draft *draft; /* NULL until the end when the message is held */
     bool is_held;
     struct held held;
@@ -35,7 +34,7 @@ struct message {
 static struct draft *open_draft(const struct message *message)
 {
     const struct arrival *arrival = message->arrival;
-    return draft_open(arrival->queue, arrival->envelope, message->id,
+    return draft_open(arrival->queue, arrival->envelope, arrival->id,
                       arrival->settings->max_message_size);
 }
 
@@ -43,18 +42,18 @@ struct message *message_open(const struct arrival *arrival)
 {
     struct message *message = memory_get(sizeof *message);
     *message = (struct message){.arrival = arrival, .in_header = true, .outcome = outcome_done()};
-    message->held = (struct held){.queue = arrival->queue,
-                                  .id = message->id,
+    message->held = (struct held){.id = arrival->id,
                                   .envelope = arrival->envelope,
                                   .header = &message->header,
                                   .body.fd = -1};
     message->line.limit = HEADER_MOST;
-    queue_new_id(message->id);
     message->is_held = filter_wants_message(arrival->filter);
-    if (message->is_held)
+    if (message->is_held) {
+        message->held.room = filter_room(arrival->filter);
         held_open(&message->held);
-    else
+    } else {
         message->draft = open_draft(message);
+    }
     return message;
 }
 
@@ -99,7 +98,7 @@ static struct completion make_completion(const struct message *message, const ch
         .received_tls = arrival->tls,
         .received_for = only,
         .protocol = arrival->protocol,
-        .id = message->id,
+        .id = arrival->id,
         .masquerade = arrival->masquerade,
         .now = clock_now(),
     };
@@ -214,7 +213,7 @@ struct outcome message_commit(struct message *message, struct taken *taken)
         message->outcome = release(message, &taken->discarded);
     struct outcome outcome = message->outcome;
     if (outcome_good(&outcome)) {
-        memcpy(taken->id, message->id, sizeof taken->id);
+        taken->id = message->arrival->id;
         taken->message_id = header_words(&message->header, "Message-ID");
     }
     if (outcome_good(&outcome) && !taken->discarded) {
@@ -231,7 +230,8 @@ void message_drop(struct message *message)
     if (!message)
         return;
     draft_drop(message->draft);
-    held_close(&message->held);
+    if (message->is_held)
+        held_close(&message->held);
     header_free(&message->header);
     buffer_free(&message->line);
     free(message);

@@ -20,7 +20,7 @@ struct message;
 
 /* What has been taken in. */
 struct taken {
-    char id[QUEUE_ID_SIZE];
+    const char *id; /* as in the arrival */
     uint64_t size;
     char *message_id; /* owned by who asked; NULL: it has none */
     bool discarded;   /* a filter wanted it taken and thrown away */
@@ -30,6 +30,7 @@ struct taken {
 struct arrival {
     const struct settings *settings;
     const struct queue *queue;
+    const char *id;            /* that it will have */
     struct envelope *envelope; /* a filter may change it */
     const char *from; /* for Received: "client.example.org ([192.0.2.1])" or "(from user ...)" */
     const char *tls;  /* the tls clause; NULL: in clear */

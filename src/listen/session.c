@@ -93,11 +93,41 @@ void session_refuse(struct session *session, unsigned code, const char *status, 
     count_error(session);
 }
 
+/* 0: by its result. */
+static unsigned code_of(unsigned code, const struct outcome *outcome)
+{
+    return code ? code : outcome->result == LATER ? 451 : 550;
+}
+
 void session_refuse_by(struct session *session, unsigned code, const struct outcome *outcome)
 {
-    if (!code)
-        code = outcome->result == LATER ? 451 : 550;
-    session_refuse(session, code, outcome->status, "%s", outcome->reason);
+    session_refuse(session, code_of(code, outcome), outcome->status, "%s", outcome->reason);
+}
+
+/* The lines as they are. */
+static void refuse_in_full(struct session *session, const struct reply *reply)
+{
+    const char *line = buffer_text(&reply->lines);
+    while (*line) {
+        size_t length = strcspn(line, "\n");
+        buffer_append(&session->output, line, length);
+        buffer_append_text(&session->output, "\r\n");
+        line += length + (line[length] == '\n');
+    }
+    session->is_over = session->is_over || reply->code == 421;
+    count_error(session);
+}
+
+void session_refuse_filtered(struct session *session, const char *recipient, unsigned code,
+                             const struct outcome *outcome)
+{
+    const struct reply *reply = filter_reply(session->filter);
+    session_log_rejected(session, recipient, reply ? (unsigned)reply->code : code_of(code, outcome),
+                         outcome->status, outcome->reason);
+    if (reply)
+        refuse_in_full(session, reply);
+    else
+        session_refuse_by(session, code, outcome);
 }
 
 bool session_count_idle(struct session *session)
@@ -168,12 +198,12 @@ const struct filter_client *session_filter_client(struct session *session)
     struct filter_client *client = &session->filter_client;
     client->literal = session->client;
     client->helo = session->helo;
+    client->service = session->listener->name;
     client->trusted = session->visitor.trusted;
     client->user = session->user;
-    buffer_clear(&session->tls_words);
-    if (session->stream.tls)
-        tls_describe(session->stream.tls, &session->tls_words);
-    client->tls = session->stream.tls ? buffer_text(&session->tls_words) : NULL;
+    client->mechanism = session->mechanism;
+    client->tls = session->stream.tls;
+    client->id = session->has_sender ? session->id : NULL;
     return client;
 }
 
@@ -404,7 +434,6 @@ static void close_session(struct session *session)
     filter_close(session->filter);
     queue_close(&session->queue);
     buffer_free(&session->output);
-    buffer_free(&session->tls_words);
     free(session->client);
     free(session->helo);
     free(session->user);

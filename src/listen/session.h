@@ -49,12 +49,13 @@ struct session {
     bool is_pipe; /* a local user on the other end of a pipe */
     uid_t uid;
     const char *login;
-    char *helo;      /* what the client calls itself; NULL: not said yet */
-    bool extended;   /* it said EHLO */
-    bool is_near;    /* its address is on loopback */
-    bool in_network; /* its address is in relay_networks */
-    bool may_ask;    /* its address is in etrn_networks */
-    char *user;      /* who signed in; NULL: nobody */
+    char *helo;            /* what the client calls itself; NULL: not said yet */
+    bool extended;         /* it said EHLO */
+    bool is_near;          /* its address is on loopback */
+    bool in_network;       /* its address is in relay_networks */
+    bool may_ask;          /* its address is in etrn_networks */
+    char *user;            /* who signed in; NULL: nobody */
+    const char *mechanism; /* and how, static */
     bool has_failed_to_sign_in;
     struct auth auth;
     struct visitor visitor;
@@ -64,10 +65,10 @@ struct session {
     struct queue queue;
     struct filter *filter; /* NULL: nothing is asked */
     struct filter_client filter_client;
-    struct buffer tls_words; /* for it */
 
     /* The transaction. */
     bool has_sender;
+    char id[QUEUE_ID_SIZE]; /* that its message will have */
     bool smtputf8;
     struct envelope envelope;
     size_t refused; /* recipients over the most */
@@ -106,6 +107,13 @@ void session_refuse(struct session *session, unsigned code, const char *status, 
                     ...) FORMATTED(4, 5);
 /* The same by an outcome that is not good; code: 0 for 4yz or 5yz by its result (451, 550). */
 void session_refuse_by(struct session *session, unsigned code, const struct outcome *outcome);
+/*
+ * Refuses and logs what a filter has refused, for a recipient or (NULL) the message: with the reply
+ * that the filter wants, else with its words and this code, 0 being as above. 421 is the end of the
+ * session.
+ */
+void session_refuse_filtered(struct session *session, const char *recipient, unsigned code,
+                             const struct outcome *outcome);
 /* Counts a command that does nothing. False: there were too many since the last message, and the
  * session is over. */
 bool session_count_idle(struct session *session);

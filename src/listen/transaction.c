@@ -47,6 +47,7 @@ static void begin(struct session *session, struct mail_command *mail)
 {
     struct envelope *envelope = &session->envelope;
     session->has_sender = true;
+    queue_new_id(session->id);
     session->smtputf8 = mail->smtputf8;
     envelope->sender = mail->sender;
     envelope->envid = mail->envid;
@@ -63,9 +64,7 @@ static void begin(struct session *session, struct mail_command *mail)
         session_reply(session, 250, "2.1.0", "sender taken");
         return;
     }
-    unsigned code = filter_code(session->filter);
-    session_log_rejected(session, NULL, code ? code : 550, outcome.status, outcome.reason);
-    session_refuse_by(session, code, &outcome);
+    session_refuse_filtered(session, NULL, 0, &outcome);
     session_reset(session);
 }
 
@@ -132,11 +131,10 @@ static void refuse_more(struct session *session)
 
 /* words: what the client gets to read of it. */
 static void refuse_recipient(struct session *session, const struct address *recipient,
-                             unsigned code, const struct outcome *outcome, const char *words)
+                             const struct outcome *outcome, const char *words)
 {
     char *text = address_text(recipient);
-    if (!code)
-        code = outcome->result == LATER ? 451 : 550;
+    unsigned code = outcome->result == LATER ? 451 : 550;
     session_log_rejected(session, text, code, outcome->status, outcome->reason);
     session_refuse(session, code, outcome->status, "%s", words);
     free(text);
@@ -157,7 +155,7 @@ static bool is_admitted(struct session *session, const struct address *recipient
     if (outcome_good(&outcome))
         outcome = admission_check_recipient(&session->visitor, recipient);
     if (!outcome_good(&outcome))
-        refuse_recipient(session, recipient, 0, &outcome, words_for_strangers(&outcome));
+        refuse_recipient(session, recipient, &outcome, words_for_strangers(&outcome));
     return outcome_good(&outcome);
 }
 
@@ -165,10 +163,12 @@ static bool passes_filter(struct session *session, const struct address *recipie
 {
     struct outcome outcome = filter_recipient(session->filter, session_filter_client(session),
                                               &session->envelope, recipient);
-    if (!outcome_good(&outcome))
-        refuse_recipient(session, recipient, filter_code(session->filter), &outcome,
-                         outcome.reason);
-    return outcome_good(&outcome);
+    if (outcome_good(&outcome))
+        return true;
+    char *text = address_text(recipient);
+    session_refuse_filtered(session, text, filter_code(session->filter), &outcome);
+    free(text);
+    return false;
 }
 
 static void take_recipient(struct session *session, struct rcpt_command *rcpt)

@@ -71,12 +71,25 @@ void envelope_add(struct envelope *envelope, struct address address, unsigned no
     envelope->indexed = envelope->count;
 }
 
+static void free_recipient(struct recipient *recipient)
+{
+    address_free(&recipient->address);
+    free(recipient->orcpt);
+}
+
+void envelope_remove(struct envelope *envelope, size_t place)
+{
+    struct recipient *gone = &envelope->recipients[place];
+    free_recipient(gone);
+    memmove(gone, gone + 1, (--envelope->count - place) * sizeof *gone);
+    /* Not their number: the slots are made anew. */
+    envelope->indexed = envelope->count + 1;
+}
+
 void envelope_free(struct envelope *envelope)
 {
-    for (size_t i = 0; i < envelope->count; i++) {
-        address_free(&envelope->recipients[i].address);
-        free(envelope->recipients[i].orcpt);
-    }
+    for (size_t i = 0; i < envelope->count; i++)
+        free_recipient(&envelope->recipients[i]);
     free(envelope->recipients);
     free(envelope->slots);
     free(envelope->envid);

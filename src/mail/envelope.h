@@ -39,6 +39,8 @@ struct envelope {
 /* Adds a recipient, taking over the address, unless it is there already (then frees it). */
 void envelope_add(struct envelope *envelope, struct address address, unsigned notify,
                   const char *orcpt);
+/* Removes the recipient at this place; the order of the others stays. */
+void envelope_remove(struct envelope *envelope, size_t place);
 void envelope_free(struct envelope *envelope);
 
 /* "failure,delay" to or-ed bits; "never" stands alone (RFC 3461 4.1). False: not such a list. */

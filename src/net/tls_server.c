@@ -348,14 +348,27 @@ void tls_client_name(const struct tls *tls, struct buffer *name)
     trust_subject(tls->session, name);
 }
 
+void tls_client_issuer(const struct tls *tls, struct buffer *name)
+{
+    trust_issuer(tls->session, name);
+}
+
+struct tls_facts tls_facts(const struct tls *tls)
+{
+    gnutls_cipher_algorithm_t cipher = gnutls_cipher_get(tls->session);
+    return (struct tls_facts){
+        .version = gnutls_protocol_get_name(gnutls_protocol_get_version(tls->session)),
+        .suite = gnutls_ciphersuite_get(tls->session),
+        .bits = (unsigned)gnutls_cipher_get_key_size(cipher) * 8};
+}
+
 void tls_describe_received(const struct tls *tls, struct buffer *words)
 {
-    const char *suite = gnutls_ciphersuite_get(tls->session);
+    const struct tls_facts facts = tls_facts(tls);
     const char *group = gnutls_group_get_name(gnutls_group_get(tls->session));
-    const char *version = gnutls_protocol_get_name(gnutls_protocol_get_version(tls->session));
-    buffer_format(words, "tls %s", suite ? suite : "unknown");
+    buffer_format(words, "tls %s", facts.suite ? facts.suite : "unknown");
     if (group)
         buffer_format(words, " group %s", group);
-    if (version)
-        buffer_format(words, " (%s)", version);
+    if (facts.version)
+        buffer_format(words, " (%s)", facts.version);
 }

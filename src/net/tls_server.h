@@ -40,10 +40,20 @@ struct outcome tls_accept(struct tls **tls, int fd, const struct tls_identity *i
 bool tls_client_is_verified(const struct tls *tls);
 /* The subject of the client's certificate, verified or not, fit for a log; behind the buffer. */
 void tls_client_name(const struct tls *tls, struct buffer *name);
+/* Likewise, who issued it. */
+void tls_client_issuer(const struct tls *tls, struct buffer *name);
 /*
  * The clause for a Received field, "tls TLS_AES_256_GCM_SHA384 group X25519 (TLS1.3)"; behind the
  * buffer. It has its place behind the other clauses. RFC 8314 4.3.
  */
 void tls_describe_received(const struct tls *tls, struct buffer *words);
+
+/* How it is protected, for programs; static words, NULL where GnuTLS has none. */
+struct tls_facts {
+    const char *version; /* "TLS1.3" */
+    const char *suite;   /* "TLS_AES_256_GCM_SHA384" */
+    unsigned bits;       /* of the cipher's key */
+};
+struct tls_facts tls_facts(const struct tls *tls);
 
 #endif

@@ -270,21 +270,33 @@ bool trust_check_client(gnutls_session_t session, struct buffer *reason)
     return reason->length == 0 && !reason->failed;
 }
 
-void trust_subject(gnutls_session_t session, struct buffer *name)
+/* One of the two names in the peer's certificate. */
+static void add_name(gnutls_session_t session, struct buffer *name,
+                     int (*get)(gnutls_x509_crt_t certificate, gnutls_datum_t *dn, unsigned flags))
 {
     gnutls_x509_crt_t certificate;
     const gnutls_datum_t *der;
-    gnutls_datum_t subject;
+    gnutls_datum_t dn;
     if (!peer_certificate(session, &certificate, &der))
         return;
-    if (gnutls_x509_crt_get_dn3(certificate, &subject, 0) >= 0) {
+    if (get(certificate, &dn, 0) >= 0) {
         size_t before = name->length;
-        buffer_append(name, subject.data, subject.size);
+        buffer_append(name, dn.data, dn.size);
         if (name->length > before)
             text_tame(name->data + before, name->length - before);
-        gnutls_free(subject.data);
+        gnutls_free(dn.data);
     }
     gnutls_x509_crt_deinit(certificate);
+}
+
+void trust_subject(gnutls_session_t session, struct buffer *name)
+{
+    add_name(session, name, gnutls_x509_crt_get_dn3);
+}
+
+void trust_issuer(gnutls_session_t session, struct buffer *name)
+{
+    add_name(session, name, gnutls_x509_crt_get_issuer_dn3);
 }
 
 bool tls_fingerprint_parse(const char *text, unsigned char digest[32])

@@ -27,6 +27,8 @@ bool trust_check_pin(gnutls_session_t session, const char *fingerprint, struct b
 bool trust_check_client(gnutls_session_t session, struct buffer *reason);
 /* The subject of the peer's certificate (RFC 4514), fit for a log; nothing without one. */
 void trust_subject(gnutls_session_t session, struct buffer *name);
+/* Likewise, who issued it. */
+void trust_issuer(gnutls_session_t session, struct buffer *name);
 
 /* Whether a certificate is for this host, by its subject alternative names alone. */
 bool trust_is_for(gnutls_x509_crt_t certificate, const char *host);

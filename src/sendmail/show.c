@@ -50,7 +50,9 @@ static void print_schedule(const struct letter *letter, time_t due)
 {
     char when[64], wait[32];
     time_t now = clock_now();
-    if (letter->held)
+    /* What a filter wants held is before anybody has run the queue. */
+    const char *why = letter->released ? NULL : letter->envelope.hold;
+    if (letter->held || why)
         puts("next try   held until it is released");
     else if (due <= now)
         puts("next try   with the next queue run");
@@ -59,6 +61,8 @@ static void print_schedule(const struct letter *letter, time_t due)
         printf("next try   %s (in %s)\n", when,
                text_from_seconds((uint64_t)(due - now), wait, sizeof wait));
     }
+    if (why)
+        print_field("held for", why);
     printf("tries      %u\n", letter->tries);
 }
 
