@@ -32,8 +32,10 @@ void log_open(const char *program)
 
 struct outcome log_to_file(const char *path)
 {
-    if (!path || !*path)
+    if (!path || !*path) {
+        file_close(&state.file);
         return outcome_done();
+    }
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     if (fd < 0)
         return outcome_errno(errno, "cannot open the log file %s", path);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/listener.h"
 #include "listen/session.h"
 #include "net/sasl_server.h"
 
@@ -38,6 +39,15 @@ void auth_close(struct auth *auth)
     users_close(&auth->users);
 }
 
+/* Else who wonders why no client offers to sign in finds nothing. */
+static void tell_of_clear(const struct listener *listener)
+{
+    char *heading = listener_heading(listener);
+    if (*listener->users && listener->tls == TLS_OFF)
+        log_notice("%s: users can sign in from this machine alone, as long as tls = off", heading);
+    free(heading);
+}
+
 void auth_look_at_files(const struct settings *settings)
 {
     static const unsigned char none[SASL_SECRET_SIZE];
@@ -49,6 +59,8 @@ void auth_look_at_files(const struct settings *settings)
             auth.trouble = users_check(&auth.users, &verifiers);
         if (!outcome_good(&auth.trouble))
             log_error("nobody can sign in: %s", auth.trouble.reason);
+        else
+            tell_of_clear(&settings->listeners[i]);
         auth_close(&auth);
     }
 }

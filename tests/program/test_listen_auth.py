@@ -433,6 +433,15 @@ def test_listener_says_at_its_start_what_is_wrong_with_the_file():
         assert "hunter" not in listening.log()
 
 
+def test_listener_says_at_its_start_who_can_sign_in_without_tls():
+    with Listening(listen="users = users", more={"mx": ""}, start=False) as listening:
+        (listening.folder / "users").touch(0o600)
+        listening.start_listener()
+        words = "users can sign in from this machine alone, as long as tls = off"
+        listening.wait_until(lambda: f"[listen]: {words}" in listening.log())
+        assert listening.log().count(words) == 1
+
+
 # --- what may be sent ---
 
 

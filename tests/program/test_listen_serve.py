@@ -673,6 +673,21 @@ def test_another_queue_needs_a_restart(here):
     assert not (here.folder / "elsewhere").exists()
 
 
+def test_another_log_file_or_none(here):
+    here.sendmail("-bd", check=EX_OK)
+    other = here.folder / "other.log"
+    here.configure(mail=f"log_file = {other}")
+    here.tell(signal.SIGHUP)
+    here.wait_until(lambda: other.exists() and ": reloaded" in other.read_text())
+    before = here.log(), other.read_text()
+    here.configure(mail="log_file =")
+    here.tell(signal.SIGHUP)
+    time.sleep(0.5)
+    here.send()
+    here.wait_subjects("hello")
+    assert (here.log(), other.read_text()) == before
+
+
 def test_other_addresses(here):
     """What is not wanted any more is closed, and what is wanted still stays open all the while."""
     second, third = (f"{here.host}:{PORT + n}" for n in (1, 2))
