@@ -230,8 +230,9 @@ static struct outcome judge(int status)
     if (status == EX_OK)
         return outcome_done();
     if (status == EX_DATAERR)
-        return outcome_refuse(EX_DATAERR, "standard input ended within a message, which was not "
-                                          "taken");
+        return outcome_refuse(EX_DATAERR,
+                              "the dialogue came to no good end; what was answered with "
+                              "250 is taken, and nothing else");
     return outcome_refuse(EX_TEMPFAIL, "no mail could be taken: the session ended with status %d",
                           status);
 }

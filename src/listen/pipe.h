@@ -11,8 +11,8 @@
 /*
  * Runs one session for this user, in a process that is locked in like any other; we carry its
  * bytes, and see that what it takes is sent. If the first line ends in a bare LF, so may all
- * others: people and shells print such lines. EX_DATAERR: the input ended within a transaction.
- * EX_TEMPFAIL: no mail could be taken.
+ * others: people and shells print such lines. EX_DATAERR: the input ended within a transaction, or
+ * was no SMTP. EX_TEMPFAIL: no mail could be taken.
  */
 struct outcome pipe_serve(const struct service *service, const struct queue *queue, uid_t uid);
 

@@ -210,9 +210,10 @@ bool runs_reap(struct runs *runs, pid_t pid, int status)
     /* A mark may have been left while it went; one that stays may be looked for. */
     runs->look = earlier(runs->look, saw_news(runs) ? now : now + LOOK_AGAIN_MS);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK) {
-        log_error(
-            "a queue run ended with status %d; there is another one in a minute at the latest",
-            WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+        int number = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        log_error("a queue run ended with status %d%s; there is another one in a minute at the "
+                  "latest",
+                  number, number == EX_CONFIG ? ", a mistake in the settings" : "");
         runs->look = now + FAILED_MS;
         runs->next = earlier(runs->next, now + FAILED_MS);
     }

@@ -71,6 +71,7 @@ void session_end(struct session *session, unsigned code, const char *status, con
     add_reply(session, code, ' ', status, format, arguments);
     va_end(arguments);
     session->is_over = true;
+    session->was_cut = code >= 400;
 }
 
 /* What is counted ends the session when it is too much. */
@@ -237,7 +238,7 @@ void session_lost(struct session *session)
                              stream->error == ECANCELED   ? "we stop"
                              : stream->error == ETIMEDOUT ? "the client took too long"
                                                           : "the client is gone");
-    session->was_cut = session->has_sender;
+    session->was_cut = session->was_cut || session->has_sender;
     session->is_over = true;
 }
 
@@ -416,7 +417,7 @@ static void say_last_words(struct session *session)
     size_t total = 0;
     const char *data;
     size_t length;
-    if (session->was_cut)
+    if (session->has_sender)
         session->stream.watch = -1; /* a message may be on its way, even if we stop */
     stream_allow(&session->stream, LINGER_MS);
     while (total < LINGER_BYTES && stream_block(&session->stream, &data, &length)) {

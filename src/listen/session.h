@@ -84,11 +84,11 @@ struct session {
     unsigned errors; /* commands that were refused */
     unsigned idle;   /* commands that do nothing, since the last message */
     bool is_over;    /* no command is read any more */
-    bool was_cut;    /* its client was gone within a transaction */
+    bool was_cut;    /* it was ended by us, or its client was gone within a transaction */
 };
 
 /* Runs the session to its end. The exit status for the parent: EX_OK, EX_NOPERM when the client
- * could not sign in, EX_DATAERR when it ended within a transaction, EX_TEMPFAIL when no mail could
+ * could not sign in, EX_DATAERR when it came to no good end, EX_TEMPFAIL when no mail could
  * be taken.
  */
 int session_run(const struct session_start *start);

@@ -108,7 +108,8 @@ static void start(const char *path, char *const arguments[])
     fresh_process();
     become(user->pw_uid, user->pw_gid);
     execve(path, argv, environment);
-    end(EX_OSERR, "cannot start %s: %s", path, strerror(errno));
+    /* EAGAIN: the user has too many processes. */
+    end(errno == EAGAIN ? EX_TEMPFAIL : EX_OSERR, "cannot start %s: %s", path, strerror(errno));
 }
 
 /*

@@ -422,3 +422,36 @@ def test_V9_a_partner_gets_what_his_route_holds(machine):
     assert f"{second} released" not in machine.log()
     shown = machine.world.run([POSTRIDER, "queue", "show", second], check=EX_OK).out
     assert "held" in shown
+
+
+# --- last, for it leaves the queue's user few processes ---
+
+
+def test_V8_a_user_cannot_take_all_processes_by_bs(machine):
+    """More sessions than there may be: those over it are told, and everybody's mail goes on."""
+    machine.world.write("/tmp/flood.sh", """
+        mkfifo /tmp/held
+        sleep 300 > /tmp/held &
+        echo $! > /tmp/writer
+        for one in $(seq 300); do
+            /usr/sbin/sendmail -bs < /tmp/held > /dev/null 2>> /tmp/flood.err &
+        done
+        wait
+        """)
+    flood = machine.start(["setpriv", "--reuid=ada", "--regid=ada", "--init-groups", "sh",
+                           "/tmp/flood.sh"])
+    machine.world.wait_until(
+        lambda: b"emporarily unavailable" in machine.world.read("/tmp/flood.err"), 60, "the limit")
+    assert len(machine.world.processes("postrider-listen")) <= 513
+    # One place or two are left by those who could not begin.
+    other = machine.sendmail("-bs", user="ben", stdin="QUIT\n")
+    assert other.returncode in (EX_OK, EX_TEMPFAIL), other.err
+    machine.sendmail("ben", user="ben", stdin="Subject: on\n\nx\n", check=EX_OK)
+    assert machine.wait_for_mail("ben", "on")
+    machine.world.run(["/usr/sbin/sendmail", "-bd"], check=EX_OK)
+    machine.send("ben@here.example", "in")
+    assert machine.wait_for_mail("ben", "in")
+    machine.world.shell("kill $(cat /tmp/writer)")  # the end of everybody's input
+    flood.wait(60)
+    machine.world.wait_until(lambda: len(machine.world.processes("postrider-listen")) == 1, 60)
+    machine.world.shell("rm -f /tmp/held /tmp/flood.err /tmp/writer")

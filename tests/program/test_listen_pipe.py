@@ -148,7 +148,14 @@ def test_input_that_ends_within_a_message(sandbox, end):
     pipe = Pipe(sandbox)
     begin(pipe, sandbox, end)
     pipe.send(b"Subject: half" + end + end + b"x" + end)
-    assert "standard input ended within a message" in pipe.end(EX_DATAERR)
+    assert "came to no good end" in pipe.end(EX_DATAERR)
+    assert spool_files(sandbox) == []
+
+
+@pytest.mark.parametrize("text", [b"From: me\nTo: you\nSubject: x\n\nx\n", b"\x16\x03\x01\x02\n"])
+def test_input_that_is_no_smtp(sandbox, text):
+    """A message for sendmail -t, by mistake: nobody is to believe that it was taken."""
+    assert "came to no good end" in sandbox.sendmail("-bs", stdin=text, check=EX_DATAERR).err
     assert spool_files(sandbox) == []
 
 

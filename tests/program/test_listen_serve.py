@@ -14,7 +14,7 @@ import time
 import pytest
 
 from listening import ACTIVATE, Client, Listening
-from sandbox import EX_CONFIG, EX_OK, EX_OSERR, EX_TEMPFAIL, EX_USAGE, Sandbox, wait_until
+from sandbox import EX_CONFIG, EX_NOPERM, EX_OK, EX_OSERR, EX_TEMPFAIL, EX_USAGE, Sandbox, wait_until
 from smtpfake import FakeServer
 from spool import spool_files
 from strace import without_leak_check
@@ -798,6 +798,18 @@ def test_reloads_while_sessions_are_at_work(here):
     assert "ended by signal" not in here.log() and "not reloaded" not in here.log()
 
 
+def test_settings_that_are_wrong_are_told_of_with_each_run(here):
+    """A queue run reads them anew; the listener goes on, and so does what it takes."""
+    here.sendmail("-bd", check=EX_OK)
+    config = here.config.read_text()
+    here.config.write_text(config + "nonsense = yes\n")
+    here.send("one")
+    here.wait_until(lambda: "ended with status 78, a mistake in the settings" in here.log())
+    here.config.write_text(config)
+    here.send("two")
+    here.wait_subjects("one", "two")
+
+
 # --- root ----------------------------------------------------------------------------------------
 
 
@@ -815,3 +827,19 @@ def test_sessions_have_no_capability_whoever_started_them(handing):
     handing.wait_until(lambda: len(handing.mailbox()) == 1)
     notices = handing.log().count("that is for trials only")
     assert notices == (1 if os.geteuid() == 0 else 0)
+
+
+def test_root_takes_no_mail_in_without_landlock(here):
+    """His sessions have his name; others have rights of their own, and a filter of system calls."""
+    process = here.start(["/usr/bin/strace", "-f", "-qq", "-e", "trace=landlock_create_ruleset", "-e",
+                          "inject=landlock_create_ruleset:error=ENOSYS", "-o", "/dev/null",
+                          here.build / "postrider-listen", "-C", here.config],
+                         env=without_leak_check(here), stderr=subprocess.PIPE)
+    if os.geteuid() == 0:
+        assert process.wait(20) == EX_NOPERM
+        assert b"no Landlock" in process.stderr.read() and not here.is_open()
+    else:
+        here.wait_until(here.is_open)
+        here.send()
+        here.wait_subjects("hello")
+        assert "no Landlock" in here.log()
