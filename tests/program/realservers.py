@@ -51,10 +51,8 @@ message_size_limit = 20000000
 smtputf8_enable = yes
 """
 
-POSTFIX_MASTER = """
-587        inet  n - n - - smtpd
-465        inet  n - n - - smtpd
-    -o smtpd_tls_wrappermode=yes
+# What any Postfix needs, as in its own master.cf.
+POSTFIX_SERVICES = """
 pickup     unix  n - n 60 1 pickup
 cleanup    unix  n - n - 0 cleanup
 qmgr       unix  n - n 300 1 qmgr
@@ -75,6 +73,12 @@ discard    unix  - - n - - discard
 anvil      unix  - - n - 1 anvil
 scache     unix  - - n - 1 scache
 postlog    unix-dgram n - n - 1 postlogd
+"""
+
+POSTFIX_MASTER = POSTFIX_SERVICES + """\
+587        inet  n - n - - smtpd
+465        inet  n - n - - smtpd
+    -o smtpd_tls_wrappermode=yes
 sink       unix  - n n - 4 pipe
     flags=DRX user=nobody argv=/srv/sink ${sender} ${original_recipient}
 """

@@ -9,6 +9,7 @@ import email
 import pytest
 
 from dsn import reports_in_mbox
+from realservers import POSTFIX_SERVICES
 from samples import SAMPLES, assert_same, sample
 from sandbox import EX_OK
 from test_installed import SPOOL, Machine
@@ -73,28 +74,17 @@ SECURE = """
     -o smtp_tls_security_level=secure
     -o smtp_tls_wrappermode=no
     -o smtp_sasl_auth_enable=yes"""
-POSTFIX_MASTER = f"""
-pickup     unix  n - n 60 1 pickup
-cleanup    unix  n - n - 0 cleanup
-qmgr       unix  n - n 1 1 qmgr
-tlsmgr     unix  - - n 1000? 1 tlsmgr
-rewrite    unix  - - n - - trivial-rewrite
-bounce     unix  - - n - 0 bounce
-defer      unix  - - n - 0 bounce
-trace      unix  - - n - 0 bounce
-verify     unix  - - n - 1 verify
-flush      unix  n - n 1000? 0 flush
-proxymap   unix  - - n - - proxymap
-proxywrite unix  - - n - 1 proxymap
-smtp       unix  - - n - - smtp
+POSTFIX_MASTER = f"""{POSTFIX_SERVICES}
 starttls   unix  - - n - - smtp{SECURE}
 implicit   unix  - - n - - smtp{SECURE.replace("wrappermode=no", "wrappermode=yes")}
-showq      unix  n - n - - showq
-error      unix  - - n - - error
-retry      unix  - - n - - error
-anvil      unix  - - n - 1 anvil
-scache     unix  - - n - 1 scache
-postlog    unix-dgram n - n - 1 postlogd
+"""
+
+EXIM_SECURE = """\
+  hosts_require_tls = *
+  hosts_require_auth = *
+  tls_verify_certificates = /etc/postrider/tls.crt
+  tls_verify_hosts = *
+  tls_verify_cert_hostnames = *
 """
 
 EXIM = f"""
@@ -132,21 +122,11 @@ clear:
 starttls:
   driver = smtp
   port = 587
-  hosts_require_tls = *
-  hosts_require_auth = *
-  tls_verify_certificates = /etc/postrider/tls.crt
-  tls_verify_hosts = *
-  tls_verify_cert_hostnames = *
-implicit:
+{EXIM_SECURE}implicit:
   driver = smtp
   port = 465
   protocol = smtps
-  hosts_require_tls = *
-  hosts_require_auth = *
-  tls_verify_certificates = /etc/postrider/tls.crt
-  tls_verify_hosts = *
-  tls_verify_cert_hostnames = *
-begin retry
+{EXIM_SECURE}begin retry
 *  *  F,1h,1s
 begin authenticators
 plain:
