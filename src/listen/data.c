@@ -161,7 +161,10 @@ static bool take_block(struct session *session, uint64_t most, uint64_t *taken)
     int64_t now = clock_ms(), time = (int64_t)session->listener->timeout * 1000;
     int64_t latest = session->data_began + time + (int64_t)(session->data_taken * 1000 / SLOWEST);
     stream_allow(&session->stream, latest < now + time ? latest - now : time);
-    if (!stream_block(&session->stream, &data, &length)) {
+    /* Too late is too late, though something has come: many small chunks could go on for ever. */
+    if (latest <= now && !session->stream.error)
+        session->stream.error = ETIMEDOUT;
+    if (latest <= now || !stream_block(&session->stream, &data, &length)) {
         session_lost(session);
         return false;
     }

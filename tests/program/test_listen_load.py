@@ -152,6 +152,22 @@ def test_V3_slow_clients_are_dropped_on_time(make_crowd, phase):
         assert not everything(here)
 
 
+def test_V3_a_message_in_crumbs_is_dropped_on_time(make_crowd):
+    """Each chunk is there in time, and the message would come in half a year."""
+    with make_crowd("timeout = 2s") as here, here.client() as slow:
+        slow.ehlo()
+        slow.command("MAIL FROM:<a@sender.example>")
+        slow.command(f"RCPT TO:<{here.user}@here.example>")
+        began, code = time.monotonic(), 250
+        while code == 250 and time.monotonic() - began < 20:
+            slow.send(b"BDAT 1\r\nx")
+            code, _ = slow.read()
+            time.sleep(0.5)
+        assert code == 421 and 1.5 < time.monotonic() - began < 6
+        here.wait_until(lambda: not here.sessions(), what="the end of the session")
+        assert not everything(here)
+
+
 def test_V8_slow_clients_keep_nobody_waiting(make_crowd):
     with make_crowd("timeout = 3s\nmax_connections_per_client = 100") as here, \
             ExitStack() as stack:
