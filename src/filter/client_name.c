@@ -10,20 +10,21 @@
 #include "base/text.h"
 #include "config/network.h"
 #include "net/dial.h"
+#include "net/questions.h"
 
 enum { NAMES_MOST = 3 /* of those that an address has */ };
 
 struct inquiry {
     struct network client; /* one address */
-    struct resolver resolver;
+    const struct resolver *resolver;
     int64_t deadline;
     struct answer *answer;
 };
 
 static bool ask(struct inquiry *inquiry, const char *name, ns_type type)
 {
-    return clock_ms() < inquiry->deadline &&
-           resolver_ask(&inquiry->resolver, name, type, inquiry->answer) == RESOLVED;
+    return questions_ask_one(inquiry->resolver, name, type, inquiry->deadline, inquiry->answer) ==
+           RESOLVED;
 }
 
 static void find_names(struct inquiry *inquiry, struct texts *names)
@@ -59,13 +60,10 @@ static bool has_address(struct inquiry *inquiry, const char *name)
 }
 
 void client_name_find(const struct sockaddr *address, const struct resolver *resolver,
-                      struct client_name *name)
+                      uint64_t limit_ms, struct client_name *name)
 {
     static const char here[] = "localhost";
-    struct inquiry inquiry = {.resolver = *resolver,
-                              .deadline = clock_ms() + (int64_t)resolver->limit_ms};
-    /* The second question may come just in time. */
-    inquiry.resolver.limit_ms /= 2;
+    struct inquiry inquiry = {.resolver = resolver, .deadline = clock_ms() + (int64_t)limit_ms};
     *name = (struct client_name){0};
     if (!address || dial_is_loopback(address)) {
         *name = (struct client_name){memory_copy(here, strlen(here)), true};

@@ -4,6 +4,7 @@
 #define FILTER_CLIENT_NAME_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #include "net/resolver.h"
@@ -14,9 +15,9 @@ struct client_name {
     bool confirmed; /* it has the address */
 };
 
-/* Asks for .limit_ms of the resolver in all, about. A client of this machine, or without an
- * address, is "localhost" unasked. The caller frees name->name. */
+/* Asks for so many milliseconds at the most. A client of this machine, or without an address, is
+ * "localhost" unasked. The caller frees name->name. */
 void client_name_find(const struct sockaddr *address, const struct resolver *resolver,
-                      struct client_name *name);
+                      uint64_t limit_ms, struct client_name *name);
 
 #endif

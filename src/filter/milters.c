@@ -46,10 +46,10 @@ void milters_close(struct milters *milters)
 /* Once a session. */
 static void find_name(struct milters *milters, const struct filter_client *client)
 {
-    const struct resolver resolver = {.limit_ms =
-                                          (unsigned)milters->settings->filter.dns_timeout * 1000};
+    const struct resolver resolver = {0};
     if (!milters->has_name)
-        client_name_find(client->address, &resolver, &milters->name);
+        client_name_find(client->address, &resolver, milters->settings->filter.dns_timeout * 1000,
+                         &milters->name);
     milters->has_name = true;
 }
 
