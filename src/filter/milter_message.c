@@ -14,10 +14,12 @@
 
 enum { MACROS_FROM = 6 /* the version that knows macros at the end of the header */ };
 
+/* Over-long lines folded, as they go into the queue: a signature is to fit that. */
 static void put_field(struct milter *milter, const struct field *field)
 {
-    struct buffer *out = &milter->link.out;
-    const char *body = field_body(field), *end = field->text + field->length;
+    struct buffer *out = &milter->link.out, text = {0};
+    header_fold(field->text, field->length, &text);
+    const char *body = strchr(text.data, ':') + 1, *end = text.data + text.length;
     if (*body == ' ' && !milter_leaves_out(milter, MILTER_LEADING_SPACE))
         body++;
     while (end > body && end[-1] == '\n')
@@ -32,6 +34,7 @@ static void put_field(struct milter *milter, const struct field *field)
     buffer_append(out, body, length < room ? length : room);
     buffer_append_byte(out, '\0');
     milter_close(out, place);
+    buffer_free(&text);
 }
 
 static struct outcome tell_header(struct milter *milter, const struct header *header)

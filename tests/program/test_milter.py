@@ -327,6 +327,18 @@ def test_fields_that_no_packet_holds_are_told_in_part(start):
     assert message["X-Seen"] == "yes" and message["To"].endswith("end@there.example")
 
 
+def test_long_lines_of_a_header_are_told_as_they_go_on(start):
+    """A signature is to fit what is in the queue."""
+    milter = FakeMilter()
+    here = start(milter)
+    here.send(b"X-Long: " + b"word " * 500 + b"end\r\nX-Word: " + b"x" * 3000 + b"\r\n\r\nbody\r\n")
+    milter.settle()
+    message = here.only()
+    assert milter.session.message.fields == [(name, message[name]) for name in ("X-Long", "X-Word")]
+    assert all(len(line) <= 998 for _, value in milter.session.message.fields
+               for line in value.split("\n"))
+
+
 def test_a_body_of_which_it_has_seen_enough(start):
     milter = FakeMilter(steps=SKIP, at={"B": [CONTINUE, SKIP_REST, REJECT],
                                         "E": (add_header("X-Seen", "yes"), CONTINUE)})
