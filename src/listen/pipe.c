@@ -272,7 +272,7 @@ struct outcome pipe_serve(const struct service *service, const struct queue *que
     file_close(&ends[1]);
     carrier.fd = ends[0];
     if (pid < 0)
-        outcome = outcome_errno(errno, "cannot begin a session");
+        outcome = outcome_refuse(EX_TEMPFAIL, "cannot begin a session: %s", strerror(errno));
     else
         carry(&carrier);
     file_close(&carrier.fd);

@@ -150,6 +150,7 @@ def test_a_user_has_one_of_his_own(machine):
         client.message("a@sender.example", "ada@here.example", MESSAGE % b"own")
     machine.world.wait_until(lambda: machine.world.read("/home/ada/queue/listen.lock"))
     assert not machine.queued()
+    machine.world.wait_until(lambda: len(machine.world.processes("postrider-listen")) == 1)
     (pid,) = machine.world.processes("postrider-listen")
     assert machine.status(pid)["Gid"] == machine.status(pid)["Uid"] != [machine.uid] * 4
     # Found in his home, it is the one as well.
