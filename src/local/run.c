@@ -6,6 +6,7 @@
 #include "local/local.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
@@ -122,6 +123,28 @@ static void leave_terminal(void)
         end(EX_OSERR, "a queue run cannot leave the session of its caller, who leads it");
 }
 
+/*
+ * Who has been lent a cgroup of his own, as everybody who signs in is by systemd, can freeze and
+ * kill all that is in it (cgroups(7)); and a service's is killed when the service ends, with the
+ * run that its mail began. So we go to the machine's own, if that can be written: in a container
+ * mostly it cannot. The listener's runs stay in its service.
+ */
+static void leave_cgroup(void)
+{
+    static const char *const places[] = {"/sys/fs/cgroup/cgroup.procs",
+                                         "/sys/fs/cgroup/unified/cgroup.procs"};
+    const struct passwd *user = getpwnam(POSTRIDER_USER);
+    if (user && user->pw_uid == getuid())
+        return;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        int fd = open(places[i], O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
+        if (fd < 0)
+            continue;
+        (void)!write(fd, "0", 1); /* whoever writes it */
+        close(fd);
+    }
+}
+
 void run(char *const arguments[])
 {
     for (size_t i = 0; arguments[i]; i++)
@@ -129,6 +152,7 @@ void run(char *const arguments[])
             end(EX_USAGE, "the installed queue takes no such arguments");
     fresh_limits();
     leave_terminal();
+    leave_cgroup();
     start(POSTRIDER_LIBEXECDIR "/postrider-run", arguments);
 }
 

@@ -2,6 +2,7 @@
 real callers, and real Postfix and Exim as smarthosts over TLS with AUTH."""
 
 import email
+import os
 import socket
 import time
 from email import policy
@@ -477,6 +478,32 @@ def test_caller_cannot_keep_a_runner_at_his_terminal(plain):
     assert plain.queued()
     plain.world.run([*as_caller, "/usr/libexec/postrider/postrider-local", "run"], check=0)
     assert not plain.queued()
+
+
+@pytest.fixture
+def cgroup(plain):
+    """One that is ben's, as systemd lends it to who signs in."""
+    name = f"/sys/fs/cgroup/postrider-test-{os.getpid()}"
+    plain.world.shell(f"mkdir -p /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; mkdir {name}; "
+                      f"chown -R ben {name}")
+    yield name
+    plain.world.shell(f"echo 0 > {name}/cgroup.freeze; echo 1 > {name}/cgroup.kill; "
+                      f"while ! rmdir {name}; do sleep 0.1; done; umount /sys/fs/cgroup")
+
+
+@with_plain
+def test_caller_cannot_freeze_a_runner(plain, cgroup):
+    """It leaves his cgroup; else whoever has one could stop everybody's mail."""
+    plain.configure("host = 127.0.0.1:2500\ntls = off\nauth = off\nuser =")
+    with plain.world.inside(lambda: socket.create_server(("127.0.0.1", 2500))):
+        plain.world.shell(f"echo $$ > {cgroup}/cgroup.procs; exec setpriv --reuid=ben --regid=ben "
+                          "--init-groups env sendmail away@example.net", stdin="Subject: hi\n\nx\n")
+        plain.world.wait_until(lambda: len(plain.world.processes("postrider-run")) > 1,
+                               what="a worker that waits for the smarthost")
+        plain.world.run(["sh", "-c", f"echo 1 > {cgroup}/cgroup.freeze"], user="ben", check=0)
+        plain.sendmail("ada", stdin="Subject: not frozen\n\nx\n", user="ada", check=0)
+        plain.wait_for_mail("ada", "not frozen")
+    plain.wait_quiet()
 
 
 @with_plain
