@@ -526,7 +526,7 @@ def public(tmp_path_factory):
     return Public(tmp_path_factory.mktemp("public"))
 
 
-def testssl(sandbox, public, *sections):
+def ask_testssl(sandbox, public, *sections):
     """What it finds, and what it printed: id -> severity."""
     report = sandbox.folder / "testssl.json"
     report.unlink(missing_ok=True)
@@ -542,11 +542,11 @@ def test_testssl_has_nothing_to_say(public, make_listening):
     """testssl.sh: protocols, ciphers, forward secrecy, preferences, certificate, and all known
     weaknesses; nothing above LOW."""
     sandbox = make_listening(tls_lines([public.good]))
-    findings, done = testssl(sandbox, public, "-p", "-s", "-f", "-P", "-S", "-U")
+    findings, done = ask_testssl(sandbox, public, "-p", "-s", "-f", "-P", "-S", "-U")
     # It takes a server that is slow to say no for one that goes along: then it looks again.
     for _ in range(3):
         if findings["secure_client_renego"] != "OK":
-            findings.update(testssl(sandbox, public, "-R")[0])
+            findings.update(ask_testssl(sandbox, public, "-R")[0])
     assert not {"MEDIUM", "HIGH", "CRITICAL", "FATAL"} & set(findings.values()), done.stdout
     # It has looked indeed.
     good = {key for key, severity in findings.items() if severity == "OK"}
