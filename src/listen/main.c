@@ -179,6 +179,8 @@ static struct outcome listen_on(const struct task *task, struct service *service
     if (outcome_good(&outcome)) {
         write_pid(held);
         say_what_is_missing(service, &doors);
+        if (service->listens)
+            service_keep_secret(service, &queue);
         const struct listener_start start = {.service = service,
                                              .doors = &doors,
                                              .queue = &queue,

@@ -1,8 +1,15 @@
 /* See service.h. */
 #include "listen/service.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "filter/lists.h"
 #include "listen/users.h"
@@ -30,6 +37,22 @@ struct outcome service_load(const char *config, bool listens, struct service *se
     if (outcome_good(&outcome))
         outcome = lists_load(&service->settings.filter, &service->lists);
     return outcome_good(&outcome) && listens ? load_identities(service) : outcome;
+}
+
+void service_keep_secret(struct service *service, const struct queue *queue)
+{
+    const ssize_t size = sizeof service->secret;
+    unsigned char kept[SASL_SECRET_SIZE];
+    int fd = openat(queue->root, "listen.secret", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+                    S_IRUSR | S_IWUSR);
+    if (fd >= 0 && file_read_at(fd, kept, sizeof kept, 0) == size)
+        memcpy(service->secret, kept, sizeof kept);
+    else if (fd < 0 || pwrite(fd, service->secret, sizeof service->secret, 0) != size)
+        log_error("cannot keep %s/listen.secret, by which strangers are not told who may sign in: "
+                  "%s",
+                  queue->directory, strerror(errno));
+    memory_wipe(kept, sizeof kept);
+    file_close(&fd);
 }
 
 void service_free(struct service *service)

@@ -313,22 +313,35 @@ def test_V6_unknown_users_get_the_same_words_and_time(office):
         assert 0.99 <= seconds < 2.5, answers
 
 
+def ask_salt(office, user):
+    """With what salt, and how many rounds, somebody is asked who then gives a wrong proof."""
+    with office.client() as client:
+        client.ehlo()
+        (challenge,) = client.command(f"AUTH SCRAM-SHA-256 {scram_first(user)}", 334)
+        text = base64.b64decode(challenge).decode()
+        nonce, salt, iterations = re.fullmatch(r"r=(.*),s=(.*),i=(\d+)", text).groups()
+        proof = encode(b"p" * 32)
+        client.send(encode(f"c=biws,r={nonce},p={proof}"))
+        code, words = client.read()
+        assert f"{code} {words[0]}" == WRONG
+        return salt, iterations
+
+
+def test_V6_scram_shows_nobody_after_a_restart(office):
+    """Who is asked with another salt then would be no user."""
+    secret = office.queue / "listen.secret"
+    before = ask_salt(office, "nobody")
+    assert secret.stat().st_mode & 0o777 == 0o600 and secret.stat().st_size == 32
+    office.stop_listener()
+    office.start_listener()
+    assert ask_salt(office, "nobody") == before
+
+
 def test_V6_scram_shows_nobody_who_is_there(office):
     """A stranger is asked with a salt like a user's, the same each time."""
-    def ask(user):
-        with office.client() as client:
-            client.ehlo()
-            (challenge,) = client.command(f"AUTH SCRAM-SHA-256 {scram_first(user)}", 334)
-            text = base64.b64decode(challenge).decode()
-            nonce, salt, iterations = re.fullmatch(r"r=(.*),s=(.*),i=(\d+)", text).groups()
-            proof = encode(b"p" * 32)
-            client.send(encode(f"c=biws,r={nonce},p={proof}"))
-            code, words = client.read()
-            assert f"{code} {words[0]}" == WRONG
-            return salt, iterations
-
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        known, first, second, other = pool.map(ask, ["anna", "nobody", "nobody", "someone"])
+        known, first, second, other = pool.map(
+            lambda user: ask_salt(office, user), ["anna", "nobody", "nobody", "someone"])
     assert first == second and first[0] != other[0] and known[0] != first[0]
     assert len(known[0]) == len(first[0]) and known[1] == first[1]
 
