@@ -9,6 +9,7 @@
 #include "config/host.h"
 #include "config/network.h"
 #include "mail/address.h"
+#include "mail/domain.h"
 
 static const char file_prefix[] = "file:", unix_prefix[] = "unix:", inet_prefix[] = "inet:";
 
@@ -46,11 +47,19 @@ static struct outcome add_items(const struct setting *setting, const char *text,
     return outcome;
 }
 
-static bool parse_word(const char *text, struct buffer *item, const char **why)
+bool filtering_parse_helo(const char *text, struct buffer *name, const char **why)
 {
-    *why = "an item is one word";
-    buffer_append_text(item, text);
-    return !strpbrk(text, " \t");
+    if (strchr(text, '*') || *text == '[') {
+        *why = "an item is one word";
+        buffer_append_text(name, text);
+        return !strpbrk(text, " \t");
+    }
+    char *domain;
+    if (!domain_parse(text, strlen(text), &domain, why))
+        return false;
+    buffer_append_text(name, domain);
+    free(domain);
+    return true;
 }
 
 static bool parse_network(const char *text, struct buffer *item, const char **why)
@@ -60,9 +69,14 @@ static bool parse_network(const char *text, struct buffer *item, const char **wh
     return network_parse(text, &network, why);
 }
 
-struct outcome filtering_set_list_items(const struct setting *setting, const char *text)
+struct outcome filtering_set_list_senders(const struct setting *setting, const char *text)
 {
-    return add_items(setting, text, parse_word);
+    return add_items(setting, text, value_parse_sender);
+}
+
+struct outcome filtering_set_list_helo(const struct setting *setting, const char *text)
+{
+    return add_items(setting, text, filtering_parse_helo);
 }
 
 struct outcome filtering_set_list_networks(const struct setting *setting, const char *text)

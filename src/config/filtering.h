@@ -6,10 +6,13 @@
 #include "config/settings.h"
 #include "config/values.h"
 
-/* As the functions of values.h. Lists with items of one word, or ranges of addresses, or
+/* As the functions of values.h. Lists with senders, names of hosts, ranges of addresses, or
  * "file:/path" of files with such items. */
-struct outcome filtering_set_list_items(const struct setting *setting, const char *text);
+struct outcome filtering_set_list_senders(const struct setting *setting, const char *text);
+struct outcome filtering_set_list_helo(const struct setting *setting, const char *text);
 struct outcome filtering_set_list_networks(const struct setting *setting, const char *text);
+/* A name as clients give it with HELO, or a pattern with '*'. False: *why says what is wrong. */
+bool filtering_parse_helo(const char *text, struct buffer *name, const char **why);
 /* An address, or nothing. */
 struct outcome filtering_set_contact(const struct setting *setting, const char *text);
 /* Lists in the DNS, see config/dns_zone.h; those that allow have no weight. */

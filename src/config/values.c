@@ -96,8 +96,7 @@ static bool parse_host_item(const char *text, struct buffer *item, const char **
     return true;
 }
 
-/* An address, "@domain", or a pattern with '*'. */
-static bool parse_sender(const char *text, struct buffer *sender, const char **why)
+bool value_parse_sender(const char *text, struct buffer *sender, const char **why)
 {
     if (strchr(text, '*')) {
         buffer_append_text(sender, text);
@@ -169,7 +168,7 @@ struct outcome value_set_hosts(const struct setting *setting, const char *text)
 
 struct outcome value_set_senders(const struct setting *setting, const char *text)
 {
-    return value_store_list(setting, text, parse_sender);
+    return value_store_list(setting, text, value_parse_sender);
 }
 
 /* A relative path counts from the folder of the settings, so that a whole folder can be moved. */

@@ -77,6 +77,9 @@ struct outcome value_set_via(const struct setting *setting, const char *text);
  * wrong, in static words. */
 bool value_parse_domain(const char *text, struct buffer *pattern, const char **why);
 
+/* An address or "@domain", as domain_parse has it, or a pattern with '*', likewise. */
+bool value_parse_sender(const char *text, struct buffer *sender, const char **why);
+
 /* ---- for kinds of values that have a file of their own ---- */
 
 void *value_place(const struct setting *setting);

@@ -81,31 +81,32 @@ void filter_close(struct filter *filter)
 
 /* ---- lists ---- */
 
-static struct outcome refuse(const struct filter *filter, const char *what, const char *item)
-{
-    return outcome_never("5.7.1", "%s (%s is on our list); write to %s if this is wrong", what,
-                         item, filter->contact_text);
-}
-
 /* DONE with is_allowed set when an allowing list has it. */
 static struct outcome ask_lists(struct filter *filter, const struct filter_client *client,
                                 const char *sender)
 {
-    const char *item, *by_sender;
+    const char *by_sender, *by_helo, *contact = filter->contact_text;
+    enum listed here = lists_client(filter->lists, client->address);
     enum listed sent = lists_sender(filter->lists, sender, &by_sender);
-    enum listed here = lists_client(filter->lists, client->address, &item);
-    if (here == LIST_ALLOWS || sent == LIST_ALLOWS) {
-        filter->is_allowed = true;
+    enum listed named = lists_helo(filter->lists, client->helo, &by_helo);
+    filter->is_allowed = here == LIST_ALLOWS || sent == LIST_ALLOWS || named == LIST_ALLOWS;
+    if (filter->is_allowed)
         return outcome_done();
-    }
     if (here == LIST_BLOCKS)
-        return refuse(filter, "mail from your host is not wanted here", client->literal);
+        return outcome_never("5.7.1",
+                             "mail from your host %s is not wanted here (block_clients); write to "
+                             "%s if this is wrong",
+                             client->literal, contact);
     if (sent == LIST_BLOCKS)
-        return refuse(filter, "mail from this sender is not wanted here", by_sender);
-    here = lists_helo(filter->lists, client->helo, &item);
-    filter->is_allowed = here == LIST_ALLOWS;
-    if (here == LIST_BLOCKS)
-        return refuse(filter, "mail from a host of that name is not wanted here", item);
+        return outcome_never("5.7.1",
+                             "mail from this sender is not wanted here (block_senders has %.200s); "
+                             "write to %s if this is wrong",
+                             by_sender, contact);
+    if (named == LIST_BLOCKS)
+        return outcome_never("5.7.1",
+                             "mail from a host of that name is not wanted here (block_helo has "
+                             "%.200s); write to %s if this is wrong",
+                             by_helo, contact);
     return outcome_done();
 }
 

@@ -1,4 +1,7 @@
-/* See lists.h. Items without a '*' are found at once, however many there are. */
+/*
+ * See lists.h. What names one address, one domain or all below a domain is found at once, however
+ * many there are; other patterns are tried one after the other.
+ */
 #include "filter/lists.h"
 
 #include <errno.h>
@@ -8,13 +11,17 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/filtering.h"
 #include "config/network.h"
+#include "config/values.h"
+#include "mail/domain.h"
 #include "route/names.h"
 
 enum { LONGEST_LINE = 1024 };
@@ -72,29 +79,78 @@ static bool add_network(struct list_items *items, const char *text, const char *
     return true;
 }
 
-static bool add_word(struct list_items *items, const char *text, const char **why)
+static bool is_domain(const char *text)
 {
-    *why = "an item is one word";
-    if (strpbrk(text, " \t"))
-        return false;
-    if (strchr(text, '*'))
+    return *text && !strchr(text, '*') && !strchr(text, '@');
+}
+
+/* "*.a.example", also with something before it: all below a domain. */
+static const char *find_below(const char *text, const char *before)
+{
+    size_t length = strlen(before);
+    return text_starts(text, before) && text_starts(text + length, "*.") &&
+                   is_domain(text + length + 2)
+               ? text + length + 2
+               : NULL;
+}
+
+/* Patterns for a whole domain, or for all below one, become names: "@a.example", "@*.a.example". */
+static bool add_sender(struct list_items *items, const char *text, const char **why)
+{
+    struct buffer item = {0};
+    const char *at = text_starts(text, "*@") ? text + 1 : text;
+    const char *below = find_below(at, "@");
+    char *domain = NULL;
+    bool good;
+    if (below) {
+        good = domain_parse(below, strlen(below), &domain, why);
+        buffer_format(&item, "@*.%s", domain ? domain : "");
+        free(domain);
+    } else {
+        good = value_parse_sender(*at == '@' && is_domain(at + 1) ? at : text, &item, why);
+    }
+    if (good && !below && strchr(buffer_text(&item), '*')) {
+        struct buffer pattern = {0};
+        buffer_format(&pattern, "%s%s", *text == '@' ? "*" : "", text);
+        texts_add(&items->patterns, buffer_text(&pattern));
+        buffer_free(&pattern);
+    } else if (good) {
+        add_name(&items->exact, buffer_text(&item));
+    }
+    buffer_free(&item);
+    return good;
+}
+
+/* "*.a.example" is a name here, likewise. */
+static bool add_helo(struct list_items *items, const char *text, const char **why)
+{
+    struct buffer item = {0};
+    bool good = filtering_parse_helo(text, &item, why);
+    if (good && strchr(text, '*') && !find_below(text, ""))
         texts_add(&items->patterns, text);
-    else
-        add_name(&items->exact, text);
-    return true;
+    else if (good)
+        add_name(&items->exact, buffer_text(&item));
+    buffer_free(&item);
+    return good;
 }
 
 typedef bool add_item(struct list_items *items, const char *text, const char **why);
 
 /* ---- files ---- */
 
+static void note_state(struct file_state *file, const struct stat *info)
+{
+    file->changed = info->st_mtim;
+    file->inode = info->st_ino;
+    file->size = info->st_size;
+}
+
 static void note_file(struct lists *lists, const char *path, const struct stat *info)
 {
     lists->files = memory_resize(lists->files, (lists->file_count + 1) * sizeof *lists->files);
-    lists->files[lists->file_count++] = (struct file_state){.path = memory_copy(path, strlen(path)),
-                                                            .changed = info->st_mtim,
-                                                            .inode = info->st_ino,
-                                                            .size = info->st_size};
+    struct file_state *file = &lists->files[lists->file_count++];
+    *file = (struct file_state){.path = memory_copy(path, strlen(path))};
+    note_state(file, info);
 }
 
 /* An item a line; '#' begins a comment. */
@@ -165,10 +221,10 @@ struct outcome lists_load(const struct filtering *filter, struct lists **lists)
     } all[] = {
         {&made->clients[BLOCK], &filter->block_clients, add_network},
         {&made->clients[ALLOW], &filter->allow_clients, add_network},
-        {&made->helo[BLOCK], &filter->block_helo, add_word},
-        {&made->helo[ALLOW], &filter->allow_helo, add_word},
-        {&made->senders[BLOCK], &filter->block_senders, add_word},
-        {&made->senders[ALLOW], &filter->allow_senders, add_word},
+        {&made->helo[BLOCK], &filter->block_helo, add_helo},
+        {&made->helo[ALLOW], &filter->allow_helo, add_helo},
+        {&made->senders[BLOCK], &filter->block_senders, add_sender},
+        {&made->senders[ALLOW], &filter->allow_senders, add_sender},
     };
     struct outcome outcome = outcome_done();
     for (size_t i = 0; i < sizeof all / sizeof all[0] && outcome_good(&outcome); i++)
@@ -179,17 +235,30 @@ struct outcome lists_load(const struct filtering *filter, struct lists **lists)
     return outcome;
 }
 
-bool lists_are_stale(const struct lists *lists)
+bool lists_have_changed(struct lists *lists)
 {
+    bool changed = false;
     for (size_t i = 0; i < lists->file_count; i++) {
-        const struct file_state *file = &lists->files[i];
+        struct file_state *file = &lists->files[i];
         struct stat info;
-        if (stat(file->path, &info) < 0 || info.st_ino != file->inode ||
-            info.st_size != file->size || info.st_mtim.tv_sec != file->changed.tv_sec ||
-            info.st_mtim.tv_nsec != file->changed.tv_nsec)
-            return true;
+        if (stat(file->path, &info) < 0)
+            info = (struct stat){0};
+        if (info.st_ino == file->inode && info.st_size == file->size &&
+            info.st_mtim.tv_sec == file->changed.tv_sec &&
+            info.st_mtim.tv_nsec == file->changed.tv_nsec)
+            continue;
+        note_state(file, &info);
+        changed = true;
     }
-    return false;
+    return changed;
+}
+
+void lists_look_at_files(const struct lists *lists)
+{
+    for (size_t i = 0; i < lists->file_count; i++)
+        if (access(lists->files[i].path, R_OK) < 0)
+            log_error("changes of the list %s will not be seen: %s", lists->files[i].path,
+                      strerror(errno));
 }
 
 static void free_items(struct list_items *items)
@@ -253,20 +322,45 @@ static const char *find_exact(const struct list_items *items, const char *text)
     return found ? items->exact.items[place] : NULL;
 }
 
-static const char *find_word(const struct list_items *items, const char *text)
+static const char *find_pattern(const struct list_items *items, const char *text)
 {
-    const char *found = find_exact(items, text);
-    for (size_t i = 0; i < items->patterns.count && !found; i++)
+    for (size_t i = 0; i < items->patterns.count; i++)
         if (text_match(items->patterns.items[i], text))
-            found = items->patterns.items[i];
+            return items->patterns.items[i];
+    return NULL;
+}
+
+/* Whether all below one of the domains that this one is in is there: prefix is "@*" or "*". */
+static const char *find_above(const struct list_items *items, const char *prefix,
+                              const char *domain)
+{
+    const char *found = NULL;
+    for (const char *dot = strchr(domain, '.'); dot && !found; dot = strchr(dot + 1, '.')) {
+        struct buffer name = {0};
+        buffer_format(&name, "%s%s", prefix, dot);
+        found = find_exact(items, buffer_text(&name));
+        buffer_free(&name);
+    }
     return found;
 }
 
-/* As it stands, then "@domain". */
+static const char *find_helo(const struct list_items *items, const char *name)
+{
+    const char *found = find_exact(items, name);
+    if (!found)
+        found = find_above(items, "*", name);
+    return found ? found : find_pattern(items, name);
+}
+
+/* As it stands, then its domain. */
 static const char *find_sender(const struct list_items *items, const char *address)
 {
-    const char *at = strrchr(address, '@'), *found = find_word(items, address);
-    return found || !at ? found : find_exact(items, at);
+    const char *at = strrchr(address, '@'), *found = find_exact(items, address);
+    if (!found && at)
+        found = find_exact(items, at);
+    if (!found && at)
+        found = find_above(items, "@*", at + 1);
+    return found ? found : find_pattern(items, address);
 }
 
 static enum listed decide(const char *allowed, const char *blocked, const char **item)
@@ -275,16 +369,16 @@ static enum listed decide(const char *allowed, const char *blocked, const char *
     return allowed ? LIST_ALLOWS : blocked ? LIST_BLOCKS : UNLISTED;
 }
 
-enum listed lists_client(const struct lists *lists, const struct sockaddr *address,
-                         const char **item)
+enum listed lists_client(const struct lists *lists, const struct sockaddr *address)
 {
+    const char *item;
     return decide(find_client(&lists->clients[ALLOW], address),
-                  find_client(&lists->clients[BLOCK], address), item);
+                  find_client(&lists->clients[BLOCK], address), &item);
 }
 
 enum listed lists_helo(const struct lists *lists, const char *name, const char **item)
 {
-    return decide(find_word(&lists->helo[ALLOW], name), find_word(&lists->helo[BLOCK], name), item);
+    return decide(find_helo(&lists->helo[ALLOW], name), find_helo(&lists->helo[BLOCK], name), item);
 }
 
 enum listed lists_sender(const struct lists *lists, const char *address, const char **item)

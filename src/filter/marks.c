@@ -60,15 +60,24 @@ static void read_id(const char *body, struct buffer *id)
     }
 }
 
+/* Up to what no domain has: a version behind a '/', or what comes of faults. */
+static size_t domain_length(const char *id)
+{
+    const char *c = id;
+    while (isalnum((unsigned char)*c) || (*c && strchr("-._", *c)) || (*c & 0x80))
+        c++;
+    return (size_t)(c - id);
+}
+
 bool marks_claim(const struct field *field, const char *hostname)
 {
     struct buffer id = {0};
     char *domain;
-    const char *why;
+    const char *why, *text;
     read_id(field_body(field), &id);
-    size_t length = strcspn(buffer_text(&id), "/");
-    bool claims = length == 0 || field_has_nul(field);
-    if (domain_parse(buffer_text(&id), length, &domain, &why)) {
+    text = buffer_text(&id);
+    bool claims = !*text || field_has_nul(field);
+    if (domain_parse(text, domain_length(text), &domain, &why)) {
         claims = claims || text_equal(domain, hostname);
         free(domain);
     }

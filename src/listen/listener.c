@@ -81,7 +81,7 @@ static void refresh_lists(struct parent *parent)
     if (now - parent->lists_checked < LISTS_EVERY_MS)
         return;
     parent->lists_checked = now;
-    if (!lists_are_stale(service->lists))
+    if (!lists_have_changed(service->lists))
         return;
     struct outcome outcome = lists_load(&service->settings.filter, &fresh);
     if (outcome_good(&outcome)) {
@@ -247,6 +247,7 @@ static void reload(struct parent *parent)
         log_error("%s", outcome.reason);
     if (parent->service.listens)
         auth_look_at_files(&parent->service.settings);
+    lists_look_at_files(parent->service.lists);
     doors_tell_of_unheard(&parent->doors, &parent->service.settings);
     log_notice("reloaded");
 }
@@ -450,6 +451,7 @@ struct outcome listener_run(const struct listener_start *start)
     if (outcome_good(&outcome)) {
         if (parent.service.listens)
             auth_look_at_files(&parent.service.settings);
+        lists_look_at_files(parent.service.lists);
         background_ready(start->ready);
         notify_ready();
         outcome = serve(&parent);

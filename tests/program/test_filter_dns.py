@@ -4,6 +4,7 @@ servers: rbldnsd has the lists, dnsmasq the rest, and a scripted one what neithe
 import email
 import re
 import socket
+import subprocess
 import threading
 import time
 from email import policy
@@ -330,6 +331,32 @@ def bind_udp(*addresses):
         sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         sockets[-1].bind((address, 53))
     return sockets
+
+
+def sockets_of_a_session(place):
+    """The internet sockets that a session makes, by strace, and whether it knows where to ask."""
+    parent = str(place.parent)
+    trace = "/tmp/trace"
+    with subprocess.Popen(place.world.argv(["strace", "-f", "-qq", "-o", trace, "-p", parent])) as one:
+        place.world.wait_until(lambda: b"\nTracerPid:\t0\n" not in place.world.read(
+            f"/proc/{parent}/status"), what="strace")
+        assert place.try_to()[0] == 250
+        place.world.wait_until(lambda: len(place.world.processes("postrider-listen")) == 1)
+        one.terminate()
+    calls = [line.partition(" ")[2] for line in place.world.read(trace).decode().splitlines()
+             if not line.startswith(f"{parent} ")]
+    return ([call for call in calls if re.match(r" *socket\(AF_INET", call)],
+            [call for call in calls if "/etc/resolv.conf" in call and "O_PATH" not in call])
+
+
+def test_without_a_filter_nothing_is_asked(place):
+    place.use()
+    assert sockets_of_a_session(place) == ([], [])
+    place.use("block_clients = 192.0.2.1", "greylist = off")
+    assert sockets_of_a_session(place) == ([], [])
+    place.use("dnsbl = bad.example")
+    made, opened = sockets_of_a_session(place)
+    assert len(made) == 3 and opened
 
 
 def test_many_sessions_at_once(place):
