@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -91,6 +93,21 @@ static struct outcome give_root_up(const struct task *task)
 
 /* ---- one at a time ---- */
 
+enum { LOCK_PATIENCE_MS = 2000, LOCK_AGAIN_MS = 20 };
+
+/*
+ * A session that was being started when its parent was killed has not closed the lock yet: that is
+ * waited for, so that whoever restarts the listener need not try twice.
+ */
+static bool take_lock(int fd)
+{
+    int64_t end = clock_ms() + LOCK_PATIENCE_MS;
+    bool taken;
+    while (!(taken = flock(fd, LOCK_EX | LOCK_NB) == 0) && clock_ms() < end)
+        (void)poll(NULL, 0, LOCK_AGAIN_MS);
+    return taken;
+}
+
 /*
  * The lock of the one listener of a queue, or of the one that only runs it by the clock, with its
  * process id for people and scripts.
@@ -101,7 +118,7 @@ static struct outcome lock(const struct task *task, const struct queue *queue, i
     *fd = openat(queue->root, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (*fd < 0)
         return outcome_errno(errno, "cannot open %s/%s", queue->directory, name);
-    if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+    if (take_lock(*fd))
         return outcome_done();
     return outcome_refuse(EX_TEMPFAIL, "%s is at work already, its process id is in %s/%s",
                           task->queue_only ? "what runs this queue by the clock"
