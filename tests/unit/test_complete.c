@@ -130,7 +130,7 @@ static void expect_completed(const char *text, const struct completion *completi
 {
     struct header header = header_of(text);
     complete_header(&header, completion);
-    complete_received(&header, completion);
+    complete_received(&header, 0, completion);
     struct buffer formatted = {0};
     header_format(&header, &formatted);
     hide_random(formatted.data);
@@ -270,7 +270,7 @@ static void test_S8_large_headers_take_linear_time(void **state)
         struct outcome outcome = complete_recipients(&header, "x", &envelope, 0);
         assert_true(outcome_good(&outcome));
         complete_header(&header, &completion);
-        complete_received(&header, &completion);
+        complete_received(&header, 0, &completion);
         assert_true(clock_ms() - begin < 20000); /* quadratic would be hours */
         envelope_free(&envelope);
         header_free(&header);
@@ -296,13 +296,13 @@ static void check_completed(struct header *header)
         assert_non_null(envelope.recipients[i].address.domain);
     envelope_free(&envelope);
     complete_header(header, &completion);
-    complete_received(header, &completion);
+    complete_received(header, 0, &completion);
     assert_int_equal(header_find(header, "Bcc", 0), header->count);
     assert_int_equal(header_find(header, "Resent-Bcc", 0), header->count);
     struct buffer once = {0}, twice = {0};
     header_format(header, &once);
     complete_header(header, &completion);
-    complete_received(header, &completion);
+    complete_received(header, 0, &completion);
     header_format(header, &twice);
     /* Only one more trace field has come, on top. */
     assert_memory_equal(buffer_text(&twice), "Received:", strlen("Received:"));
