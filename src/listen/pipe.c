@@ -11,6 +11,7 @@
 #include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -19,6 +20,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "listen/confine.h"
 #include "listen/session.h"
@@ -253,6 +255,18 @@ static struct outcome check_client(void)
     return outcome_done();
 }
 
+/* The limit is for sessions that begin (local/run.c). Ours, which hears the client, has it still,
+ * and can neither lift it nor start anything. */
+static void lift_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NPROC, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NPROC, &limit) < 0)
+        log_error("cannot lift the limit of processes: %s", strerror(errno));
+}
+
 struct outcome pipe_serve(const struct service *service, const struct queue *queue, uid_t uid)
 {
     struct carrier carrier = {.service = service, .queue = queue};
@@ -270,6 +284,8 @@ struct outcome pipe_serve(const struct service *service, const struct queue *que
         become_session(service, ends[1], uid);
     }
     file_close(&ends[1]);
+    if (pid > 0 && !service->config)
+        lift_limit();
     carrier.fd = ends[0];
     if (pid < 0)
         outcome = outcome_refuse(EX_TEMPFAIL, "cannot begin a session: %s", strerror(errno));

@@ -158,12 +158,13 @@ void run(char *const arguments[])
 
 /*
  * It stays with its caller's terminal, which may end it. However many of these he begins, the
- * queue's user has processes left for all else.
+ * queue's user has processes left for all else: such as the queue run that a session's message
+ * needs, for which listen/pipe.c lifts the limit.
  */
 void session(void)
 {
     char *const arguments[] = {"--pipe", NULL};
     fresh_limits();
-    set_limit(RLIMIT_NPROC, MOST_PROCESSES, MOST_PROCESSES);
+    set_limit(RLIMIT_NPROC, MOST_PROCESSES, RLIM_INFINITY);
     start(POSTRIDER_LIBEXECDIR "/postrider-listen", arguments);
 }
