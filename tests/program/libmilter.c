@@ -1,9 +1,9 @@
 /*
- * A milter with the real libmilter, for tests of how we agree with it: "SOCKET [negotiate]". Says on
- * standard output what it is told, one line each. What it is to do at the end of a message stands in
- * X-Do fields, parts with '|' between, "\n" for a line end; at earlier stages it goes by the names of
- * the hello, the sender and the recipients. With "negotiate" it asks for everything that version 6
- * has.
+ * A milter with the real libmilter, for tests of how we agree with it: "SOCKET [negotiate]". Says
+ * on standard output what it is told, one line each. What it is to do at the end of a message
+ * stands in X-Do fields, parts with '|' between, "\n" for a line end; at earlier stages it goes by
+ * the names of the hello, the sender and the recipients. With "negotiate" it asks for everything
+ * that version 6 has.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -102,7 +102,8 @@ static sfsistat on_helo(SMFICTX *ctx, char *name)
 
 static sfsistat on_sender(SMFICTX *ctx, char **words)
 {
-    static const char *const macros[] = {"i", "{auth_authen}", "{mail_addr}", "{mail_mailer}", NULL};
+    static const char *const macros[] = {"i", "{auth_authen}", "{mail_addr}", "{mail_mailer}",
+                                         NULL};
     forget(smfi_getpriv(ctx));
     say("mail %s", words[0]);
     say_macros(ctx, macros);
