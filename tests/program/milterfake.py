@@ -254,7 +254,8 @@ class Session(threading.Thread):
 class FakeMilter:
     """macros: what it asks for, {stage: "names"}, stages by the protocol's numbers."""
 
-    def __init__(self, at=None, version=6, actions=ALL_ACTIONS, steps=0, macros=None, path=None):
+    def __init__(self, at=None, version=6, actions=ALL_ACTIONS, steps=0, macros=None, path=None,
+                 port=0):
         self.at = dict(at or {})
         self.version, self.actions, self.steps = version, actions, steps
         self.macros = macros or {}
@@ -269,7 +270,7 @@ class FakeMilter:
             self.socket.listen(64)
             self.name = f"unix:{path}"
         else:
-            self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+            self.socket = socket.create_server(("127.0.0.1", port), backlog=64)
             self.name = f"inet:127.0.0.1:{self.socket.getsockname()[1]}"
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()

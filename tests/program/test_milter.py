@@ -214,6 +214,21 @@ def test_one_with_a_unix_socket(start, tmp_path):
     assert here.only()["X-Seen"] == "yes"
 
 
+def test_a_user_of_this_machine_who_speaks_SMTP(start):
+    milter = FakeMilter(at={"E": (add_header("X-Seen", "yes"), CONTINUE)})
+    here = start(milter)
+    done = here.sendmail("-bs", stdin=b"EHLO here\r\nMAIL FROM:<%s>\r\nRCPT TO:<%s>\r\nDATA\r\n"
+                         b"Subject: x\r\n\r\nbody\r\n.\r\nQUIT\r\n"
+                         % (here.user.encode(), here.user.encode()), check=0)
+    assert "taken as" in done.out
+    assert milter.session.client == ("localhost", "4", 0, "127.0.0.1")
+    assert milter.session.message.sender == f"<{here.user}@here.example>"
+    here.flush(check=0)
+    assert here.only()["X-Seen"] == "yes"
+    queued = done.out.partition("taken as ")[2].split()[0]
+    assert "filtered" in here.postrider("trace", queued, check=0).out
+
+
 STEPS = {"C": NO_CONNECT, "H": NO_HELO, "M": NO_MAIL, "R": NO_RCPT, "T": NO_DATA, "L": NO_HEADER,
          "N": NO_EOH, "B": NO_BODY}
 ALL_STEPS = sum(STEPS.values())
