@@ -156,8 +156,9 @@ static bool is_left_alone(struct work *work)
 static void pause_hop(struct work *work)
 {
     const struct rate *rate = &work->jobs.hop->next.peer->rate;
-    uint64_t wait = (uint64_t)(work->jobs.full_ms + 999) / 1000;
-    time_t now = clock_now(), until = now + (time_t)wait;
+    time_t now = clock_now();
+    /* By milliseconds, so that each look at it comes to the same second. */
+    time_t until = (time_t)((clock_now_us() / 1000 + (uint64_t)work->jobs.full_ms + 999) / 1000);
     char when[64] = "";
     struct tm today, then;
     if (localtime_r(&now, &today) && localtime_r(&until, &then)) {
@@ -173,7 +174,7 @@ static void pause_hop(struct work *work)
     struct outcome why =
         outcome_later("4.4.5", "rate = %u/%s is used up until %s", rate->count, unit, when);
     log_notice("%s pauses: %s", work->jobs.hop->name, why.reason);
-    hop_pause(&work->jobs.run->queue, work->jobs.hop->name, &why, wait);
+    hop_pause(&work->jobs.run->queue, work->jobs.hop->name, &why, (uint64_t)(until - now));
 }
 
 int work(struct run *run, struct hop *hop, const struct list *letters)
