@@ -719,6 +719,89 @@ static void test_fuzz(void **state)
     }
 }
 
+static void test_filter(void **state)
+{
+    (void)state;
+    struct settings settings;
+    expect_good("[filter]\n"
+                "dnsbl = Zen.Example, a.example=127.0.0.2-11|127.1.0-255.4*3\n"
+                "    b.example*2, m\xC3\xBCnchen.example=127.0.0.3\n"
+                "dnswl = good.example=127.0-255.0-255.3\n"
+                "block_senders = A@B.Example, @C.example, file:lists/senders\n"
+                "block_helo = Localhost, *.D.example\ncontact = help@example.org\n",
+                &settings);
+    const struct filtering *filter = &settings.filter;
+    static const char *const lists[] = {"zen.example", "a.example=127.0.0.2-11|127.1.0-255.4*3",
+                                        "b.example*2", "xn--mnchen-3ya.example=127.0.0.3"};
+    assert_int_equal(filter->dnsbl.count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(filter->dnsbl.items[i], lists[i]);
+    assert_string_equal(filter->dnswl.items[0], "good.example=127.0-255.0-255.3");
+    assert_string_equal(filter->block_senders.items[0], "A@b.example");
+    assert_string_equal(filter->block_senders.items[1], "@c.example");
+    char file[160];
+    snprintf(file, sizeof file, "file:%s/lists/senders", folder);
+    assert_string_equal(filter->block_senders.items[2], file);
+    assert_string_equal(filter->block_helo.items[0], "localhost");
+    assert_int_equal(filter->dnsbl_threshold, 1);
+    assert_int_equal(filter->dns_timeout, 5);
+    settings_free(&settings);
+}
+
+static void test_filter_faults(void **state)
+{
+    (void)state;
+    static const char *const lists[][2] = {
+        {"a b.example", "character that a domain must not have"},
+        {"*3", "empty domain"},
+        {"a.example*", "a weight from 1 to 1000"},
+        {"a.example*0", "a weight from 1 to 1000"},
+        {"a.example*1001", "a weight from 1 to 1000"},
+        {"a.example*-1", "a weight from 1 to 1000"},
+        {"a.example*3=127.0.0.2", "a weight from 1 to 1000"},
+        {"a.example=", "a mask is"},
+        {"a.example=127.0.0", "a mask is"},
+        {"a.example=127.0.0.1.2", "a mask is"},
+        {"a.example=127.0.0.256", "a mask is"},
+        {"a.example=127.0.0.9-2", "a mask is"},
+        {"a.example=127.0.0.2|", "a mask is"},
+        {"a.example=192.0.2.1", "a mask is an address of 127/8"},
+        {"a.example=126-127.0.0.2", "a mask is"},
+        {"a.example=127.0.0.2=127.0.0.3", "a mask is"},
+    };
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "[filter]\ndnsbl = %s\n", lists[i][0]);
+        expect_fault(text, 2, lists[i][1]);
+    }
+    expect_fault("[filter]\ndnswl = a.example*2\n", 2, "no weight is wanted");
+    expect_fault("[filter]\nblock_senders = b.example\n", 2, "neither an address");
+    expect_fault("[filter]\nblock_clients = 192.0.2.1/24\n", 2, "bits behind the prefix");
+    expect_fault("[filter]\nblock_clients = a.example\n", 2, "an IP address, or a range");
+    expect_fault("[filter]\nblock_helo = a b\n", 2, "character that a domain must not have");
+    expect_fault("[filter]\nblock_helo = file:\n", 2, "no path");
+    expect_fault("[filter]\ncontact = a@b@c\n", 2, "contact");
+    expect_fault("[filter]\nspf = on\n", 2, "off, mark or reject");
+    expect_fault("[filter]\ndnsbl_threshold = 0\n", 2, "from 1 to 1000");
+
+    struct buffer text = {0};
+    buffer_append_text(&text, "[filter]\ndnsbl = a.example\n");
+    for (int i = 0; i < 31; i++)
+        buffer_format(&text, "    l%d.example\n", i);
+    struct settings settings;
+    expect_good(buffer_text(&text), &settings);
+    settings_free(&settings);
+    buffer_append_text(&text, "    another.example\n");
+    expect_fault(buffer_text(&text), 34, "32 are the most");
+    buffer_clear(&text);
+    buffer_append_text(&text, "[filter]\ndnsbl = ");
+    for (int i = 0; i < 46; i++)
+        buffer_append_text(&text, "abc.");
+    buffer_append_text(&text, "\n");
+    expect_fault(buffer_text(&text), 2, "the name is too long");
+    buffer_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -744,6 +827,8 @@ int main(void)
         cmocka_unit_test(test_spelling),
         cmocka_unit_test(test_dkim),
         cmocka_unit_test(test_dkim_faults),
+        cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_filter_faults),
         cmocka_unit_test(test_fuzz),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
