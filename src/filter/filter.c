@@ -36,7 +36,8 @@ struct filter {
     /* Of the transaction. */
     bool is_judged; /* what does not depend on the recipient has been asked */
     struct outcome judgement;
-    bool is_allowed; /* an allowing list has the client or the sender */
+    unsigned judgement_code; /* as below */
+    bool is_allowed;         /* an allowing list has the client or the sender */
     struct spf_identities spf;
     unsigned code; /* see filter_code */
 };
@@ -188,7 +189,7 @@ static struct outcome judge(struct filter *filter, const struct filter_client *c
     if (outcome_good(&outcome) && !filter->is_allowed) {
         outcome = ask_dns(filter, client);
         filter->is_allowed = filter->by_dns == LIST_ALLOWS;
-        filter->code = outcome_good(&outcome) ? 0 : 554;
+        filter->judgement_code = outcome_good(&outcome) ? 0 : 554;
     }
     if (outcome_good(&outcome) && filter->settings->filter.spf != SPF_OFF)
         outcome = ask_spf(filter, client, &envelope->sender);
@@ -232,6 +233,7 @@ static struct outcome ask_of_stranger(struct filter *filter, const struct filter
     }
     if (is_contact(filter, recipient))
         return outcome_done();
+    filter->code = filter->judgement_code;
     if (!outcome_good(&filter->judgement) || filter->is_allowed ||
         !filter->settings->filter.greylist)
         return filter->judgement;
@@ -245,6 +247,7 @@ struct outcome filter_recipient(struct filter *filter, const struct filter_clien
     if (!filter)
         return outcome;
     filter->reply = NULL;
+    filter->code = 0;
     if (!client->trusted)
         outcome = ask_of_stranger(filter, client, envelope, recipient);
     if (!outcome_good(&outcome))
@@ -265,7 +268,7 @@ void filter_reset(struct filter *filter)
     if (!filter)
         return;
     filter->is_judged = filter->is_allowed = false;
-    filter->code = 0;
+    filter->code = filter->judgement_code = 0;
     spf_identities_reset(&filter->spf);
     milters_reset(filter->milters);
 }

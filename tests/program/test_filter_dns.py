@@ -64,7 +64,7 @@ ZONES = ["bad.example:ip4set:bad", "bad.example:ip6trie:bad6", "good.example:ip4
 
 DNSMASQ = """
 port=53
-listen-address=127.0.0.1
+listen-address=127.0.0.1,::1
 bind-interfaces
 no-resolv
 no-hosts
@@ -323,6 +323,19 @@ def test_F3_the_first_name_server_is_dead(place):
     finally:
         place.world.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
         silent[0].close()
+
+
+def test_a_name_server_with_an_ipv6_address(place):
+    place.use("dnsbl = bad.example, many.odd.example")
+    place.world.write("/etc/resolv.conf", "nameserver 127.0.0.99\nnameserver ::1\n")
+    many = [a(f"127.1.{i // 256}.{i % 256}") for i in range(1000)]
+    place.odd.answers = {("2.0.0.127.many.odd.example", "A"): many,
+                         ("9.0.0.127.many.odd.example", "A"): many}
+    try:
+        assert place.try_to(BAD)[0] == 554
+        assert "listed by many.odd.example" in place.try_to(PLAIN)[1]
+    finally:
+        place.world.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
 
 
 def bind_udp(*addresses):
