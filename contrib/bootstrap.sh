@@ -17,7 +17,8 @@ check_packages="ca-certificates libcmocka-dev libmilter-dev python3-pytest pytho
     python3-dkim mandoc clang libclang-rt-dev clang-format binutils iproute2 util-linux adduser procps strace
     testssl.sh swaks libnet-ssleay-perl curl msmtp s-nail gsasl"
 server_packages="postfix exim4-daemon-light bsd-mailx sasl2-bin libsasl2-modules dovecot-lmtpd
-    dnsmasq-base rbldnsd python3-spf"
+    dnsmasq-base rbldnsd python3-spf rspamd spamass-milter spamd opendkim clamav-daemon
+    clamav-milter"
 
 usage() {
     echo "usage: sh contrib/bootstrap.sh build|demo|check" >&2
@@ -90,9 +91,9 @@ download_servers() {
     mkdir -p build/packages
     for package in $server_packages; do
         # Who needs any mail server gets Postfix.
-        with=postfix
         case $package in
-        exim4-daemon-light | dovecot-lmtpd | dnsmasq-base | rbldnsd | python3-spf) with= ;;
+        bsd-mailx) with=postfix ;;
+        *) with= ;;
         esac
         # shellcheck disable=SC2086
         apt-get install -s -q --reinstall --no-install-recommends $package $with |
