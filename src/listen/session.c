@@ -139,21 +139,22 @@ bool session_count_idle(struct session *session)
     return false;
 }
 
+/* Gives the client its time for the next command, or to take our replies. */
+static void allow_time(struct session *session)
+{
+    stream_allow(&session->stream, (int64_t)session->listener->timeout * 1000);
+}
+
 bool session_flush(struct session *session)
 {
     struct buffer *output = &session->output;
     if (!output->length)
         return true;
-    session_allow(session);
+    allow_time(session);
     bool sent = stream_write(&session->stream, output->data, output->length);
     buffer_clear(output);
     session->is_over = session->is_over || !sent;
     return sent;
-}
-
-void session_allow(struct session *session)
-{
-    stream_allow(&session->stream, (int64_t)session->listener->timeout * 1000);
 }
 
 void session_log_rejected(const struct session *session, const char *recipient, unsigned code,
@@ -248,7 +249,7 @@ static bool make_way(struct session *session)
     bool waits = !stream_waiting(&session->stream) || session->output.length > OUTPUT_SENT_AT;
     if (waits && !session_flush(session))
         return false;
-    session_allow(session);
+    allow_time(session);
     return true;
 }
 

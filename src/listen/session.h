@@ -13,9 +13,9 @@
 #include "base/buffer.h"
 #include "base/outcome.h"
 #include "config/settings.h"
+#include "filter/filter.h"
 #include "listen/admission.h"
 #include "listen/auth.h"
-#include "filter/filter.h"
 #include "listen/message.h"
 #include "listen/service.h"
 #include "listen/wire.h"
@@ -122,8 +122,6 @@ void session_end(struct session *session, unsigned code, const char *status, con
                  ...) FORMATTED(4, 5);
 /* Sends what has been replied. False: the client is gone. */
 bool session_flush(struct session *session);
-/* Gives the client its time for the next command or block of data. */
-void session_allow(struct session *session);
 /* The next line of a dialogue within a command, without its end, into the buffer. False: the
  * session is over, and the client has been told. */
 bool session_read_line(struct session *session, struct buffer *line);

@@ -138,7 +138,7 @@ static int64_t milliseconds(clockid_t clock)
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-void limit_read_clock(struct limit_clock *now)
+static void read_clock(struct limit_clock *now)
 {
     *now = (struct limit_clock){.wall = milliseconds(CLOCK_REALTIME),
                                 .running = milliseconds(CLOCK_BOOTTIME)};
@@ -352,7 +352,7 @@ struct outcome limit_ask(const struct queue *queue, const char *hop, const struc
     hop_file_name("rate", hop, ring.path);
     /* Not before it is our turn: times in the ring are in order then. */
     if (!now) {
-        limit_read_clock(&clock);
+        read_clock(&clock);
         now = &clock;
     }
     outcome = ask_ring(&ring, rate, now, take, wait_ms);

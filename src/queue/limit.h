@@ -26,7 +26,6 @@ struct limit_clock {
     int64_t running; /* milliseconds since the boot, sleep included */
     char boot[40];
 };
-void limit_read_clock(struct limit_clock *now);
 
 /* Never more than so many messages within any so many seconds. */
 struct limit_rate {

@@ -117,7 +117,8 @@ void alias_key_of(const struct address *address, struct buffer *key)
         text_lower(key->data);
 }
 
-bool alias_key(const char *text, struct buffer *key, const char **why)
+/* Of a key as it is written. False: *why in static words. */
+static bool parse_key(const char *text, struct buffer *key, const char **why)
 {
     struct address address = {0};
     if (*text == '@') {
@@ -156,7 +157,7 @@ static struct outcome take_entry(struct reading *reading, char *entry)
     const char *why;
     struct outcome outcome;
     struct texts targets = {0};
-    if (!alias_key(text_trim(entry), &key, &why))
+    if (!parse_key(text_trim(entry), &key, &why))
         outcome = alias_fault(reading->path, reading->entry_line, why);
     else if (!alias_split(value, &targets))
         outcome = alias_fault(reading->path, reading->entry_line,

@@ -21,7 +21,7 @@ enum {
 
 struct alias {
     unsigned line;     /* where it begins */
-    const char *key;   /* in the form of alias_key */
+    const char *key;   /* in the form of alias_key_of */
     const char *value; /* the targets as written, in one line */
 };
 
@@ -38,10 +38,8 @@ struct outcome alias_fault(const char *path, unsigned line, const char *why);
 
 /*
  * The form in which keys are stored and looked up: lower case, without quotes, the domain in
- * A-labels: "name", "user@domain" or "@domain". False: *why in static words.
+ * A-labels: "name", "user@domain" or "@domain". Either part of the address may be NULL.
  */
-bool alias_key(const char *text, struct buffer *key, const char **why);
-/* The same for an address; either part may be NULL. */
 void alias_key_of(const struct address *address, struct buffer *key);
 
 /*

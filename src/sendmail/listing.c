@@ -26,7 +26,8 @@ static bool waits(const struct letter_recipient *recipient)
     return recipient->progress == PROGRESS_PENDING || recipient->progress == PROGRESS_FAILED;
 }
 
-const char *listing_reason(const struct letter *letter, time_t due)
+/* Why a message waits, in words that belong to the letter or to nobody. */
+static const char *reason_of(const struct letter *letter, time_t due)
 {
     if (letter->held)
         return "held until it is released";
@@ -117,7 +118,7 @@ static void print_row(const struct listing *listing, const struct letter *letter
     char *address = address_text(&letter->envelope.sender);
     char *sender = terminal_text(address);
     char *recipients = format_recipients(letter);
-    char *reason = terminal_text(listing_reason(letter, due));
+    char *reason = terminal_text(reason_of(letter, due));
     printf("%-*s  %*s  %*s  %*s  ", ID, letter->id, AGE, age, SIZE, size, NEXT, next);
     terminal_print(*sender ? sender : "<>", listing->address, listing->cut);
     fputs("  ", stdout);
@@ -183,7 +184,7 @@ static void put_letter(struct buffer *json, const struct letter *letter, time_t 
     json_flag(json, "held", letter->held);
     json_number(json, "tries", letter->tries);
     json_time(json, "next_try", letter->held ? 0 : due);
-    json_text(json, "reason", listing_reason(letter, due));
+    json_text(json, "reason", reason_of(letter, due));
     put_recipients(json, letter);
 }
 

@@ -11,7 +11,4 @@
 /* Prints the selected messages on standard output; opens the office's queue. */
 struct outcome listing_run(struct office *office, const struct selection *selection, bool json);
 
-/* Why a message waits, in words that belong to the letter or to nobody. */
-const char *listing_reason(const struct letter *letter, time_t due);
-
 #endif
