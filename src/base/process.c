@@ -90,6 +90,15 @@ void process_forget_files(void)
     process_close_from(3);
 }
 
+int process_end_verb(struct outcome outcome)
+{
+    if (outcome_good(&outcome) && (fflush(stdout) != 0 || ferror(stdout)))
+        outcome = outcome_refuse(EX_IOERR, "cannot write to standard output: %s", strerror(errno));
+    if (!outcome_good(&outcome))
+        fprintf(stderr, "postrider: %s\n", outcome.reason);
+    return outcome_good(&outcome) ? EX_OK : outcome.exit_status;
+}
+
 int process_wait(pid_t pid)
 {
     int status;

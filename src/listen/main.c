@@ -240,16 +240,6 @@ static struct outcome perform(const struct task *task)
     return outcome;
 }
 
-/* It is postrider's verb, and speaks for it. */
-static int end_passwd(struct outcome outcome)
-{
-    if (outcome_good(&outcome) && fflush(stdout) != 0)
-        outcome = outcome_refuse(EX_IOERR, "cannot write to standard output: %s", strerror(errno));
-    if (!outcome_good(&outcome))
-        fprintf(stderr, "postrider: %s\n", outcome.reason);
-    return outcome_good(&outcome) ? EX_OK : outcome.exit_status;
-}
-
 int main(int argc, char **argv)
 {
     process_settle();
@@ -257,7 +247,7 @@ int main(int argc, char **argv)
     umask(027);
     log_open("postrider-listen");
     if (argc > 1 && strcmp(argv[1], "passwd") == 0)
-        return end_passwd(passwd_run(argc - 1, argv + 1));
+        return process_end_verb(passwd_run(argc - 1, argv + 1));
     struct task task = {.caller = getuid()};
     if (!read_arguments(argc, argv, &task)) {
         free(task.config);

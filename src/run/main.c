@@ -1,9 +1,8 @@
 /*
  * postrider-run: one run of the queue, or of some of its messages, or what people want done with
- * these (control.c). Run by the queue's own user for the installed queue, by its owner for a queue
- * of one's own (-C).
+ * these (control.c); and a verb of postrider's, which is about keys (dkim_key.c). Run by the
+ * queue's own user for the installed queue, by its owner for a queue of one's own (-C).
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,13 +18,14 @@
 #include "run/dkim_key.h"
 #include "run/run.h"
 
-static const char usage[] = "usage: postrider-run [-C FILE] [--verbose] [--background | --id ID]\n"
-                            "       postrider-run [-C FILE] [--verbose] --retry | --fetch | "
-                            "--hold | --release | --delete | --bounce\n"
-                            "           with ids of messages on standard input, one a line\n"
-                            "       postrider-run dkim-key [-C FILE] [--selector NAME] "
-                            "[--type rsa|ed25519]\n"
-                            "           [--force | --show] DOMAIN\n";
+static const char usage[] =
+    "usage: postrider-run [-C FILE] [--verbose] [--for UID] [--background | --id ID]\n"
+    "       postrider-run [-C FILE] [--verbose] [--for UID] --retry | --fetch | "
+    "--hold | --release | --delete | --bounce\n"
+    "           with ids of messages on standard input, one a line\n"
+    "       postrider-run dkim-key [-C FILE] [--selector NAME] "
+    "[--type rsa|ed25519]\n"
+    "           [--force | --show] DOMAIN\n";
 
 static struct outcome find_user(void *context, const char *name, char **canonical)
 {
@@ -118,23 +118,13 @@ static int perform(struct run *run, const struct task *task)
     return outcome.exit_status;
 }
 
-/* It is postrider's verb, and speaks for it. */
-static int end_dkim_key(struct outcome outcome)
-{
-    if (outcome_good(&outcome) && fflush(stdout) != 0)
-        outcome = outcome_refuse(EX_IOERR, "cannot write to standard output: %s", strerror(errno));
-    if (!outcome_good(&outcome))
-        fprintf(stderr, "postrider: %s\n", outcome.reason);
-    return outcome_good(&outcome) ? EX_OK : outcome.exit_status;
-}
-
 int main(int argc, char **argv)
 {
     process_settle();
     umask(027);
     log_open("postrider-run");
     if (argc > 1 && strcmp(argv[1], "dkim-key") == 0)
-        return end_dkim_key(dkim_key_run(argc - 1, argv + 1));
+        return process_end_verb(dkim_key_run(argc - 1, argv + 1));
     struct run run = {.lock = -1, .trace = {.fd = -1}};
     struct task task = {.caller = getuid()};
     if (!read_arguments(argc, argv, &run, &task)) {
