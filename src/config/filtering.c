@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "base/text.h"
 #include "config/dns_zone.h"
@@ -192,6 +193,16 @@ bool filtering_needs_internet(const struct filtering *filter)
 bool filtering_shares(const struct filtering *filter)
 {
     return filter->greylist || filter->dnsbl.count || filter->dnswl.count;
+}
+
+struct outcome filtering_check(const struct filtering *filter, const char *path)
+{
+    if (filter->greylist && filter->greylist_window <= filter->greylist_delay)
+        return outcome_refuse(EX_CONFIG,
+                              "%s: greylist_window must be longer than greylist_delay: who has to "
+                              "come again could not do it in time",
+                              path);
+    return outcome_done();
 }
 
 void filtering_free(struct filtering *filter)

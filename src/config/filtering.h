@@ -29,6 +29,8 @@ bool filtering_is_empty(const struct filtering *filter);
 bool filtering_needs_internet(const struct filtering *filter);
 /* Whether sessions share what they know, in the folder filter/ of the queue. */
 bool filtering_shares(const struct filtering *filter);
+/* How the keys fit together. EX_CONFIG; path: of the settings, for the words. */
+struct outcome filtering_check(const struct filtering *filter, const char *path);
 /* The path of an item "file:/path"; NULL: it is no such item. */
 const char *filtering_file(const char *item);
 void filtering_free(struct filtering *filter);

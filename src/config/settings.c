@@ -151,6 +151,8 @@ static struct outcome check(const struct loading *loading, const char *shown)
         place.line = loading->items[IN_DKIM][i].line;
         outcome = dkim_check(&settings->dkims[i], &place);
     }
+    if (outcome_good(&outcome))
+        outcome = filtering_check(&settings->filter, shown);
     return outcome;
 }
 

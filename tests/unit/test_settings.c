@@ -782,6 +782,8 @@ static void test_filter_faults(void **state)
     expect_fault("[filter]\nblock_helo = file:\n", 2, "no path");
     expect_fault("[filter]\ncontact = a@b@c\n", 2, "contact");
     expect_fault("[filter]\nspf = on\n", 2, "off, mark or reject");
+    expect_fault("[filter]\ngreylist = on\ngreylist_delay = 8h\n", 0,
+                 "greylist_window must be longer");
     expect_fault("[filter]\ndnsbl_threshold = 0\n", 2, "from 1 to 1000");
 
     struct buffer text = {0};
