@@ -127,15 +127,12 @@ static void leave_terminal(void)
  * Who has been lent a cgroup of his own, as everybody who signs in is by systemd, can freeze and
  * kill all that is in it (cgroups(7)); and a service's is killed when the service ends, with the
  * run that its mail began. So we go to the machine's own, if that can be written: in a container
- * mostly it cannot. The listener's runs stay in its service.
+ * mostly it cannot, nor in the listener's service, where its runs may stay.
  */
 static void leave_cgroup(void)
 {
     static const char *const places[] = {"/sys/fs/cgroup/cgroup.procs",
                                          "/sys/fs/cgroup/unified/cgroup.procs"};
-    const struct passwd *user = getpwnam(POSTRIDER_USER);
-    if (user && user->pw_uid == getuid())
-        return;
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         int fd = open(places[i], O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
         if (fd < 0)

@@ -492,12 +492,16 @@ def cgroup(plain):
 
 
 @with_plain
-def test_caller_cannot_freeze_a_runner(plain, cgroup):
+@pytest.mark.parametrize("options, text", [
+    (["away@example.net"], "Subject: hi\n\nx\n"),
+    (["-bs"], "EHLO x\nMAIL FROM:<ben>\nRCPT TO:<away@example.net>\nDATA\n\n.\nQUIT\n")])
+def test_caller_cannot_freeze_a_runner(plain, cgroup, options, text):
     """It leaves his cgroup; else whoever has one could stop everybody's mail."""
     plain.configure("host = 127.0.0.1:2500\ntls = off\nauth = off\nuser =")
     with plain.world.inside(lambda: socket.create_server(("127.0.0.1", 2500))):
-        plain.world.shell(f"echo $$ > {cgroup}/cgroup.procs; exec setpriv --reuid=ben --regid=ben "
-                          "--init-groups env sendmail away@example.net", stdin="Subject: hi\n\nx\n")
+        plain.world.run(["sh", "-euc", f"echo $$ > {cgroup}/cgroup.procs; exec setpriv --reuid=ben "
+                         '--regid=ben --init-groups env sendmail "$@"', "sh", *options], stdin=text,
+                        check=0)
         plain.world.wait_until(lambda: len(plain.world.processes("postrider-run")) > 1,
                                what="a worker that waits for the smarthost")
         plain.world.run(["sh", "-c", f"echo 1 > {cgroup}/cgroup.freeze"], user="ben", check=0)
