@@ -27,6 +27,7 @@
 
 enum {
     LINE_MOST = 12288 + 2, /* of an AUTH dialogue, RFC 4954 4; of commands COMMAND_LONGEST */
+    REPLY_LONGEST = 512,   /* RFC 5321 4.5.3.1.5 */
     MOST_ERRORS = 20,
     MOST_IDLE = 100,
     OUTPUT_SENT_AT = 16384, /* bytes of replies that wait for no end of the group */
@@ -39,8 +40,9 @@ enum {
 static void add_reply(struct session *session, unsigned code, char separator, const char *status,
                       const char *format, va_list arguments)
 {
-    char words[600];
-    vsnprintf(words, sizeof words, format, arguments);
+    char words[REPLY_LONGEST + 1];
+    size_t most = sizeof words - strlen("250 \r\n") - strlen(status) - (*status != '\0');
+    vsnprintf(words, most, format, arguments);
     text_clean(words);
     buffer_format(&session->output, "%u%c%s%s%s\r\n", code, separator, status, *status ? " " : "",
                   words);
