@@ -85,6 +85,7 @@ txt-record=soft.example,"v=spf1 ~all"
 txt-record=wrong.example,"v=spf1 ip4:nonsense -all"
 txt-record=neutral.example,"v=spf1 ?all"
 txt-record=slow.example,"v=spf1 include:dead.odd.example -all"
+txt-record=crowd.example,"v=spf1 a:crowd.odd.example -all"
 txt-record=helofail.example,"v=spf1 -all"
 """
 
@@ -425,6 +426,16 @@ def test_results_are_written_down(place, domain, result, words):
     assert marks(place.message(sender, helo="client")) == [
         ("Authentication-Results", f"here.example; spf={result} smtp.mailfrom={domain}"),
         received_spf(result, words, sender, helo="client")]
+
+
+def test_spf_with_a_thousand_addresses_of_a_host(place):
+    """The last of them is the client's."""
+    place.use("spf = reject")
+    crowd = [a(f"10.1.{i // 256}.{i % 256}") for i in range(1000)]
+    place.odd.answers = {("crowd.odd.example", "A"): crowd}
+    assert place.try_to(sender="joe@crowd.example")[0] == 550
+    place.odd.answers = {("crowd.odd.example", "A"): [*crowd, a(PLAIN)]}
+    assert place.try_to(sender="joe@crowd.example")[0] == 250
 
 
 def test_both_names_are_looked_at(place):
