@@ -89,8 +89,8 @@ static enum resolved ask(struct check *check, const char *name, ns_type type)
     if (!is_askable(name))
         return NO_DOMAIN;
     const struct spf_query *query = check->query;
-    int64_t deadline = clock_ms() + query->resolver->limit_ms;
-    if (!query->resolver->limit_ms || deadline > query->deadline)
+    int64_t deadline = clock_ms() + query->question_ms;
+    if (!query->question_ms || deadline > query->deadline)
         deadline = query->deadline;
     if (clock_ms() >= deadline)
         return NO_ANSWER;

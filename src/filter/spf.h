@@ -27,7 +27,8 @@ struct spf_query {
     const char *local, *domain; /* the sender; of the null path "postmaster" and the HELO name */
     const char *receiver;       /* the name of this host, for %{r} */
     const struct resolver *resolver;
-    int64_t deadline; /* clock_ms; what is not known by then is SPF_TEMPERROR */
+    int64_t question_ms; /* for one question; 0: up to the deadline */
+    int64_t deadline;    /* clock_ms; what is not known by then is SPF_TEMPERROR */
 };
 
 /* explanation: of a fail, what the domain wants to be said, printable ASCII; may stay empty. */

@@ -18,14 +18,16 @@ static void forget(struct spf_identity *identity)
 static void ask(const struct spf_question *question, const char *local, const char *domain,
                 int64_t deadline, struct spf_identity *identity)
 {
-    /* So that one dead name server of a domain does not take all of the time. */
-    const struct resolver resolver = {.limit_ms = (unsigned)question->limit_ms / 2};
+    const struct resolver resolver = {0};
     const struct spf_query query = {.client = question->client,
                                     .helo = question->helo,
                                     .local = local,
                                     .domain = domain,
                                     .receiver = question->receiver,
                                     .resolver = &resolver,
+                                    /* So that one dead name server of a domain does not take
+                                     * all of the time. */
+                                    .question_ms = question->limit_ms / 2,
                                     .deadline = deadline};
     struct buffer explanation = {0};
     forget(identity);

@@ -66,14 +66,6 @@ enum resolved answer_read(struct answer *answer, int length)
     return answer_count(answer) ? RESOLVED : NO_RECORDS;
 }
 
-/* The library tries each server twice, and waits twice as long the second time. */
-static void set_limit(struct __res_state *state, unsigned limit_ms)
-{
-    unsigned seconds = limit_ms / 1000 / 3;
-    state->retry = 2;
-    state->retrans = seconds ? (int)seconds : 1;
-}
-
 enum resolved resolver_ask(const struct resolver *resolver, const char *name, int type,
                            struct answer *answer)
 {
@@ -86,8 +78,6 @@ enum resolved resolver_ask(const struct resolver *resolver, const char *name, in
         state.nsaddr_list[0] = *resolver->server;
         state.nscount = 1;
     }
-    if (resolver->limit_ms)
-        set_limit(&state, resolver->limit_ms);
     errno = 0;
     int length = res_nquery(&state, name, ns_c_in, type, answer->bytes, sizeof answer->bytes);
     int error = errno, trouble = state.res_h_errno;

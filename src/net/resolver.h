@@ -13,7 +13,6 @@ enum { RESOLVER_LONGEST = 65535 };
 
 struct resolver {
     const struct sockaddr_in *server; /* to ask instead of those in /etc/resolv.conf, or NULL */
-    unsigned limit_ms;                /* for all tries of one question, about; 0: the library's */
 };
 
 enum resolved { RESOLVED, NO_RECORDS, NO_DOMAIN, NO_ANSWER };
@@ -28,7 +27,8 @@ struct answer {
 
 /* What an errno means when a question got no answer; 0: the servers said so. Static. */
 const char *resolver_trouble(int error);
-/* type: ns_t_mx and the like. RESOLVED may come with no record of that type. */
+/* Waits as long as the library does; who has less time takes questions.h. type: ns_t_mx and the
+ * like. RESOLVED may come with no record of that type. */
 enum resolved resolver_ask(const struct resolver *resolver, const char *name, int type,
                            struct answer *answer);
 /* What the packet of this length in .bytes says, to whomever it came. */

@@ -13,7 +13,7 @@ static enum spf_result check(char *words[4], struct buffer *explanation)
     struct sockaddr_in server = {.sin_family = AF_INET,
                                  .sin_port = htons((unsigned short)atoi(words[0])),
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const struct resolver resolver = {.server = &server, .limit_ms = 3000};
+    const struct resolver resolver = {.server = &server};
     struct sockaddr_in four = {.sin_family = AF_INET};
     struct sockaddr_in6 six = {.sin6_family = AF_INET6};
     bool is_six = strchr(words[1], ':') != NULL;
@@ -31,6 +31,7 @@ static enum spf_result check(char *words[4], struct buffer *explanation)
         .domain = domain,
         .receiver = "receiver.example",
         .resolver = &resolver,
+        .question_ms = 3000,
         .deadline = clock_ms() + 20000,
     };
     return spf_check(&query, explanation);
