@@ -59,6 +59,7 @@ struct output {
     char *data;
 };
 
+/* What fails is for output_flush to say. */
 void output_put(struct output *output, const void *data, size_t length);
 void output_text(struct output *output, const char *text);
 /* Writes out what is held; false when anything failed, errno in .error. */

@@ -16,6 +16,7 @@ enum { KEYS_MOST = 128 };
 extern const struct key keys[];
 extern const size_t key_count;
 
+/* Whether any key belongs to a section of this kind. */
 bool keys_has_section(const char *section);
 /* NULL: there is none. */
 const struct key *keys_find(const char *section, const char *name);

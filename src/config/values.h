@@ -82,6 +82,7 @@ bool value_parse_sender(const char *text, struct buffer *sender, const char **wh
 
 /* ---- for kinds of values that have a file of their own ---- */
 
+/* Where the key keeps its value, in the structure. */
 void *value_place(const struct setting *setting);
 /* EX_CONFIG: the key, the text, and why it is wrong. */
 struct outcome value_wrong(const struct setting *setting, const char *text, const char *why);

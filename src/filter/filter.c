@@ -121,7 +121,7 @@ static struct outcome ask_dns(struct filter *filter, const struct filter_client 
     if (filter->has_asked_dns || (!filtering->dnsbl.count && !filtering->dnswl.count))
         return filter->dns_judgement;
     struct buffer folder = {0}, names = {0}, reason = {0};
-    buffer_format(&folder, "%s/filter", filter->queue->directory);
+    queue_filter_folder(filter->queue->directory, &folder);
     const struct dnsbl_question question = {.client = client->address,
                                             .block = &filtering->dnsbl,
                                             .allow = &filtering->dnswl,
@@ -215,7 +215,7 @@ static struct outcome ask_greylist(const struct filter *filter, const struct fil
     char *from = address_text(&envelope->sender), *to = address_text(recipient);
     const struct greylist_question question = {
         .client = client->address, .sender = from, .recipient = to, .now = clock_now()};
-    buffer_format(&folder, "%s/filter", filter->queue->directory);
+    queue_filter_folder(filter->queue->directory, &folder);
     struct outcome outcome = greylist_check(buffer_text(&folder), &rules, &question);
     buffer_free(&folder);
     free(from);

@@ -10,6 +10,7 @@
 #include "base/privilege.h"
 #include "base/sandbox.h"
 #include "config/filtering.h"
+#include "queue/queue.h"
 
 /*
  * Files, not their folders: passwords are in the folder of the settings. What takes a file's place
@@ -35,7 +36,7 @@ static struct outcome confine(const struct settings *settings,
     buffer_format(&folder, "%s/spool", settings->queue_directory);
     texts_add(&writable, buffer_text(&folder));
     buffer_clear(&folder);
-    buffer_format(&folder, "%s/filter", settings->queue_directory);
+    queue_filter_folder(settings->queue_directory, &folder);
     if (filtering_shares(&settings->filter))
         texts_add(&own, buffer_text(&folder));
     const struct sandbox sandbox = {.readable = &readable,

@@ -14,7 +14,8 @@ struct outcome confine_check(void);
 /* By the parent of sessions: makes ready what they share (see base/sandbox.h). */
 struct outcome confine_prepare(const struct settings *settings);
 /* Locks this process in: it can look addresses and users up, add files to the queue, and talk to
- * its client and to syslog. For good. */
+ * its client and to syslog; where [filter] wants it, also to the DNS and to milters, and use what
+ * filters remember. For good. */
 struct outcome confine_session(const struct settings *settings);
 
 #endif

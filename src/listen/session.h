@@ -1,7 +1,7 @@
 /*
  * One client's session with our server (RFC 5321): the dialogue and what is known by now. Each
  * session is a process of its own, locked in before it reads a byte; it can put messages into the
- * queue, and nothing else.
+ * queue and ask what [filter] names, and nothing else.
  */
 #ifndef LISTEN_SESSION_H
 #define LISTEN_SESSION_H

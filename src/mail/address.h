@@ -44,6 +44,7 @@ bool address_parse(const char *text, struct address *address, const char **why);
 bool addresses_parse(const char *text, struct addresses *list, const char **why);
 void addresses_free(struct addresses *list);
 
+/* The caller frees it. */
 struct address address_copy(const struct address *address);
 void address_free(struct address *address);
 bool address_is_null(const struct address *address);

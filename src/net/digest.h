@@ -12,6 +12,7 @@ struct digest;
  */
 void digest_start(void);
 
+/* A SHA-256 of what is put into it. */
 struct digest *digest_open(void);
 void digest_put(struct digest *digest, const void *data, size_t length);
 /* Ends it and frees it. The sum may be NULL. */

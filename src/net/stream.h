@@ -33,6 +33,7 @@ struct stream {
     size_t touched; /* how far .data has ever been written */
 };
 
+/* In clear over this descriptor, which it takes over; there is no time for anything yet. */
 void stream_open(struct stream *stream, int fd);
 /* Goes on with TLS, which it takes over. What was read in clear before is thrown away. */
 void stream_secure(struct stream *stream, struct tls *tls);

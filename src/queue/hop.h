@@ -43,6 +43,7 @@ struct hop_history {
     char reason[512];
 };
 
+/* All zero when nothing is known of it. */
 void hop_read_history(const struct queue *queue, const char *name, struct hop_history *history);
 /* Adds the names of all next hops that something is known of, in the form of their files. */
 void hop_list(const struct queue *queue, struct texts *names);

@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/buffer.h"
 
 enum { TIME_DIGITS = 11, RANDOM_DIGITS = 4, BASE_BITS = 5 };
 
@@ -88,6 +87,11 @@ struct outcome queue_open(const char *directory, bool make, struct queue *queue)
     queue->hops = open_folder(queue->root, "hops");
     queue->runs = open_folder(queue->root, "runs");
     return outcome_done();
+}
+
+void queue_filter_folder(const char *directory, struct buffer *path)
+{
+    buffer_format(path, "%s/filter", directory);
 }
 
 void queue_close(struct queue *queue)

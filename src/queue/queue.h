@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 
+#include "base/buffer.h"
 #include "base/outcome.h"
 
 enum { QUEUE_ID_SIZE = 24 }; /* an id with its NUL fits */
@@ -31,6 +32,8 @@ struct queue {
  */
 struct outcome queue_open(const char *directory, bool make, struct queue *queue);
 void queue_close(struct queue *queue);
+/* The path of filter/, put behind the buffer. */
+void queue_filter_folder(const char *directory, struct buffer *path);
 /* A new id: base32 of the time in microseconds and of 20 random bits; ids sort by time. */
 void queue_new_id(char id[QUEUE_ID_SIZE]);
 /* Whether the text has the form of an id, so that it may be part of a path. */

@@ -21,6 +21,7 @@ struct smtp_encoder {
     uint64_t size; /* bytes made, without the doubled dots (RFC 1870) */
 };
 
+/* Puts a block of the message behind the buffer as it goes over the wire (RFC 5321 4.5.2). */
 void smtp_encode(struct smtp_encoder *encoder, const char *data, size_t length, struct buffer *out);
 /* Ends the last line if need be. */
 void smtp_encode_end(struct smtp_encoder *encoder, struct buffer *out);

@@ -57,6 +57,7 @@ struct smtp_session {
     uint64_t most_recipients; /* as many were taken before "too many recipients"; 0: not seen */
 };
 
+/* A line for who watches the dialogue: '>' of ours, '<' of the server's, '*' a remark. */
 void smtp_trace(const struct smtp_session *session, char direction, const char *line);
 int64_t smtp_milliseconds(const struct smtp_session *session, enum smtp_limit limit);
 

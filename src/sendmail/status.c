@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "queue/queue.h"
 #include "sendmail/selection.h"
 #include "sendmail/terminal.h"
 #include "sendmail/verb.h"
@@ -60,7 +61,7 @@ static struct outcome collect(struct office *office, struct status *status)
     if (outcome_good(&outcome) && office_is_master(office)) {
         struct buffer folder = {0};
         read_hops(status, office);
-        buffer_format(&folder, "%s/filter", office->settings.queue_directory);
+        queue_filter_folder(office->settings.queue_directory, &folder);
         status->greylists = greylist_read_counts(buffer_text(&folder), &status->greylist);
         buffer_free(&folder);
     }
