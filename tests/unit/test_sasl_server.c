@@ -331,7 +331,8 @@ static void test_scram_altered_in_any_byte(void **state)
     gsasl_free(final);
     for (size_t i = 0; i < length; i++) {
         struct sasl_server *server = run_scram(&final, &length, "anna");
-        final[i] = final[i] == 'A' ? 'B' : 'A';
+        /* The last bits of a last digit mean nothing; 'g' has others than 'A'. */
+        final[i] = final[i] == 'A' ? 'g' : 'A';
         enum sasl_answer answer = say(server, final, length);
         if (answer != SASL_REFUSED)
             print_error("byte %zu\n", i);
