@@ -56,7 +56,7 @@ class Serving(Sandbox):
         host, _, port = (address or self.address).rpartition(":")
         try:
             socket.create_connection((host, int(port)), timeout=5).close()
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):  # or in the moment of closing
             return False
         return True
 
