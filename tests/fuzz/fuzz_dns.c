@@ -1,6 +1,6 @@
 /*
  * What strangers' name servers say: SRV and MX records, and SPF with all that it asks for. The
- * library's question is ours here: answers are taken from the input, each behind its length.
+ * questions are ours here: answers are taken from the input, each behind its length.
  */
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -11,6 +11,7 @@
 #include "filter/spf.h"
 #include "fuzz.h"
 #include "net/dns.h"
+#include "net/questions.h"
 
 enum { MOST_QUESTIONS = 200 };
 
@@ -18,15 +19,12 @@ static const uint8_t *rest;
 static size_t rest_size;
 static unsigned questions;
 
-int res_nquery(res_state state, const char *name, int class, int type, unsigned char *answer,
-               int size)
+/* The next answer of the input, as long as it says, or -1: there is none left. */
+static int take_answer(unsigned char *answer, int size)
 {
-    must(strlen(name) < NS_MAXDNAME && class == ns_c_in && type > 0);
     must(++questions <= MOST_QUESTIONS);
-    if (rest_size < 2) {
-        state->res_h_errno = questions % 2 ? HOST_NOT_FOUND : NO_DATA;
+    if (rest_size < 2)
         return -1;
-    }
     size_t length = (size_t)rest[0] << 8 | rest[1];
     rest += 2;
     rest_size -= 2;
@@ -37,6 +35,28 @@ int res_nquery(res_state state, const char *name, int class, int type, unsigned 
     rest += length;
     rest_size -= length;
     return (int)length;
+}
+
+int res_nquery(res_state state, const char *name, int class, int type, unsigned char *answer,
+               int size)
+{
+    must(strlen(name) < NS_MAXDNAME && class == ns_c_in && type > 0);
+    int length = take_answer(answer, size);
+    if (length < 0)
+        state->res_h_errno = questions % 2 ? HOST_NOT_FOUND : NO_DATA;
+    return length;
+}
+
+/* SPF's questions, which have sockets of their own otherwise. */
+enum resolved questions_ask_one(const struct resolver *resolver, const char *name, ns_type type,
+                                int64_t deadline, struct answer *answer)
+{
+    (void)resolver;
+    must(strlen(name) < NS_MAXDNAME && type > 0 && deadline > 0);
+    int length = take_answer(answer->bytes, sizeof answer->bytes);
+    if (length < 0)
+        return questions % 2 ? NO_DOMAIN : NO_RECORDS;
+    return answer_read(answer, length);
 }
 
 static void begin(const uint8_t *data, size_t size)

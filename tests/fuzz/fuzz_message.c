@@ -78,7 +78,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct address user = {memory_copy("user", 4), memory_copy("here.example", 12)};
     envelope_add(&envelope, user, 0, NULL);
     const struct masquerade masquerade = {0};
+    char id[QUEUE_ID_SIZE];
+    queue_new_id(id);
     const struct arrival arrival = {
+        .id = id,
         .settings = &settings,
         .queue = spool_queue(),
         .envelope = &envelope,
