@@ -90,14 +90,15 @@ download_servers() {
     update
     mkdir -p build/packages
     for package in $server_packages; do
-        # Who needs any mail server gets Postfix.
+        # Who needs any mail server gets Postfix; and no systemd is needed to add a system user.
+        with=
         case $package in
         bsd-mailx) with=postfix ;;
-        *) with= ;;
+        clamav-*) command -v systemd-sysusers >/dev/null || with=systemd-standalone-sysusers ;;
         esac
         # shellcheck disable=SC2086
         apt-get install -s -q --reinstall --no-install-recommends $package $with |
-            sed -n '/^Inst .*\(systemd\|cron\)/d; s/^Inst \([^ ]*\).*/\1/p' \
+            sed -n '/^Inst systemd-standalone-/!{/^Inst .*\(systemd\|cron\)/d}; s/^Inst \([^ ]*\).*/\1/p' \
                 >"build/packages/$package.needs"
     done
     (

@@ -22,6 +22,7 @@ class Filter:
     milter = ""
     recipe = {}
     programs = ()  # what runs while it does
+    helpers = ()  # where others of them take connections
 
     def __init__(self, world):
         self.world = world
@@ -42,7 +43,8 @@ class Filter:
 
     def start(self):
         self.launch()
-        self.world.wait_until(self.answers, what=self.milter)
+        for place in (*self.helpers, self.milter):
+            self.world.wait_until(lambda place=place: self.answers(place), what=place)
 
     def restart(self):
         self.stop()
@@ -51,9 +53,9 @@ class Filter:
     def launch(self):
         raise NotImplementedError
 
-    def answers(self):
-        """Whether somebody takes connections."""
-        kind, _, place = self.milter.partition(":")
+    def answers(self, milter):
+        """Whether somebody takes connections there."""
+        kind, _, place = milter.partition(":")
         if kind == "unix":
             script = f"socket.socket(socket.AF_UNIX).connect({place!r})"
         else:
@@ -107,6 +109,7 @@ SOCKETOWNER=spamass-milter:postrider
 SOCKETMODE=0660
 """}
     programs = ("spamass-milter", "spamd")
+    helpers = ("inet:127.0.0.1:783",)
 
     def prepare(self):
         self.world.write("/etc/spamassassin/local.cf", f"use_bayes 0\nbody SUSPICIOUS /{SUSPICIOUS}/\nscore SUSPICIOUS 8\n")
@@ -150,6 +153,7 @@ class ClamAv(Filter):
     packages = ("clamav-daemon", "clamav-milter")
     milter = "unix:/run/clamav/clamav-milter.ctl"
     programs = ("clamav-milter", "clamd")
+    helpers = ("unix:/run/clamav/clamd.ctl",)
 
     def prepare(self):
         # All that it knows: its own lists cannot be downloaded here.
@@ -162,7 +166,5 @@ class ClamAv(Filter):
         self.restart()
 
     def launch(self):
-        self.world.shell("clamd; clamav-milter")
-        # What it is asked before that is there, it answers with "later".
-        self.world.wait_until(lambda: self.world.run(
-            ["test", "-S", "/run/clamav/clamd.ctl"]).returncode == 0, what="clamd")
+        # On their own way into the background they may wait for ever.
+        self.world.shell("clamd --foreground=true & clamav-milter --foreground=true &")

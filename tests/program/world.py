@@ -190,8 +190,14 @@ class World:
         needed = {package for name in names
                   for package in (PACKAGES / f"{name}.needs").read_text().split()}
         found = [sorted(PACKAGES.glob(f"{package}_*.deb"))[-1] for package in sorted(needed)]
-        self.run(["dpkg", "--force-depends", "--force-confnew", "--force-unsafe-io", "-i", *found],
-                 env={"DEBIAN_FRONTEND": "noninteractive"}, check=0, timeout=300)
+        dpkg = ["dpkg", "--force-depends", "--force-confnew", "--force-unsafe-io"]
+        debian = {"env": {"DEBIAN_FRONTEND": "noninteractive"}, "timeout": 300}
+        self.run([*dpkg, "--unpack", *found], check=0, **debian)
+        # Where what they need is not all there, cron for instance, their order is any: one that comes too
+        # early is there for the next time.
+        for check in (None, None, 0):
+            if self.run([*dpkg, "--configure", "--pending"], check=check, **debian).returncode == 0:
+                break
 
     def make(self, *targets, check=0):
         return self.run(["make", "-C", str(REPOSITORY), *targets], check=check, timeout=300)
