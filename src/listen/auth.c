@@ -74,21 +74,23 @@ static bool is_private(const struct session *session)
 }
 
 /* SCRAM is for all or nobody: a client that chooses it could not come in with a password of which
- * we have a hash only. */
-static bool has_scram(const struct session *session)
+ * we have a hash only. Looked up once, however often a client says EHLO. */
+static bool has_scram(struct auth *auth)
 {
     bool verifiers = false;
-    if (session->auth.users.fd < 0)
-        return false;
-    struct outcome outcome = users_check(&session->auth.users, &verifiers);
-    return outcome_good(&outcome) && verifiers;
+    if (!auth->is_read && auth->users.fd >= 0) {
+        struct outcome outcome = users_check(&auth->users, &verifiers);
+        auth->has_scram = outcome_good(&outcome) && verifiers;
+    }
+    auth->is_read = true;
+    return auth->has_scram;
 }
 
-const char *auth_offer(const struct session *session)
+const char *auth_offer(struct session *session)
 {
     if (!*session->listener->users || session->user || !is_private(session))
         return NULL;
-    return has_scram(session) ? "SCRAM-SHA-256 PLAIN LOGIN" : "PLAIN LOGIN";
+    return has_scram(&session->auth) ? "SCRAM-SHA-256 PLAIN LOGIN" : "PLAIN LOGIN";
 }
 
 /* Whether AUTH has its place now; else it has been refused. */

@@ -14,6 +14,8 @@ struct session;
 struct auth {
     struct users users;
     struct outcome trouble; /* why the users file is not open */
+    bool is_read;           /* it was, for .has_scram */
+    bool has_scram;         /* everybody in it can sign in by that */
     unsigned failures;
 };
 
@@ -25,7 +27,7 @@ void auth_close(struct auth *auth);
 /* Logs what is wrong with the users files; by the listener, as long as it waits for clients. */
 void auth_look_at_files(const struct settings *settings);
 /* The mechanisms to offer, in static words; NULL: none, as long as things are as they are. */
-const char *auth_offer(const struct session *session);
+const char *auth_offer(struct session *session);
 void verb_auth(struct session *session, char *argument);
 
 #endif

@@ -455,6 +455,19 @@ def test_listener_says_at_its_start_who_can_sign_in_without_tls():
         assert listening.log().count(words) == 1
 
 
+def test_V3_a_large_users_file_is_read_once_a_session(office):
+    """Who says EHLO over and over would have it read over and over."""
+    line = office.users.read_text().splitlines()[0].partition(":")[2]
+    office.users.write_text("".join(f"user{number}@some.example:{line}\n" for number in range(10000)))
+    with office.client() as client:
+        began = time.monotonic()
+        assert client.ehlo()["AUTH"] == "SCRAM-SHA-256 PLAIN LOGIN"
+        once = time.monotonic() - began
+        for _ in range(40):
+            client.ehlo()
+        assert time.monotonic() - began < 10 * once + 1
+
+
 # --- what may be sent ---
 
 

@@ -317,6 +317,7 @@ static void test_bad_lines_are_named_and_not_quoted(void **state)
     FAULT("an\xFFna:$6$salt$x\n", ":1: the name holds");
     FAULT("anna :$6$salt$x\n", ":1: a name cannot");
     FAULT("anna:!\nberta:!\nanna:$6$salt$x\n", ":3: the user stands here a second time");
+    FAULT("b:!\na:!\nb:!\na:!\nb:!\n", ":3: the user stands here a second time");
     FAULT("anna:!\0\n", "holds a NUL byte");
     char text[400];
     memset(text, 'n', 256);
