@@ -8,6 +8,7 @@
 #include <crypt.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +18,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "listen/users.h"
+
+enum { PATIENCE_MS = 10000 /* for another one that changes the file */ };
 
 /* ---- a user's line ---- */
 
@@ -111,6 +115,22 @@ static struct outcome change_text(struct change *change, const char *old, size_t
 
 /* ---- the file ---- */
 
+/* Not for ever: sessions of the listener have the file open, and one that was broken into could
+ * keep the lock. */
+static struct outcome lock(int fd, const char *path)
+{
+    int64_t end = clock_ms() + PATIENCE_MS;
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return outcome_errno(errno, "cannot lock %s", path);
+        if (clock_ms() >= end)
+            return outcome_refuse(
+                EX_TEMPFAIL, "%s is locked by another process: \"lsof %s\" names it", path, path);
+        (void)poll(NULL, 0, 20);
+    }
+    return outcome_done();
+}
+
 static struct outcome open_locked(const char *path, bool make, int *fd)
 {
     struct stat ours, named;
@@ -119,9 +139,9 @@ static struct outcome open_locked(const char *path, bool make, int *fd)
                    S_IRUSR | S_IWUSR);
         if (*fd < 0)
             return outcome_errno(errno, "cannot change %s", path);
-        while (flock(*fd, LOCK_EX) < 0)
-            if (errno != EINTR)
-                return outcome_errno(errno, "cannot lock %s", path);
+        struct outcome outcome = lock(*fd, path);
+        if (!outcome_good(&outcome))
+            return outcome;
         if (fstat(*fd, &ours) == 0 && lstat(path, &named) == 0 && ours.st_ino == named.st_ino &&
             ours.st_dev == named.st_dev)
             return S_ISREG(ours.st_mode) ? outcome_done()

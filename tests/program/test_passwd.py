@@ -1,6 +1,7 @@
 """postrider passwd: the users file, and how a password gets into it without being seen."""
 
 import base64
+import fcntl
 import hashlib
 import hmac
 import os
@@ -13,7 +14,8 @@ import time
 
 import pytest
 
-from sandbox import (EX_CONFIG, EX_DATAERR, EX_NOINPUT, EX_NOPERM, EX_NOUSER, EX_OK, EX_USAGE)
+from sandbox import (EX_CONFIG, EX_DATAERR, EX_NOINPUT, EX_NOPERM, EX_NOUSER, EX_OK,
+                     EX_TEMPFAIL, EX_USAGE)
 
 PASSWORD = "hunter2 with ;#:$ in it"
 
@@ -134,6 +136,16 @@ def test_many_at_once_lose_nobody(place):
     assert [program.wait(60) for program in programs] == [0] * len(names)
     assert sorted(name for name, *_ in lines(place)) == names
     assert not list(place.folder.glob("users.*"))
+
+
+def test_who_keeps_the_lock_stops_nobody_for_ever(place):
+    """A session of the listener has the file open, too, and an intruder in it could."""
+    passwd(place, "anna")
+    with open(place.users, "rb") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        refused = passwd(place, "ben", check=EX_TEMPFAIL)
+        assert f"{place.users} is locked by another process" in refused.err
+    passwd(place, "ben")
 
 
 # --- at a terminal ---
