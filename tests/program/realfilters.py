@@ -22,7 +22,6 @@ class Filter:
     milter = ""
     recipe = {}
     programs = ()  # what runs while it does
-    helpers = ()  # where others of them take connections
 
     def __init__(self, world):
         self.world = world
@@ -43,8 +42,7 @@ class Filter:
 
     def start(self):
         self.launch()
-        for place in (*self.helpers, self.milter):
-            self.world.wait_until(lambda place=place: self.answers(place), what=place)
+        self.wait_for(self.milter)
 
     def restart(self):
         self.stop()
@@ -53,15 +51,16 @@ class Filter:
     def launch(self):
         raise NotImplementedError
 
-    def answers(self, milter):
-        """Whether somebody takes connections there."""
-        kind, _, place = milter.partition(":")
+    def wait_for(self, address):
+        """Until somebody takes connections there."""
+        kind, _, place = address.partition(":")
         if kind == "unix":
             script = f"socket.socket(socket.AF_UNIX).connect({place!r})"
         else:
             host, _, port = place.rpartition(":")
             script = f"socket.create_connection(({host!r}, {port}), 5)"
-        return self.world.run(["python3", "-c", f"import socket\n{script}"]).returncode == 0
+        argv = ["python3", "-c", f"import socket\n{script}"]
+        self.world.wait_until(lambda: self.world.run(argv).returncode == 0, what=address)
 
     def stop(self):
         """At once: libmilter would take some seconds to end in peace."""
@@ -109,7 +108,6 @@ SOCKETOWNER=spamass-milter:postrider
 SOCKETMODE=0660
 """}
     programs = ("spamass-milter", "spamd")
-    helpers = ("inet:127.0.0.1:783",)
 
     def prepare(self):
         self.world.write("/etc/spamassassin/local.cf", f"use_bayes 0\nbody SUSPICIOUS /{SUSPICIOUS}/\nscore SUSPICIOUS 8\n")
@@ -118,6 +116,7 @@ SOCKETMODE=0660
         # -L: nothing that needs a network.
         self.world.shell("spamd -d -L -m 2 --pidfile=/run/spamd.pid\n"
                          "/etc/init.d/spamass-milter start")
+        self.wait_for("inet:127.0.0.1:783")
 
 
 class OpenDkim(Filter):
@@ -153,7 +152,6 @@ class ClamAv(Filter):
     packages = ("clamav-daemon", "clamav-milter")
     milter = "unix:/run/clamav/clamav-milter.ctl"
     programs = ("clamav-milter", "clamd")
-    helpers = ("unix:/run/clamav/clamd.ctl",)
 
     def prepare(self):
         # All that it knows: its own lists cannot be downloaded here.
@@ -167,4 +165,7 @@ class ClamAv(Filter):
 
     def launch(self):
         # On their own way into the background they may wait for ever.
-        self.world.shell("clamd --foreground=true & clamav-milter --foreground=true &")
+        self.world.shell("clamd --foreground=true &")
+        # A milter that does not find it looks again much later.
+        self.wait_for("unix:/run/clamav/clamd.ctl")
+        self.world.shell("clamav-milter --foreground=true &")
