@@ -88,6 +88,11 @@ bool file_lacks_unnamed(int error)
     return error == EOPNOTSUPP || error == EISDIR || error == ENOENT || error == EINVAL;
 }
 
+bool file_can_be_named(void)
+{
+    return access("/proc/self/fd", X_OK) == 0;
+}
+
 struct outcome file_sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -24,6 +24,9 @@ struct outcome file_load(const char *path, struct buffer *content);
 struct outcome file_sync_folder(int folder, const char *name);
 /* Whether an open with O_TMPFILE failed because the file system has no files without a name. */
 bool file_lacks_unnamed(int error);
+/* Whether a file without a name can get one: before Linux 6.10 only root can without /proc, which a
+ * bare chroot has not. */
+bool file_can_be_named(void);
 /* The same for the folder that the path is in. */
 struct outcome file_sync_folder_of(const char *path);
 /* Closes a descriptor that may be -1, and sets it to -1; errno stays as it was. */

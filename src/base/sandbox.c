@@ -270,6 +270,8 @@ static bool has_unnamed(const char *folder)
     for (size_t i = 0; i < known.count; i++)
         if (strcmp(known.items[i], folder) == 0)
             return true;
+    if (!file_can_be_named())
+        return false;
     int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
     bool has = fd >= 0 || !file_lacks_unnamed(errno);
     if (fd >= 0)

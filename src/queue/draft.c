@@ -77,8 +77,9 @@ struct draft *draft_open(const struct queue *queue, const struct envelope *envel
     else
         queue_new_id(draft->id);
 
-    int fd = openat(queue->spool, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, DRAFT_MODE);
-    if (fd < 0 && file_lacks_unnamed(errno))
+    bool unnamed = file_can_be_named();
+    int fd = unnamed ? openat(queue->spool, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, DRAFT_MODE) : -1;
+    if (!unnamed || (fd < 0 && file_lacks_unnamed(errno)))
         fd = open_with_dot(draft);
     draft->output = (struct output){.fd = fd};
     if (fd < 0 || !has_mode(fd)) {

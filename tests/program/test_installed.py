@@ -587,6 +587,18 @@ def test_localhost_is_known_without_a_hosts_file(plain):
 
 
 @with_plain
+def test_without_proc_no_file_waits_for_a_name(plain):
+    """As in a bare chroot: before Linux 6.10 only root could give it one there, by its descriptor."""
+    plain.world.run(["unshare", "-m", "sh", "-c", "mount -t tmpfs none /proc; "
+                     "exec strace -o /tmp/links -e trace=linkat sendmail -odq ada"],
+                    stdin="Subject: no proc\n\nx\n", check=0)
+    (name,) = plain.queued()
+    assert f'".{name}"' in plain.world.read("/tmp/links").decode()
+    plain.sendmail("-q", check=0)
+    assert plain.wait_for_mail("ada", "no proc")
+
+
+@with_plain
 def test_own_settings_give_the_group_up(plain):
     plain.world.write("/home/ada/own.conf", f"[queue]\ndirectory = {SPOOL}\n")
     done = plain.sendmail("-C", "/home/ada/own.conf", "ben", user="ada")
