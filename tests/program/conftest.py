@@ -10,6 +10,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from sandbox import Sandbox  # noqa: E402  (the path comes first)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests of one installation share it, and run one after the other as they stand."""
+    for item in items:
+        if item.get_closest_marker("installed") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture
 def make_sandbox():
     """make_sandbox(mail="…", smarthost="…"): sandboxes that go away with the test."""

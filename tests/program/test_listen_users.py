@@ -77,7 +77,8 @@ def test_root_makes_users_whom_the_listener_knows(machine):
         client.ehlo()
         client.command(f"AUTH PLAIN {plain('ada', 'hunter2')}", 235)
         client.message("ada@here.example", "someone@far.example", b"Subject: x\r\n\r\nx\r\n")
-    assert any("signed-in" in line and "user=ada" in line for line in machine.world.syslog)
+    machine.world.wait_until(lambda: any("signed-in" in line and "user=ada" in line
+                                         for line in machine.world.syslog))
     assert "hunter2" not in machine.log()
 
 
