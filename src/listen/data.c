@@ -183,6 +183,14 @@ static bool take_block(struct session *session, uint64_t most, uint64_t *taken)
     return true;
 }
 
+/* The bytes of a message come from now on. */
+static void expect(struct session *session, bool chunked)
+{
+    session->wire = (struct wire){.chunked = chunked};
+    session->data_began = clock_ms();
+    session->data_taken = 0;
+}
+
 void verb_data(struct session *session, char *argument)
 {
     if (*argument) {
@@ -199,9 +207,7 @@ void verb_data(struct session *session, char *argument)
     if (!session_flush(session))
         return;
     begin(session);
-    session->wire = (struct wire){0};
-    session->data_began = clock_ms();
-    session->data_taken = 0;
+    expect(session, false);
     uint64_t taken;
     while (!session->wire.ended)
         if (!take_block(session, UINT64_MAX, &taken))
@@ -235,20 +241,13 @@ void verb_bdat(struct session *session, char *argument)
                     (unsigned long long)most);
         return;
     }
-    bool good = session->chunking || may_begin(session);
-    if (good && !session->chunking) {
+    /* The bytes of what is refused already come as well, and are thrown away. */
+    bool first = !session->chunking, good = !first || may_begin(session);
+    if (first && good)
         begin(session);
-        session->wire = (struct wire){.chunked = true};
-        session->chunking = true;
-        session->data_began = clock_ms();
-        session->data_taken = 0;
-    }
-    if (!good && !session->message) {
-        /* Refused already; its bytes are thrown away. */
-        session->wire = (struct wire){.chunked = true};
-        session->data_began = clock_ms();
-        session->data_taken = 0;
-    }
+    if (first)
+        expect(session, true);
+    session->chunking = good;
     if (!take_chunk(session, size) || !good)
         return;
     if (!last && size == 0 && !session_count_idle(session))
