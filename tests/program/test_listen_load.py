@@ -245,6 +245,7 @@ def test_V8_no_descriptors_left(make_crowd):
     """EMFILE: clients wait, the listener does not spin, and they are served once there are some."""
     with make_crowd("") as here, ExitStack() as stack:
         parent = here.listener.pid
+        here.wait_quiet()  # while the first queue run begins it has more of them open
         used = max(int(fd.name) for fd in Path(f"/proc/{parent}/fd").iterdir())
         _, hard = resource.prlimit(parent, resource.RLIMIT_NOFILE)
         free = set(range(used)) - {int(fd.name) for fd in Path(f"/proc/{parent}/fd").iterdir()}
