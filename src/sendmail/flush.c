@@ -12,7 +12,7 @@
 #include "base/process.h"
 #include "queue/list.h"
 #include "queue/runner.h"
-#include "sendmail/terminal.h"
+#include "base/terminal.h"
 #include "sendmail/verb.h"
 
 enum {

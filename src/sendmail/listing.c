@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "sendmail/json.h"
-#include "sendmail/terminal.h"
+#include "base/terminal.h"
 
 enum { ID = 16, AGE = 6, SIZE = 7, NEXT = 7, ADDRESS = 26, LEAST = 10 };
 

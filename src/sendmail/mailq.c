@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "queue/letter.h"
-#include "sendmail/terminal.h"
+#include "base/terminal.h"
 
 enum { ADDRESS_COLUMN = 48 /* where sender and recipients stand */ };
 

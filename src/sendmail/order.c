@@ -8,7 +8,7 @@
 #include <sysexits.h>
 
 #include "queue/runner.h"
-#include "sendmail/terminal.h"
+#include "base/terminal.h"
 
 static void take(void *context, const struct selected *selected)
 {

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "mail/envelope.h"
 #include "sendmail/listing.h"
-#include "sendmail/terminal.h"
+#include "base/terminal.h"
 
 struct show {
     size_t count;

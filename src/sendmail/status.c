@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "queue/queue.h"
 #include "sendmail/selection.h"
-#include "sendmail/terminal.h"
+#include "base/terminal.h"
 #include "sendmail/verb.h"
 
 static void take(void *context, const struct selected *selected)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sendmail/terminal.h"
+#include "base/terminal.h"
 
 enum { MOST_ROWS = 30, DOMAIN = 28, COLUMN = 5, MOST_BAR = 40, LEAST_BAR = 5, HOP = 16, WHEN = 16 };
 

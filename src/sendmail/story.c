@@ -16,7 +16,7 @@
 #include "queue/queue.h"
 #include "sendmail/json.h"
 #include "sendmail/log_reader.h"
-#include "sendmail/terminal.h"
+#include "base/terminal.h"
 
 enum {
     PLAIN_ID = 15,       /* characters of an id; what follows says which report on it this is */

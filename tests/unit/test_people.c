@@ -13,7 +13,7 @@
 #include "sendmail/json.h"
 #include "sendmail/log_reader.h"
 #include "sendmail/options.h"
-#include "sendmail/terminal.h"
+#include "base/terminal.h"
 #include "sendmail/verb.h"
 
 static void test_json_strings(void **state)

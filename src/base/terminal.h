@@ -1,6 +1,6 @@
 /* What is for a person's eyes: text that cannot drive a terminal, columns, and questions. */
-#ifndef SENDMAIL_TERMINAL_H
-#define SENDMAIL_TERMINAL_H
+#ifndef BASE_TERMINAL_H
+#define BASE_TERMINAL_H
 
 #include <stdbool.h>
 #include <stddef.h>

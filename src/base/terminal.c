@@ -1,5 +1,5 @@
 /* See terminal.h. Encodings: UTF-8 (RFC 3629) and what is not. */
-#include "sendmail/terminal.h"
+#include "base/terminal.h"
 
 #include <signal.h>
 #include <stdio.h>
