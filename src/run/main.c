@@ -1,7 +1,8 @@
 /*
  * postrider-run: one run of the queue, or of some of its messages, or what people want done with
- * these (control.c); and a verb of postrider's, which is about keys (dkim_key.c). Run by the
- * queue's own user for the installed queue, by its owner for a queue of one's own (-C).
+ * these (control.c); and verbs of postrider's, about keys (dkim_key.c) and what to look at
+ * (check.c). Run by the queue's own user for the installed queue, by its owner for a queue of one's
+ * own (-C).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "route/user_table.h"
+#include "run/check.h"
 #include "run/control.h"
 #include "run/dkim_key.h"
 #include "run/run.h"
@@ -25,7 +27,8 @@ static const char usage[] =
     "           with ids of messages on standard input, one a line\n"
     "       postrider-run dkim-key [-C FILE] [--selector NAME] "
     "[--type rsa|ed25519]\n"
-    "           [--force | --show] DOMAIN\n";
+    "           [--force | --show] DOMAIN\n"
+    "       postrider-run check [-C FILE] [--online] [--smarthosts]\n";
 
 static struct outcome find_user(void *context, const char *name, char **canonical)
 {
@@ -125,6 +128,8 @@ int main(int argc, char **argv)
     log_open("postrider-run");
     if (argc > 1 && strcmp(argv[1], "dkim-key") == 0)
         return process_end_verb(dkim_key_run(argc - 1, argv + 1));
+    if (argc > 1 && strcmp(argv[1], "check") == 0)
+        return process_end_verb(check_run(argc - 1, argv + 1));
     struct run run = {.lock = -1, .trace = {.fd = -1}};
     struct task task = {.caller = getuid()};
     if (!read_arguments(argc, argv, &run, &task)) {

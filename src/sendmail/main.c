@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/privilege.h"
 #include "base/process.h"
+#include "sendmail/check.h"
 #include "sendmail/dkim_key.h"
 #include "sendmail/flush.h"
 #include "sendmail/mailq.h"
@@ -65,6 +66,8 @@ static const struct verb {
      "what happened to a message, or to those from and to an address", trace_verb},
     {"serve", "[--foreground] [--every TIME]", "the listener, and queue runs by the clock",
      serve_verb},
+    {"check", "[--online] [--json]", "whether all is as it should be, and how to mend what is not",
+     check_verb},
     {"passwd", "[--file FILE] [--delete | --check] NAME",
      "gives a user of the listener a password, takes him out, or checks one", passwd_verb},
     {"dkim-key", "[--selector NAME] [--type rsa|ed25519] [--force | --show] DOMAIN",

@@ -18,6 +18,7 @@ static const struct {
     {"--type", VERB_TYPE, true},        {"--force", VERB_FORCE, false},
     {"--show", VERB_SHOW, false},       {"--foreground", VERB_FOREGROUND, false},
     {"--every", VERB_EVERY, true},      {"--release", VERB_RELEASE, false},
+    {"--online", VERB_ONLINE, false},
 };
 
 /* The value of an option: behind '=' or the next argument; NULL: there is none. */

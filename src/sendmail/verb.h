@@ -29,7 +29,8 @@ enum verb_option {
     VERB_FOREGROUND = 1 << 14,
     VERB_EVERY = 1 << 15,
     VERB_RELEASE = 1 << 16,
-    VERB_ARGUMENTS = 1 << 17 /* what is no option */
+    VERB_ARGUMENTS = 1 << 17, /* what is no option */
+    VERB_ONLINE = 1 << 18
 };
 
 struct verb_options {
