@@ -139,12 +139,12 @@ const struct key keys[] = {
 const size_t key_count = sizeof keys / sizeof keys[0];
 _Static_assert(sizeof keys / sizeof keys[0] <= KEYS_MOST, "settings.c notes which keys it saw");
 
-bool keys_has_section(const char *section)
+const char *keys_find_section(const char *section)
 {
     for (size_t i = 0; i < key_count; i++)
         if (text_equal(keys[i].section, section))
-            return true;
-    return false;
+            return keys[i].section;
+    return NULL;
 }
 
 const struct key *keys_find(const char *section, const char *name)

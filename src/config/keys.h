@@ -16,8 +16,8 @@ enum { KEYS_MOST = 128 };
 extern const struct key keys[];
 extern const size_t key_count;
 
-/* Whether any key belongs to a section of this kind. */
-bool keys_has_section(const char *section);
+/* The kind of section as the documents spell it; NULL: no key belongs to such a one. */
+const char *keys_find_section(const char *section);
 /* NULL: there is none. */
 const struct key *keys_find(const char *section, const char *name);
 /* The section or key that was most likely meant. */

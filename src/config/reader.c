@@ -258,7 +258,8 @@ struct outcome reader_read(const struct reader *reader, int fd, const char *path
     }
     free(reading.section);
     free(reading.name);
-    memory_wipe(content, FILE_LONGEST + 2);
+    /* Not all of it: what was never written is no memory yet. */
+    memory_wipe(content, length < 0 ? FILE_LONGEST + 2 : (size_t)length + 1);
     free(content);
     return reading.outcome;
 }

@@ -149,15 +149,15 @@ static struct outcome add_dkim(struct loading *loading, const struct entry *entr
 struct outcome section_take(void *context, const struct entry *entry)
 {
     struct loading *loading = context;
-    if (!keys_has_section(entry->section))
+    const char *section = keys_find_section(entry->section);
+    if (!section)
         return reader_fault(entry, "unknown section [%.60s]; did you mean [%s]?", entry->section,
                             keys_nearest_section(entry->section));
     loading->place = place_of(entry->section);
     if (*entry->name && loading->place == IN_SETTINGS)
         return reader_fault(entry, "section [%.60s] takes no name", entry->section);
     struct buffer heading = {0};
-    buffer_format(&heading, *entry->name ? "[%s \"%s\"]" : "[%s]",
-                  keys_nearest_section(entry->section), entry->name);
+    buffer_format(&heading, *entry->name ? "[%s \"%s\"]" : "[%s]", section, entry->name);
     struct outcome outcome = outcome_done();
     for (size_t i = 0; i < loading->sections.count; i++)
         if (text_equal(loading->sections.items[i], buffer_text(&heading)))
@@ -194,7 +194,7 @@ static bool looks_separate(const struct entry *entry)
     size_t length = strcspn(start, section ? " \t\"]" : " \t=:");
     buffer_append(&word, start, length);
     const char *behind = start + length + strspn(start + length, " \t");
-    bool separate = section ? keys_has_section(buffer_text(&word))
+    bool separate = section ? keys_find_section(buffer_text(&word)) != NULL
                             : (*behind == '=' || *behind == ':') &&
                                   keys_find(entry->section, buffer_text(&word)) != NULL;
     buffer_free(&word);
