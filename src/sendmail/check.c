@@ -11,7 +11,7 @@
 #include "base/privilege.h"
 #include "check/ask.h"
 #include "check/finding.h"
-#include "sendmail/json.h"
+#include "base/json.h"
 #include "sendmail/office.h"
 #include "sendmail/verb.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "sendmail/json.h"
+#include "base/json.h"
 #include "base/terminal.h"
 
 enum { ID = 16, AGE = 6, SIZE = 7, NEXT = 7, ADDRESS = 26, LEAST = 10 };

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sendmail/json.h"
+#include "base/json.h"
 
 static long long age(time_t now, time_t then)
 {

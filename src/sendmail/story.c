@@ -14,7 +14,7 @@
 #include "mail/address.h"
 #include "queue/list.h"
 #include "queue/queue.h"
-#include "sendmail/json.h"
+#include "base/json.h"
 #include "sendmail/log_reader.h"
 #include "base/terminal.h"
 

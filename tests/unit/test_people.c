@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "sendmail/census.h"
-#include "sendmail/json.h"
+#include "base/json.h"
 #include "sendmail/log_reader.h"
 #include "sendmail/options.h"
 #include "base/terminal.h"

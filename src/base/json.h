@@ -1,6 +1,6 @@
 /* JSON (RFC 8259), as far as we write it: always valid UTF-8, whatever the bytes. */
-#ifndef SENDMAIL_JSON_H
-#define SENDMAIL_JSON_H
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
 
 #include "base/buffer.h"
 

@@ -1,5 +1,5 @@
 /* See json.h. */
-#include "sendmail/json.h"
+#include "base/json.h"
 
 #include <string.h>
 
