@@ -82,3 +82,8 @@ struct outcome tls_connect(struct tls **made, int fd, const struct tls_wish *wis
         tls_free(tls);
     return outcome;
 }
+
+time_t tls_server_ends(const struct tls *tls)
+{
+    return trust_ends(tls->session);
+}

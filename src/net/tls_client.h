@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/outcome.h"
 #include "net/tls.h"
@@ -28,5 +29,7 @@ void tls_load(const struct tls_wish *wish);
  * deadline (clock_ms). DONE with *tls set, or LATER: 4.7.5, with the reason in words.
  */
 struct outcome tls_connect(struct tls **tls, int fd, const struct tls_wish *wish, int64_t deadline);
+/* When the certificate that the server showed ends, in seconds since 1970; 0: it cannot be read. */
+time_t tls_server_ends(const struct tls *tls);
 
 #endif

@@ -299,6 +299,17 @@ void trust_issuer(gnutls_session_t session, struct buffer *name)
     add_name(session, name, gnutls_x509_crt_get_issuer_dn3);
 }
 
+time_t trust_ends(gnutls_session_t session)
+{
+    gnutls_x509_crt_t certificate;
+    const gnutls_datum_t *der;
+    if (!peer_certificate(session, &certificate, &der))
+        return 0;
+    time_t end = gnutls_x509_crt_get_expiration_time(certificate);
+    gnutls_x509_crt_deinit(certificate);
+    return end < 0 ? 0 : end;
+}
+
 bool tls_fingerprint_parse(const char *text, unsigned char digest[32])
 {
     static const char digits[] = "0123456789abcdef";

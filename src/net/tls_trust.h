@@ -6,6 +6,7 @@
 #define NET_TLS_TRUST_H
 
 #include <stdbool.h>
+#include <time.h>
 
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
@@ -29,6 +30,8 @@ bool trust_check_client(gnutls_session_t session, struct buffer *reason);
 void trust_subject(gnutls_session_t session, struct buffer *name);
 /* Likewise, who issued it. */
 void trust_issuer(gnutls_session_t session, struct buffer *name);
+/* When the peer's certificate ends; 0: it showed none that can be read. */
+time_t trust_ends(gnutls_session_t session);
 
 /* Whether a certificate is for this host, by its subject alternative names alone. */
 bool trust_is_for(gnutls_x509_crt_t certificate, const char *host);

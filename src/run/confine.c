@@ -26,23 +26,27 @@ void confine(const struct run *run, const struct smtp_hop *smtp)
 {
     struct texts readable = {0}, own = {0};
     const struct sandbox sandbox = {
-        .readable = &readable, .own = &own, .local_sockets = true, .internet = true};
+        .readable = &readable, .own = run ? &own : NULL, .local_sockets = true, .internet = true};
     sandbox_load_services();
     sandbox_add_system(&readable);
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
         texts_add(&readable, places[i]);
-    add_file(&readable, smtp->tls_trust);
-    add_file(&readable, smtp->tls_certificate);
-    add_file(&readable, smtp->tls_key);
-    for (size_t i = 0; i < run->settings.dkim_count; i++)
+    if (smtp) {
+        add_file(&readable, smtp->tls_trust);
+        add_file(&readable, smtp->tls_certificate);
+        add_file(&readable, smtp->tls_key);
+    }
+    for (size_t i = 0; run && i < run->settings.dkim_count; i++)
         for (size_t k = 0; k < run->settings.dkims[i].keys.count; k++)
             add_file(&readable, run->settings.dkims[i].keys.items[k]);
-    texts_add(&own, run->queue.directory);
-    smtp_load(smtp);
+    if (run)
+        texts_add(&own, run->queue.directory);
+    if (smtp)
+        smtp_load(smtp);
     tzset();
     struct outcome outcome = sandbox_enter(&sandbox);
     if (!outcome_good(&outcome))
-        log_error("delivery goes on without a sandbox: %s", outcome.reason);
+        log_error("%s goes on without a sandbox: %s", run ? "delivery" : "check", outcome.reason);
     texts_free(&readable);
     texts_free(&own);
 }

@@ -9,8 +9,11 @@
 #include "run/run.h"
 #include "run/smtp.h"
 
-/* Locks this process in for good, before it connects to the hop. Where the kernel has no such
- * locks, that is logged, and mail goes out as it ever did. */
+/*
+ * Locks this process in for good, before it connects to the hop. Where the kernel has no such
+ * locks, that is logged, and mail goes out as it ever did. run: NULL for who needs neither the
+ * queue nor keys; smtp: NULL for who speaks to no server of mail.
+ */
 void confine(const struct run *run, const struct smtp_hop *smtp);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * The SMTP client as the queue run sees it: which host, which address, how often. What is said on a
- * connection is the matter of smtp_greeting.c and smtp_round.c. It never decides what happens to a
+ * connection is the matter of smtp_open.c and smtp_round.c. It never decides what happens to a
  * recipient.
  */
 #include "run/smtp.h"
@@ -8,22 +8,10 @@
 #include <netdb.h>
 
 #include "net/dial.h"
-#include "run/smtp_greeting.h"
 #include "run/smtp_hosts.h"
+#include "run/smtp_open.h"
 #include "run/smtp_round.h"
 #include "run/smtp_session.h"
-
-static void trace_connected(const struct smtp_session *session, const struct addrinfo *address)
-{
-    struct buffer words = {0};
-    buffer_format(&words, "connected to %s", session->host);
-    if (address) {
-        buffer_append_text(&words, ", address ");
-        dial_format(address->ai_addr, &words);
-    }
-    smtp_trace(session, '*', buffer_text(&words));
-    buffer_free(&words);
-}
 
 static void trace_outcome(const struct smtp_hop *hop, const struct outcome *outcome)
 {
@@ -31,44 +19,15 @@ static void trace_outcome(const struct smtp_hop *hop, const struct outcome *outc
         hop->trace(hop->trace_context, '*', outcome->reason);
 }
 
-/* One connection, up to where MAIL can be said. The address is NULL for a socket. */
-static struct outcome open_once(const struct smtp_hop *hop, const struct smtp_target *target,
-                                const struct addrinfo *address, bool encrypt,
-                                struct smtp_session *session, enum smtp_stage *stage)
+static struct outcome open_or_close(const struct smtp_hop *hop, const struct smtp_target *target,
+                                    const struct addrinfo *address, struct smtp_session *session,
+                                    enum smtp_stage *stage)
 {
-    *session = (struct smtp_session){.hop = hop,
-                                     .target = target,
-                                     .host = target->host,
-                                     .loopback = !address || dial_is_loopback(address->ai_addr)};
-    *stage = STAGE_CONNECT;
-    int fd, limit = (int)smtp_milliseconds(session, LIMIT_CONNECT);
-    struct outcome outcome = address ? dial_connect(address, target->host, limit, &fd)
-                                     : dial_connect_local(target->host, limit, &fd);
-    if (!outcome_good(&outcome))
-        return outcome;
-    stream_open(&session->stream, fd);
-    session->leads_here = address && dial_leads_here(fd);
-    trace_connected(session, address);
-    outcome = smtp_greet(session, encrypt, stage);
-    if (!outcome_good(&outcome))
+    struct outcome outcome = smtp_open(hop, target, address, session, stage);
+    if (!outcome_good(&outcome)) {
         smtp_close(session);
-    return outcome;
-}
-
-static struct outcome open_address(const struct smtp_hop *hop, const struct smtp_target *target,
-                                   const struct addrinfo *address, struct smtp_session *session,
-                                   enum smtp_stage *stage)
-{
-    struct outcome outcome = open_once(hop, target, address, true, session, stage);
-    if (outcome_good(&outcome))
-        return outcome;
-    trace_outcome(hop, &outcome);
-    if (target->tls != TLS_OPPORTUNISTIC || *stage != STAGE_TLS)
-        return outcome;
-    /* It offered TLS and could not do it: better in clear than not at all, says the hop. */
-    outcome = open_once(hop, target, address, false, session, stage);
-    if (!outcome_good(&outcome))
         trace_outcome(hop, &outcome);
+    }
     return outcome;
 }
 
@@ -78,14 +37,14 @@ static struct outcome open_host(const struct smtp_hop *hop, const struct smtp_ta
     struct addrinfo *addresses;
     *stage = STAGE_CONNECT;
     if (target->socket)
-        return open_address(hop, target, NULL, session, stage);
+        return open_or_close(hop, target, NULL, session, stage);
     struct outcome outcome = dial_resolve(target->host, target->port, target->absolute, &addresses);
     if (!outcome_good(&outcome)) {
         trace_outcome(hop, &outcome);
         return outcome;
     }
     for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
-        outcome = open_address(hop, target, address, session, stage);
+        outcome = open_or_close(hop, target, address, session, stage);
         /* A wrong certificate or password stays wrong at the host's other addresses. */
         if (outcome.result != LATER || *stage > STAGE_GREETING)
             break;
@@ -143,6 +102,21 @@ static struct outcome deliver(const struct smtp_hop *hop, const struct smtp_targ
         smtp_close(&session);
     } while (carried);
     return outcome;
+}
+
+struct smtp_hop smtp_hop_of(const struct smarthost *peer, const char *hostname)
+{
+    bool nobody = !(peer->user && *peer->user) && peer->auth != AUTH_EXTERNAL;
+    return (struct smtp_hop){.hostname = hostname,
+                             .hosts = &peer->hosts,
+                             .port = peer->port,
+                             .tls = peer->tls,
+                             .tls_trust = peer->tls_trust,
+                             .tls_fingerprint = peer->tls_fingerprint,
+                             .tls_certificate = peer->tls_certificate,
+                             .tls_key = peer->tls_key,
+                             .auth = nobody ? AUTH_OFF : peer->auth,
+                             .user = peer->user};
 }
 
 struct outcome smtp_deliver(const struct smtp_hop *hop, const struct smtp_source *source,

@@ -42,7 +42,11 @@ struct smtp_hop {
     void (*trace)(void *context, char direction, const char *line);
     void *trace_context;
     unsigned timeout_percent; /* of the time limits of RFC 5321 4.5.3.2, for tests; 0: all of it */
+    int64_t deadline; /* clock_ms when all must be over, whatever those limits are; 0: never */
 };
+
+/* The hop that the settings mean by a smarthost, as far as they say; without its secret. */
+struct smtp_hop smtp_hop_of(const struct smarthost *peer, const char *hostname);
 
 struct smtp_recipient {
     const struct address *address;

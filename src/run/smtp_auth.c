@@ -20,7 +20,7 @@ bool smtp_wants_auth(const struct smtp_hop *hop)
     return hop->auth != AUTH_AUTO || (hop->user && *hop->user);
 }
 
-static struct outcome choose(const struct smtp_session *session, const char **mechanism)
+struct outcome smtp_choose(const struct smtp_session *session, const char **mechanism)
 {
     const struct smtp_hop *hop = session->hop;
     bool loopback = session->target->tls == TLS_OFF && session->loopback;
@@ -130,7 +130,7 @@ struct outcome smtp_sign_in(struct smtp_session *session)
 {
     const struct smtp_hop *hop = session->hop;
     const char *mechanism = NULL;
-    struct outcome outcome = choose(session, &mechanism);
+    struct outcome outcome = smtp_choose(session, &mechanism);
     if (!outcome_good(&outcome))
         return outcome;
     if (hop->renew)

@@ -41,6 +41,8 @@ static void parse_keyword(char *line, struct smtp_offer *offer)
         offer->smtputf8 = true;
     } else if (text_equal(keyword, "DSN")) {
         offer->dsn = true;
+    } else if (text_equal(keyword, "CHUNKING")) {
+        offer->chunking = true;
     } else if (text_equal(keyword, "SIZE")) {
         offer->size = true;
         if (words)

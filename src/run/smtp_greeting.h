@@ -25,6 +25,8 @@ void smtp_offer_parse(const struct reply *reply, struct smtp_offer *offer);
 
 /* smtp_auth.c: signs in as the hop says, or LATER; never goes on without. */
 bool smtp_wants_auth(const struct smtp_hop *hop);
+/* By which of the mechanisms that are offered, in static words; LATER says why by none. */
+struct outcome smtp_choose(const struct smtp_session *session, const char **mechanism);
 struct outcome smtp_sign_in(struct smtp_session *session);
 
 #endif

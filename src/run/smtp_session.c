@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -24,7 +25,14 @@ void smtp_trace(const struct smtp_session *session, char direction, const char *
 int64_t smtp_milliseconds(const struct smtp_session *session, enum smtp_limit limit)
 {
     unsigned percent = session->hop->timeout_percent;
-    return (int64_t)limit * 10 * (percent ? percent : 100);
+    int64_t time = (int64_t)limit * 10 * (percent ? percent : 100);
+    if (!session->hop->deadline)
+        return time;
+    int64_t left = session->hop->deadline - clock_ms();
+    /* There may be another address to connect to. */
+    if (limit == LIMIT_CONNECT)
+        left /= 2;
+    return left < 0 ? 0 : left < time ? left : time;
 }
 
 static void put_line(struct smtp_session *session, const char *line, const char *shown)

@@ -60,28 +60,17 @@ static struct outcome prepare(struct work *work, struct buffer *secret, struct s
 {
     const struct next_hop *next = &work->jobs.hop->next;
     const struct smarthost *peer = next->peer;
-    *smtp = (struct smtp_hop){.hostname = work->jobs.run->settings.hostname,
-                              .hosts = &peer->hosts,
-                              .domain = next->way == WAY_MX ? next->domain : NULL,
-                              .socket = next->way == WAY_LMTP ? next->route->argument : NULL,
-                              .port = peer->port,
-                              .tls = peer->tls,
-                              .tls_trust = peer->tls_trust,
-                              .tls_fingerprint = peer->tls_fingerprint,
-                              .tls_certificate = peer->tls_certificate,
-                              .tls_key = peer->tls_key,
-                              .auth = peer->auth,
-                              .user = peer->user,
-                              .secret = secret,
-                              .renew = renew_secret,
-                              .renew_context = work,
-                              .trace = work->jobs.run->verbose ? trace_line : NULL};
-    if (next->way == WAY_LMTP || (!(peer->user && *peer->user) && peer->auth != AUTH_EXTERNAL))
+    *smtp = smtp_hop_of(peer, work->jobs.run->settings.hostname);
+    smtp->domain = next->way == WAY_MX ? next->domain : NULL;
+    smtp->socket = next->way == WAY_LMTP ? next->route->argument : NULL;
+    smtp->trace = work->jobs.run->verbose ? trace_line : NULL;
+    if (next->way == WAY_LMTP)
         smtp->auth = AUTH_OFF;
-    if (smtp->auth == AUTH_OFF || smtp->auth == AUTH_EXTERNAL) {
-        smtp->renew = NULL;
+    if (smtp->auth == AUTH_OFF || smtp->auth == AUTH_EXTERNAL)
         return outcome_done();
-    }
+    smtp->secret = secret;
+    smtp->renew = renew_secret;
+    smtp->renew_context = work;
     work->secret_is_new = true;
     return find_secret(work, secret);
 }
