@@ -1,24 +1,53 @@
 /* See verb.h. */
 #include "sendmail/verb.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <sysexits.h>
 
-static const struct {
+#define IN_OPTIONS(field) offsetof(struct verb_options, field)
+
+static const struct row {
     const char *name;
     enum verb_option option;
     bool has_value;
+    size_t place; /* of the value; 0: in a list */
 } table[] = {
-    {"--json", VERB_JSON, false},       {"--prometheus", VERB_PROMETHEUS, false},
-    {"--verbose", VERB_VERBOSE, false}, {"-v", VERB_VERBOSE, false},
-    {"--all", VERB_ALL, false},         {"--yes", VERB_YES, false},
-    {"--domain", VERB_DOMAIN, true},    {"--sender", VERB_SENDER, true},
-    {"--delete", VERB_DELETE, false},   {"--check", VERB_CHECK, false},
-    {"--file", VERB_FILE, true},        {"--selector", VERB_SELECTOR, true},
-    {"--type", VERB_TYPE, true},        {"--force", VERB_FORCE, false},
-    {"--show", VERB_SHOW, false},       {"--foreground", VERB_FOREGROUND, false},
-    {"--every", VERB_EVERY, true},      {"--release", VERB_RELEASE, false},
-    {"--online", VERB_ONLINE, false},
+    {"--json", VERB_JSON, false, 0},
+    {"--prometheus", VERB_PROMETHEUS, false, 0},
+    {"--verbose", VERB_VERBOSE, false, 0},
+    {"-v", VERB_VERBOSE, false, 0},
+    {"--all", VERB_ALL, false, 0},
+    {"--yes", VERB_YES, false, 0},
+    {"--domain", VERB_DOMAIN, true, 0},
+    {"--sender", VERB_SENDER, true, 0},
+    {"--delete", VERB_DELETE, false, 0},
+    {"--check", VERB_CHECK, false, 0},
+    {"--file", VERB_FILE, true, IN_OPTIONS(file)},
+    {"--selector", VERB_SELECTOR, true, IN_OPTIONS(selector)},
+    {"--type", VERB_TYPE, true, IN_OPTIONS(type)},
+    {"--force", VERB_FORCE, false, 0},
+    {"--show", VERB_SHOW, false, 0},
+    {"--foreground", VERB_FOREGROUND, false, 0},
+    {"--every", VERB_EVERY, true, IN_OPTIONS(every)},
+    {"--release", VERB_RELEASE, false, 0},
+    {"--online", VERB_ONLINE, false, 0},
+    {"--offline", VERB_OFFLINE, false, 0},
+    {"--dry-run", VERB_DRY_RUN, false, 0},
+    {"--provider", VERB_ACCOUNT, true, IN_OPTIONS(account.provider)},
+    {"--region", VERB_ACCOUNT, true, IN_OPTIONS(account.region)},
+    {"--name", VERB_ACCOUNT, true, IN_OPTIONS(account.name)},
+    {"--senders", VERB_ACCOUNT, true, IN_OPTIONS(account.senders)},
+    {"--host", VERB_ACCOUNT, true, IN_OPTIONS(account.host)},
+    {"--port", VERB_ACCOUNT, true, IN_OPTIONS(account.port)},
+    {"--tls", VERB_ACCOUNT, true, IN_OPTIONS(account.tls)},
+    {"--tls-trust", VERB_ACCOUNT, true, IN_OPTIONS(account.tls_trust)},
+    {"--user", VERB_ACCOUNT, true, IN_OPTIONS(account.user)},
+    {"--password-file", VERB_ACCOUNT, true, IN_OPTIONS(account.password_file)},
+    {"--root", VERB_ACCOUNT, true, IN_OPTIONS(account.root)},
+    {"--test", VERB_ACCOUNT, true, IN_OPTIONS(account.test)},
+    {"--from", VERB_ACCOUNT, true, IN_OPTIONS(account.from)},
+    {"--from-root", VERB_ACCOUNT, true, IN_OPTIONS(account.from_root)},
 };
 
 /* The value of an option: behind '=' or the next argument; NULL: there is none. */
@@ -29,23 +58,26 @@ static const char *take_value(const char *text, size_t name, char *const **next)
     return text[name] == '\0' && **next ? *(*next)++ : NULL;
 }
 
-/* Where the value of an option is kept that has one alone. */
-static const char **place_of(enum verb_option option, struct verb_options *options)
+/* The value of an option that has one alone; NULL: not given. */
+static const char *value_of(const struct row *row, const struct verb_options *options)
 {
-    return option == VERB_FILE       ? &options->file
-           : option == VERB_SELECTOR ? &options->selector
-           : option == VERB_TYPE     ? &options->type
-                                     : &options->every;
+    return *(const char *const *)(const void *)((const char *)options + row->place);
 }
 
-static void keep_value(enum verb_option option, const char *value, struct verb_options *options)
+static void keep_value(const struct row *row, const char *value, struct verb_options *options)
 {
-    if (option == VERB_DOMAIN)
+    if (row->option == VERB_DOMAIN)
         texts_add(&options->domains, value);
-    else if (option == VERB_SENDER)
+    else if (row->option == VERB_SENDER)
         texts_add(&options->senders, value);
     else
-        *place_of(option, options) = value;
+        *(const char **)(void *)((char *)options + row->place) = value;
+}
+
+/* Several options may share one place among those that a verb allows. */
+static bool is_given(const struct row *row, const struct verb_options *options)
+{
+    return options->given & row->option && (!row->place || value_of(row, options));
 }
 
 static struct outcome take_option(const char *verb, const char *text, char *const **next,
@@ -67,7 +99,7 @@ static struct outcome take_option(const char *verb, const char *text, char *cons
         if (!value)
             return outcome_refuse(EX_USAGE, "%s needs a value", table[i].name);
         if (table[i].has_value)
-            keep_value(table[i].option, value, options);
+            keep_value(&table[i], value, options);
         options->given |= table[i].option;
         return outcome_done();
     }
@@ -103,7 +135,7 @@ struct outcome verb_allow(const struct verb_options *options, unsigned allowed, 
 {
     unsigned wrong = options->given & ~allowed;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (wrong & table[i].option)
+        if (wrong & table[i].option && is_given(&table[i], options))
             return outcome_refuse(EX_USAGE, "%s takes no %s", what, table[i].name);
     if (wrong)
         return outcome_refuse(EX_USAGE, "%s takes no arguments, such as \"%.100s\"", what,
@@ -114,12 +146,12 @@ struct outcome verb_allow(const struct verb_options *options, unsigned allowed, 
 void verb_words(struct verb_options *options, struct texts *words)
 {
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        if (!(options->given & table[i].option) || table[i].option == VERB_DOMAIN ||
+        if (!is_given(&table[i], options) || table[i].option == VERB_DOMAIN ||
             table[i].option == VERB_SENDER)
             continue;
         texts_add(words, table[i].name);
         if (table[i].has_value)
-            texts_add(words, *place_of(table[i].option, options));
+            texts_add(words, value_of(&table[i], options));
     }
     texts_add(words, "--");
     for (size_t i = 0; i < options->arguments.count; i++)

@@ -30,13 +30,23 @@ enum verb_option {
     VERB_EVERY = 1 << 15,
     VERB_RELEASE = 1 << 16,
     VERB_ARGUMENTS = 1 << 17, /* what is no option */
-    VERB_ONLINE = 1 << 18
+    VERB_ONLINE = 1 << 18,
+    VERB_OFFLINE = 1 << 19,
+    VERB_DRY_RUN = 1 << 20,
+    VERB_ACCOUNT = 1 << 21 /* any of struct verb_account */
+};
+
+/* --host and so on, about an account with a provider; NULL: not given. */
+struct verb_account {
+    const char *provider, *region, *name, *senders, *host, *port, *tls, *tls_trust, *user;
+    const char *password_file, *root, *test, *from, *from_root;
 };
 
 struct verb_options {
     const char *config;                         /* -C; NULL: not given */
     const char *file, *selector, *type, *every; /* --file and so on; NULL: not given */
-    unsigned given;                             /* enum verb_option, or-ed */
+    struct verb_account account;
+    unsigned given; /* enum verb_option, or-ed */
     struct texts domains, senders;
     struct texts arguments;
 };
