@@ -3,10 +3,12 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 
 enum { DEFAULT_COLUMNS = 80, DOTS = 3 };
@@ -14,6 +16,22 @@ enum { DEFAULT_COLUMNS = 80, DOTS = 3 };
 bool terminal_is_there(void)
 {
     return isatty(STDOUT_FILENO) == 1;
+}
+
+bool terminal_colours(int fd)
+{
+    const char *kind = getenv("TERM"), *plain = getenv("NO_COLOR");
+    return isatty(fd) == 1 && kind && *kind && strcmp(kind, "dumb") != 0 && !(plain && *plain);
+}
+
+bool terminal_is_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE",
+                                        "LANG"}; /* the first one that is set */
+    const char *locale = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && !(locale && *locale); i++)
+        locale = getenv(names[i]);
+    return locale && (text_match("*.UTF-8*", locale) || text_match("*.utf8*", locale));
 }
 
 size_t terminal_columns(void)
@@ -98,6 +116,27 @@ void terminal_print(const char *text, size_t width, bool cut)
         printf("%.*s...", (int)bytes_of(text, width - DOTS), text);
     else
         printf("%s%*s", text, have < width ? (int)(width - have) : 0, "");
+}
+
+void terminal_fold(struct buffer *buffer, const char *text, size_t columns, size_t indent)
+{
+    size_t used = indent;
+    for (bool first = true; *(text += strspn(text, " ")); first = false) {
+        size_t length = strcspn(text, " ");
+        char *word = memory_copy(text, length);
+        size_t width = terminal_width(word);
+        if (!first && used + 1 + width > columns) {
+            buffer_format(buffer, "\n%*s", (int)indent, "");
+            used = indent;
+        } else if (!first) {
+            buffer_append_byte(buffer, ' ');
+            used++;
+        }
+        buffer_append_text(buffer, word);
+        used += width;
+        free(word);
+        text += length;
+    }
 }
 
 void terminal_end_with_reader(void)

@@ -9,6 +9,11 @@
 
 /* Whether standard output is a terminal; it decides about bars and cuts alone. */
 bool terminal_is_there(void);
+/* Whether what is written to this descriptor may be coloured: it is a terminal, TERM names one that
+ * is not dumb, and the caller has not said NO_COLOR. */
+bool terminal_colours(int fd);
+/* Whether the locale of the environment has UTF-8. */
+bool terminal_is_utf8(void);
 /* Its columns; 80 when it does not say. */
 size_t terminal_columns(void);
 /*
@@ -23,6 +28,12 @@ char *terminal_text(const char *text);
 size_t terminal_width(const char *text);
 /* Prints a clean text: filled with spaces, and when cut is set shortened, to so many columns. */
 void terminal_print(const char *text, size_t width, bool cut);
+/*
+ * Puts a clean text behind the buffer, in lines of so many columns at the most, parted at spaces; a
+ * longer word has a line of its own. The first line goes on with what stands there already; each
+ * other one begins with so many spaces, which count.
+ */
+void terminal_fold(struct buffer *buffer, const char *text, size_t columns, size_t indent);
 /* From here on the program ends when nobody reads its standard output any more, as in "| head". */
 void terminal_end_with_reader(void);
 /* Asks a person, if standard input and standard error are a terminal; true otherwise. */

@@ -210,13 +210,66 @@ static void test_queue_filters(void **state)
     options_free(&options);
 }
 
+static void test_folding(void **state)
+{
+    static const struct {
+        const char *text, *folded;
+        size_t columns, indent;
+    } cases[] = {
+        {"", "", 20, 2},
+        {"one two", "one two", 9, 2},
+        {"one two", "one\n  two", 8, 2},
+        {"  one   two  three ", "one two\nthree", 9, 0},
+        {"gr\xc3\xbcn gr\xc3\xbcn", "gr\xc3\xbcn gr\xc3\xbcn", 9, 0}, /* characters, not bytes */
+        {"a averyverylongword b", "a\n averyverylongword\n b", 6, 1},
+        {"averyverylongword b", "averyverylongword\n b", 6, 1},
+        {"a b", "a\n        b", 3, 8}, /* hopeless */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buffer folded = {0};
+        terminal_fold(&folded, cases[i].text, cases[i].columns, cases[i].indent);
+        assert_string_equal(buffer_text(&folded), cases[i].folded);
+        buffer_free(&folded);
+    }
+}
+
+static void test_locales(void **state)
+{
+    static const struct {
+        const char *all, *kind, *language;
+        bool utf8;
+    } cases[] = {
+        {NULL, NULL, NULL, false},
+        {NULL, NULL, "C", false},
+        {NULL, NULL, "C.UTF-8", true},
+        {NULL, NULL, "de_DE.utf8", true},
+        {NULL, NULL, "de_DE.UTF-8@euro", true},
+        {NULL, "C", "de_DE.UTF-8", false},
+        {"", "C.UTF-8", "C", true},
+        {"C", "C.UTF-8", "C.UTF-8", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *values[] = {cases[i].all, cases[i].kind, cases[i].language};
+        static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+        for (size_t k = 0; k < 3; k++)
+            if (!values[k])
+                unsetenv(names[k]);
+            else
+                setenv(names[k], values[k], 1);
+        assert_int_equal(terminal_is_utf8(), cases[i].utf8);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_strings),  cmocka_unit_test(test_json_objects),
         cmocka_unit_test(test_terminal_text), cmocka_unit_test(test_census),
         cmocka_unit_test(test_log_pairs),     cmocka_unit_test(test_verb_options),
-        cmocka_unit_test(test_queue_filters),
+        cmocka_unit_test(test_queue_filters), cmocka_unit_test(test_folding),
+        cmocka_unit_test(test_locales),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
