@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/checksum.h"
@@ -114,6 +116,58 @@ void file_close(int *fd)
     *fd = -1;
     errno = error;
 }
+
+/* ---- files that are whole or not there ---- */
+
+struct outcome file_begin(const char *path, struct new_file *file)
+{
+    struct buffer temporary = {0};
+    buffer_format(&temporary, "%s.XXXXXX", path);
+    *file = (struct new_file){.path = path, .temporary = buffer_take(&temporary)};
+    file->fd = mkostemp(file->temporary, O_CLOEXEC);
+    if (file->fd >= 0)
+        return outcome_done();
+    struct outcome outcome = outcome_errno(errno, "cannot make a file for %s", path);
+    free(file->temporary);
+    file->temporary = NULL;
+    return outcome;
+}
+
+/* The name is given last, so that it never is that of a file that a crash could cut. */
+static struct outcome give_name(struct new_file *file, bool replace)
+{
+    while (fsync(file->fd) < 0)
+        if (errno != EINTR)
+            return outcome_errno(errno, "cannot write %s", file->path);
+    if (replace ? rename(file->temporary, file->path) < 0 : link(file->temporary, file->path) < 0) {
+        if (errno == EEXIST && !replace)
+            return outcome_refuse(EX_CANTCREAT, "%s is there already", file->path);
+        return outcome_errno(errno, "cannot write %s", file->path);
+    }
+    if (replace) {
+        free(file->temporary);
+        file->temporary = NULL;
+    }
+    return file_sync_folder_of(file->path);
+}
+
+struct outcome file_commit(struct new_file *file, bool replace)
+{
+    struct outcome outcome = give_name(file, replace);
+    file_drop(file);
+    return outcome;
+}
+
+void file_drop(struct new_file *file)
+{
+    if (file->temporary)
+        unlink(file->temporary);
+    free(file->temporary);
+    file->temporary = NULL;
+    file_close(&file->fd);
+}
+
+/* ---- blocks ---- */
 
 bool input_fill(struct input *input)
 {

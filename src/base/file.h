@@ -32,6 +32,26 @@ struct outcome file_sync_folder_of(const char *path);
 /* Closes a descriptor that may be -1, and sets it to -1; errno stays as it was. */
 void file_close(int *fd);
 
+/*
+ * A file on its way to its name, under which it is whole and on stable storage or not there. It is
+ * made beside it, of mode 0600, with the owner of this process; whoever wants that otherwise
+ * changes it before the commit.
+ */
+struct new_file {
+    int fd;
+    char *temporary; /* its name until then */
+    const char *path;
+};
+
+struct outcome file_begin(const char *path, struct new_file *file);
+/*
+ * fsync, and the name. replace: what had it is gone; otherwise EX_CANTCREAT when it is taken.
+ * Closes the file either way, and leaves nothing behind when it fails.
+ */
+struct outcome file_commit(struct new_file *file, bool replace);
+/* Instead of a commit: it never was. */
+void file_drop(struct new_file *file);
+
 /* Block-wise input. Open it with {.fd = ...}. */
 struct input {
     int fd;

@@ -99,27 +99,6 @@ static struct outcome make_folder(const char *path, const struct passwd *owner)
     return outcome;
 }
 
-/* A name only becomes that of a file which is whole. */
-static struct outcome give_name(const char *temporary, const char *path, bool replace)
-{
-    if (replace ? rename(temporary, path) == 0 : link(temporary, path) == 0)
-        return file_sync_folder_of(path);
-    if (errno == EEXIST)
-        return outcome_refuse(EX_CANTCREAT, "%s is there already", path);
-    return outcome_errno(errno, "cannot write %s", path);
-}
-
-static struct outcome write_file(int fd, const char *temporary, const char *path,
-                                 const struct passwd *owner, bool replace,
-                                 const struct buffer *secret)
-{
-    if (owner && fchown(fd, owner->pw_uid, owner->pw_gid) < 0)
-        return outcome_errno(errno, "cannot give %s to its user", path);
-    if (!file_write(fd, buffer_text(secret), secret->length) || fsync(fd) < 0)
-        return outcome_errno(errno, "cannot write %s", path);
-    return give_name(temporary, path, replace);
-}
-
 struct outcome secret_save(const char *path, const char *user, bool replace,
                            const struct buffer *secret)
 {
@@ -129,14 +108,16 @@ struct outcome secret_save(const char *path, const char *user, bool replace,
     struct outcome outcome = make_folder(path, owner);
     if (!outcome_good(&outcome))
         return outcome;
-    struct buffer temporary = {0};
-    buffer_format(&temporary, "%s.XXXXXX", path);
-    int fd = mkostemp(temporary.data, O_CLOEXEC); /* of mode 0600 */
-    outcome = fd < 0 ? outcome_errno(errno, "cannot make a file for %s", path)
-                     : write_file(fd, temporary.data, path, owner, replace, secret);
-    if (fd >= 0)
-        unlink(temporary.data); /* gone by then if it was renamed */
-    file_close(&fd);
-    buffer_free(&temporary);
+    struct new_file file;
+    outcome = file_begin(path, &file); /* of mode 0600 */
+    if (!outcome_good(&outcome))
+        return outcome;
+    if (owner && fchown(file.fd, owner->pw_uid, owner->pw_gid) < 0)
+        outcome = outcome_errno(errno, "cannot give %s to its user", path);
+    else if (!file_write(file.fd, buffer_text(secret), secret->length))
+        outcome = outcome_errno(errno, "cannot write %s", path);
+    else
+        return file_commit(&file, replace);
+    file_drop(&file);
     return outcome;
 }

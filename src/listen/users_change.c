@@ -173,32 +173,18 @@ static struct outcome settle_file(int fd, int old, bool installed)
     return outcome_done();
 }
 
-static struct outcome write_file(const char *temporary, const char *path, int fd, int old,
-                                 bool installed, const struct buffer *text)
-{
-    struct outcome outcome = settle_file(fd, old, installed);
-    if (!outcome_good(&outcome))
-        return outcome;
-    if (!file_write(fd, buffer_text(text), text->length) || fsync(fd) < 0 ||
-        rename(temporary, path) < 0)
-        return outcome_errno(errno, "cannot write %s", path);
-    return file_sync_folder_of(path);
-}
-
 static struct outcome replace(const char *path, int old, bool installed, const struct buffer *text)
 {
-    struct buffer temporary = {0};
-    buffer_format(&temporary, "%s.XXXXXX", path);
-    int fd = mkostemp(temporary.data, O_CLOEXEC);
-    struct outcome outcome = outcome_done();
-    if (fd < 0)
-        outcome = outcome_errno(errno, "cannot make %s", temporary.data);
-    else
-        outcome = write_file(temporary.data, path, fd, old, installed, text);
-    if (fd >= 0 && !outcome_good(&outcome))
-        unlink(temporary.data);
-    file_close(&fd);
-    buffer_free(&temporary);
+    struct new_file file;
+    struct outcome outcome = file_begin(path, &file);
+    if (!outcome_good(&outcome))
+        return outcome;
+    outcome = settle_file(file.fd, old, installed);
+    if (outcome_good(&outcome) && !file_write(file.fd, buffer_text(text), text->length))
+        outcome = outcome_errno(errno, "cannot write %s", path);
+    if (outcome_good(&outcome))
+        return file_commit(&file, true);
+    file_drop(&file);
     return outcome;
 }
 

@@ -71,38 +71,26 @@ static int settle_file(int fd, const struct stat *source)
         mode &= ~(mode_t)S_IRGRP;
     if (fchmod(fd, mode | S_IRUSR | S_IWUSR) < 0)
         return errno;
-    while (fsync(fd) < 0)
-        if (errno != EINTR)
-            return errno;
     return 0;
 }
 
 struct outcome alias_db_write(const char *path, const struct stat *source,
                               const struct alias_table *table)
 {
-    struct buffer temporary = {0};
-    buffer_format(&temporary, "%s.XXXXXX", path);
-    int fd = mkostemp(temporary.data, O_CLOEXEC);
-    struct outcome outcome;
-    if (fd < 0) {
-        outcome = outcome_errno(errno, "cannot make %s", temporary.data);
-    } else {
-        /* A caller's umask may have taken our own access: libdb opens the file by its name. */
-        int error = fchmod(fd, S_IRUSR | S_IWUSR) < 0 ? errno : 0;
-        if (!error)
-            error = write_entries(temporary.data, source, table);
-        if (!error)
-            error = settle_file(fd, source);
-        if (!error && rename(temporary.data, path) < 0)
-            error = errno;
-        outcome = error ? outcome_errno(error > 0 ? error : EIO, "cannot write %s", path)
-                        : file_sync_folder_of(path);
-        if (error)
-            unlink(temporary.data);
-        file_close(&fd);
-    }
-    buffer_free(&temporary);
-    return outcome;
+    struct new_file file;
+    struct outcome outcome = file_begin(path, &file);
+    if (!outcome_good(&outcome))
+        return outcome;
+    /* A caller's umask may have taken our own access: libdb opens the file by its name. */
+    int error = fchmod(file.fd, S_IRUSR | S_IWUSR) < 0 ? errno : 0;
+    if (!error)
+        error = write_entries(file.temporary, source, table);
+    if (!error)
+        error = settle_file(file.fd, source);
+    if (!error)
+        return file_commit(&file, true);
+    file_drop(&file);
+    return outcome_errno(error > 0 ? error : EIO, "cannot write %s", path);
 }
 
 static const char *find_stale(struct alias_db *db, const struct stat *source)
