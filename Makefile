@@ -63,8 +63,10 @@ ifneq ($(filter-out clean uninstall dist format,$(or $(MAKECMDGOALS),all)),)
   endif
 
   # The front door gets no library that speaks to the network: naming one there fails to link.
-  FRONT_LIBS := $(shell $(PKG_CONFIG) --libs inih libidn2) -ldb
-  RUN_LIBS   := $(FRONT_LIBS) $(shell $(PKG_CONFIG) --libs gnutls libgsasl libseccomp) -lresolv
+  # It opens libidn2 when it needs it; who is locked in by then has it from the start.
+  FRONT_LIBS := $(shell $(PKG_CONFIG) --libs inih) -ldl
+  RUN_LIBS   := $(FRONT_LIBS) -ldb $(shell $(PKG_CONFIG) --libs gnutls libgsasl libseccomp) -lresolv \
+                -Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs libidn2) -Wl,--as-needed
   LISTEN_LIBS := $(RUN_LIBS) $(shell $(PKG_CONFIG) --libs libxcrypt)
   LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags gnutls libgsasl inih libidn2 libseccomp)
 

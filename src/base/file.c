@@ -178,7 +178,7 @@ bool input_fill(struct input *input)
     if (input->block == 0)
         input->block = FILE_BLOCK;
     if (!input->data)
-        input->data = memory_get(input->block);
+        input->data = memory_block(input->block);
     ssize_t count;
     do
         count = read(input->fd, input->data, input->block);
@@ -232,7 +232,7 @@ void output_put(struct output *output, const void *data, size_t length)
         return;
     output->checksum = checksum_add(output->checksum, data, length);
     if (!output->data)
-        output->data = memory_get(FILE_BLOCK);
+        output->data = memory_block(FILE_BLOCK);
     if (length > FILE_BLOCK - output->used) {
         output_write(output, output->data, output->used);
         output->used = 0;

@@ -7,12 +7,13 @@
 #include <stddef.h>
 
 #define memory_get(size)          memory_get_at(size, __FILE__, __LINE__)
+#define memory_block(size)        memory_resize_at(NULL, size, __FILE__, __LINE__)
 #define memory_resize(old, size)  memory_resize_at(old, size, __FILE__, __LINE__)
 #define memory_copy(data, length) memory_copy_at(data, length, __FILE__, __LINE__)
 
 /* Zeroed; the caller frees. */
 void *memory_get_at(size_t size, const char *file, int line);
-/* As realloc. */
+/* As realloc; memory_block: new, and not zeroed, for what is read into. */
 void *memory_resize_at(void *old, size_t size, const char *file, int line);
 /* A copy with a NUL behind it; NULL stays NULL. */
 char *memory_copy_at(const char *data, size_t length, const char *file, int line);

@@ -8,10 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -26,6 +24,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/network.h"
+#include "filter/greylist_state.h"
 
 enum {
     PATIENCE_MS = 2000, /* for the lock */
@@ -33,8 +32,7 @@ enum {
     SWEPT = 8,          /* entries that are looked at with each change */
     COPY_EVERY = 3600,  /* seconds */
     TOUCH_EVERY = 3600, /* seconds between two notes that something known was seen */
-    MOST_ENTRIES = 500000,
-    KEY_LONGEST = 700
+    MOST_ENTRIES = 500000
 };
 
 /* A triplet, or a client ("c" before its range). */
@@ -43,18 +41,10 @@ struct entry {
     uint32_t proved;     /* a triplet: 1 once it came again; a client: how many of its did */
 };
 
-/* What stands in the lock file. */
-struct state {
-    char changing; /* 'C' while a change is on its way, else ' ' */
-    struct greylist_counts counts;
-    int64_t copied;          /* seconds since 1970 */
-    char swept[KEY_LONGEST]; /* the entry up to which the last sweep came */
-};
-
 struct memory {
     const char *folder;
     int lock;
-    struct state state;
+    struct greylist_state state;
     struct database database;
     bool is_open;
 };
@@ -64,46 +54,13 @@ static void make_path(const struct memory *memory, const char *name, struct buff
     buffer_format(path, "%s/%s", memory->folder, name);
 }
 
-/* ---- the lock and what stands in its file ---- */
-
-static const char state_format[] = "%c delayed %" SCNu64 " passed %" SCNu64 " known %" SCNu64
-                                   " entries %" SCNu64 " copied %" SCNd64 "\n%699[^\n]";
-
-static void read_state(int fd, struct state *state)
-{
-    char text[2048] = "";
-    ssize_t length = file_read_at(fd, text, sizeof text - 1, 0);
-    *state = (struct state){.changing = ' '};
-    if (length <= 0)
-        return;
-    text[length] = '\0';
-    struct greylist_counts *counts = &state->counts;
-    if (sscanf(text, state_format, &state->changing, &counts->delayed, &counts->passed,
-               &counts->known, &counts->entries, &state->copied, state->swept) < 6)
-        *state = (struct state){.changing = 'C'};
-}
-
-static bool write_state(const struct memory *memory, char changing)
-{
-    const struct state *state = &memory->state;
-    const struct greylist_counts *counts = &state->counts;
-    struct buffer text = {0};
-    buffer_format(&text,
-                  "%c delayed %" PRIu64 " passed %" PRIu64 " known %" PRIu64 " entries %" PRIu64
-                  " copied %" PRId64 "\n%s\n",
-                  changing, counts->delayed, counts->passed, counts->known, counts->entries,
-                  state->copied, state->swept);
-    bool good = pwrite(memory->lock, text.data, text.length, 0) == (ssize_t)text.length &&
-                ftruncate(memory->lock, (off_t)text.length) == 0;
-    buffer_free(&text);
-    return good;
-}
+/* ---- the lock ---- */
 
 /* -1 with errno; ETIMEDOUT: others have it all the time. */
 static int take_lock(const struct memory *memory)
 {
     struct buffer path = {0};
-    make_path(memory, "greylist.lock", &path);
+    greylist_state_path(memory->folder, &path);
     int fd = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     buffer_free(&path);
     int64_t end = clock_ms() + PATIENCE_MS;
@@ -163,7 +120,7 @@ static int open_database(struct memory *memory)
         replace_damaged(memory, path.data);
     if (access(path.data, F_OK) < 0)
         clear_way(memory);
-    int error = write_state(memory, 'C')
+    int error = greylist_write_state(memory->lock, &memory->state, 'C')
                     ? database_open(&memory->database, path.data, DB_BTREE, DB_CREATE)
                     : errno;
     memory->is_open = true;
@@ -215,7 +172,7 @@ static bool is_over(const struct entry *entry, const struct greylist_rules *rule
     return crowded || age > (int64_t)rules->window;
 }
 
-static void keep_place(struct state *state, const DBT *key)
+static void keep_place(struct greylist_state *state, const DBT *key)
 {
     size_t length = key->size < sizeof state->swept - 1 ? key->size : sizeof state->swept - 1;
     memcpy(state->swept, key->data, length);
@@ -274,8 +231,8 @@ static void make_triplet(const struct greylist_question *question, struct buffer
     buffer_format(key, " %s %s", question->sender, question->recipient);
     text_lower(key->data);
     text_clean(key->data);
-    if (key->length > KEY_LONGEST - 1) {
-        key->length = KEY_LONGEST - 1;
+    if (key->length > GREYLIST_KEY_LONGEST - 1) {
+        key->length = GREYLIST_KEY_LONGEST - 1;
         key->data[key->length] = '\0';
     }
 }
@@ -375,7 +332,7 @@ static bool copy_file(const char *from, const char *to)
 {
     int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    char *block = memory_get(FILE_BLOCK);
+    char *block = memory_block(FILE_BLOCK);
     ssize_t count = -1;
     bool good = in >= 0 && out >= 0;
     while (good && (count = file_read(in, block, FILE_BLOCK)) > 0)
@@ -416,7 +373,7 @@ static void close_memory(struct memory *memory, int *error, time_t now)
         if (!*error)
             make_copy(memory, now);
         /* After an error it stays marked as damaged. */
-        if (!*error && !write_state(memory, ' '))
+        if (!*error && !greylist_write_state(memory->lock, &memory->state, ' '))
             *error = errno;
     }
     file_close(&memory->lock);
@@ -430,7 +387,7 @@ struct outcome greylist_check(const char *folder, const struct greylist_rules *r
     memory.lock = take_lock(&memory);
     int error = memory.lock < 0 ? errno : 0;
     if (!error) {
-        read_state(memory.lock, &memory.state);
+        greylist_read_state(memory.lock, &memory.state);
         error = open_database(&memory);
     }
     if (!error)
@@ -441,20 +398,4 @@ struct outcome greylist_check(const char *folder, const struct greylist_rules *r
     log_error("the greylist cannot be used, mail goes on without it: %s",
               error > 0 ? strerror(error) : db_strerror(error));
     return outcome_done();
-}
-
-bool greylist_read_counts(const char *folder, struct greylist_counts *counts)
-{
-    const struct memory memory = {.folder = folder};
-    struct buffer path = {0};
-    struct state state;
-    make_path(&memory, "greylist.lock", &path);
-    int fd = open(path.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    buffer_free(&path);
-    if (fd < 0)
-        return false;
-    read_state(fd, &state);
-    file_close(&fd);
-    *counts = state.counts;
-    return true;
 }

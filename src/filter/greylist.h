@@ -31,15 +31,4 @@ struct greylist_question {
 struct outcome greylist_check(const char *folder, const struct greylist_rules *rules,
                               const struct greylist_question *question);
 
-/* What it has done since it was made. */
-struct greylist_counts {
-    uint64_t delayed; /* tries that were too early, the first ones among them */
-    uint64_t passed;  /* triplets that came again in time */
-    uint64_t known;   /* tries of what was known by then */
-    uint64_t entries; /* triplets and clients that are remembered, about */
-};
-
-/* False: there are none. */
-bool greylist_read_counts(const char *folder, struct greylist_counts *counts);
-
 #endif

@@ -90,7 +90,7 @@ static struct outcome tell_body(struct milter *milter, const struct held *held)
     struct outcome outcome = outcome_done();
     bool skips = milter_leaves_out(milter, MILTER_NO_BODY);
     struct buffer chunk = {0};
-    char *block = memory_get(FILE_BLOCK), last = '\n';
+    char *block = memory_block(FILE_BLOCK), last = '\n';
     off_t at = 0;
     ssize_t count = 1;
     while (count > 0 && milter->is_asked && !skips) {

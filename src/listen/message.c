@@ -192,7 +192,7 @@ static struct outcome release(struct message *message, bool *discard)
         return outcome;
     message->draft = open_draft(message);
     put_header(message);
-    char *block = memory_get(FILE_BLOCK);
+    char *block = memory_block(FILE_BLOCK);
     off_t at = 0;
     ssize_t count;
     while ((count = file_read_at(held->body.fd, block, FILE_BLOCK, at)) > 0 &&

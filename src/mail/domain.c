@@ -2,10 +2,15 @@
  * Domain names. The only file that knows libidn2: UTF-8 to A-labels by UTS 46 without transitional
  * forms (RFC 5891 5). What comes out is looked at again here, so that no mapping of look-alike
  * characters can bring in a byte that a domain must not have. Never asks a resolver.
+ *
+ * Few domains need libidn2, and loading it with its tables of Unicode is a third of what the front
+ * door does for a message: it is opened when the first such domain is met. Programs that are locked
+ * in by then have it from their start, by their link.
  */
 #include "mail/domain.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <idn2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +18,10 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/text.h"
+
+#ifndef POSTRIDER_IDN2
+#define POSTRIDER_IDN2 "libidn2.so.0"
+#endif
 
 /* Bytes of UTF-8 that could still make 255 of A-labels; keeps libidn2 from long rubbish. */
 enum { UTF8_LONGEST = 4 * DOMAIN_LONGEST };
@@ -58,18 +67,44 @@ static const char *domain_fault(const char *domain)
     }
 }
 
-/* Replaces the UTF-8 by A-labels; false when libidn2 refuses it. */
-static bool to_alabels(char **domain)
+/* What we need of libidn2. */
+struct idn2 {
+    int (*lookup)(const uint8_t *name, uint8_t **alabels, int flags);
+    void (*release)(void *alabels);
+};
+
+/* A function of an open library; POSIX lets what dlsym gives be one. */
+static bool find_function(void *library, const char *name, void *function, size_t size)
 {
+    void *found = dlsym(library, name);
+    memcpy(function, &found, size);
+    return found != NULL;
+}
+
+/* False: it is not there. Stays open until the end. */
+static bool open_idn2(struct idn2 *idn2)
+{
+    void *library = dlopen(POSTRIDER_IDN2, RTLD_NOW | RTLD_LOCAL);
+    return library &&
+           find_function(library, "idn2_lookup_u8", &idn2->lookup, sizeof idn2->lookup) &&
+           find_function(library, "idn2_free", &idn2->release, sizeof idn2->release);
+}
+
+/* Replaces the UTF-8 by A-labels; or why not. */
+static const char *to_alabels(char **domain)
+{
+    static struct idn2 idn2;
     uint8_t *alabels = NULL;
-    if (idn2_lookup_u8((const uint8_t *)*domain, &alabels, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) !=
+    if (!idn2.release && !open_idn2(&idn2))
+        return "internationalised domain, and the library for these (libidn2) is missing";
+    if (idn2.lookup((const uint8_t *)*domain, &alabels, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) !=
         IDN2_OK)
-        return false;
+        return "domain that is no valid internationalised name";
     char *copy = memory_copy((const char *)alabels, strlen((const char *)alabels));
-    idn2_free(alabels);
+    idn2.release(alabels);
     free(*domain);
     *domain = copy;
-    return true;
+    return NULL;
 }
 
 bool domain_parse(const char *text, size_t length, char **domain, const char **why)
@@ -85,8 +120,9 @@ bool domain_parse(const char *text, size_t length, char **domain, const char **w
     if (!text_is_ascii(*domain)) {
         if (!text_is_utf8(text, length))
             return fail(domain, why, "domain that is not valid UTF-8");
-        if (!to_alabels(domain))
-            return fail(domain, why, "domain that is no valid internationalised name");
+        const char *fault = to_alabels(domain);
+        if (fault)
+            return fail(domain, why, fault);
     }
     text_lower(*domain);
     size_t end = strlen(*domain);

@@ -23,7 +23,7 @@ static bool reader_fill(struct reader *reader)
     if (!left || reader->error)
         return false;
     if (!reader->block)
-        reader->block = memory_get(FILE_BLOCK);
+        reader->block = memory_block(FILE_BLOCK);
     size_t wanted = left < FILE_BLOCK ? (size_t)left : FILE_BLOCK;
     ssize_t got =
         file_read_at(reader->fd, reader->block, wanted, reader->start + (off_t)reader->at);

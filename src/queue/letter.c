@@ -42,7 +42,7 @@ static void move_recipients(struct letter *letter)
 
 static struct outcome compare_checksum(int fd, uint32_t expected)
 {
-    char *block = memory_get(FILE_BLOCK);
+    char *block = memory_block(FILE_BLOCK);
     uint32_t sum = 0;
     off_t at = FORMAT_BODY_AT;
     ssize_t count;

@@ -105,6 +105,9 @@ static void push(struct walk *walk, struct step step)
         walk->open_capacity = walk->opened.capacity;
         walk->open = memory_resize(walk->open, walk->open_capacity * sizeof *walk->open);
     }
+    const struct expansion_watch *watch = walk->expander->watch;
+    if (watch)
+        watch->opened(watch->context, walk->count, step.name, step.is_list, &step.targets);
     walk->open[step.place] = true;
     walk->steps[walk->count++] = step;
 }
@@ -419,22 +422,36 @@ static void follow(struct walk *walk)
     alias_target_free(&target);
 }
 
+/* Tells of the ends that were found since there were so many, so many levels deep. */
+static void tell(const struct walk *walk, size_t before, size_t depth)
+{
+    const struct expansion_watch *watch = walk->expander->watch;
+    for (size_t i = before; watch && i < walk->set.targets->count; i++)
+        watch->found(watch->context, depth, &walk->set.targets->items[i]);
+}
+
 void expand(const struct expander *expander, const struct address *recipient,
             struct targets *targets)
 {
     struct walk walk = {.expander = expander, .set.targets = targets, .placed = no_place};
     struct origin origin = {0};
-    size_t before = targets->count;
+    size_t first = targets->count, before = first;
     resolve(&walk, recipient, &origin);
+    tell(&walk, before, 0);
     while (walk.count) {
         const struct step *step = &walk.steps[walk.count - 1];
+        size_t depth = walk.count;
+        before = targets->count;
         if (step->next < step->targets.count)
             follow(&walk);
         else
             pop(&walk);
+        tell(&walk, before, depth);
     }
-    if (targets->count == before)
+    if (targets->count == first) {
         add_error(&walk, recipient, outcome_never("5.2.4", "the list has no members"), true);
+        tell(&walk, first, 0);
+    }
     names_free(&walk.opened);
     target_set_close(&walk.set);
     free(walk.open);

@@ -13,6 +13,18 @@
 #include "mail/address.h"
 #include "route/aliases.h"
 
+struct target;
+
+/* Who wants to see the way of an expansion, and not only its ends. */
+struct expansion_watch {
+    /* An alias, or a list that one includes, so many levels deep, and what it holds as written. */
+    void (*opened)(void *context, size_t depth, const char *name, bool is_list,
+                   const struct texts *targets);
+    /* An end that was found so many levels deep. */
+    void (*found)(void *context, size_t depth, const struct target *target);
+    void *context;
+};
+
 struct expander {
     const struct settings *settings;
     const struct aliases *aliases; /* NULL: none */
@@ -21,6 +33,7 @@ struct expander {
      */
     struct outcome (*find_user)(void *context, const char *name, char **canonical);
     void *context;
+    const struct expansion_watch *watch; /* NULL: nobody */
 };
 
 /* Adds the alias keys of an address, the most exact one first: with its domain "user+detail@domain,

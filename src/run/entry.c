@@ -131,7 +131,7 @@ bool entry_put(struct output *output, const struct letter *letter, size_t index,
     put_head(output, letter, index, is_entry);
     struct scribe scribe = {.output = output, .is_entry = is_entry, .in_header = true};
     begin_line(&scribe);
-    char *block = memory_get(FILE_BLOCK);
+    char *block = memory_block(FILE_BLOCK);
     off_t at = letter->start;
     ssize_t count = 0;
     while (!output->error && (count = file_read_at(letter->fd, block, FILE_BLOCK, at)) > 0) {

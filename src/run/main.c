@@ -18,6 +18,8 @@
 #include "run/check.h"
 #include "run/control.h"
 #include "run/dkim_key.h"
+#include "run/explain.h"
+#include "run/newaliases.h"
 #include "run/run.h"
 
 static const char usage[] =
@@ -28,6 +30,8 @@ static const char usage[] =
     "       postrider-run dkim-key [-C FILE] [--selector NAME] "
     "[--type rsa|ed25519]\n"
     "           [--force | --show] DOMAIN\n"
+    "       postrider-run newaliases [-C FILE]\n"
+    "       postrider-run route [-C FILE] [--sender ADDRESS] [--json] [--test] [--] ADDRESS...\n"
     "       postrider-run check [-C FILE] [--online] [--smarthosts]\n";
 
 static struct outcome find_user(void *context, const char *name, char **canonical)
@@ -121,15 +125,23 @@ static int perform(struct run *run, const struct task *task)
     return outcome.exit_status;
 }
 
+/* Verbs of postrider's that it hands over to us, for what they need is not linked into it. */
+static const struct {
+    const char *name;
+    struct outcome (*run)(int argc, char *const argv[]);
+} verbs[] = {{"check", check_run},
+             {"dkim-key", dkim_key_run},
+             {"newaliases", newaliases_run},
+             {"route", explain_run}};
+
 int main(int argc, char **argv)
 {
     process_settle();
     umask(027);
     log_open("postrider-run");
-    if (argc > 1 && strcmp(argv[1], "dkim-key") == 0)
-        return process_end_verb(dkim_key_run(argc - 1, argv + 1));
-    if (argc > 1 && strcmp(argv[1], "check") == 0)
-        return process_end_verb(check_run(argc - 1, argv + 1));
+    for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return process_end_verb(verbs[i].run(argc - 1, argv + 1));
     struct run run = {.lock = -1, .trace = {.fd = -1}};
     struct task task = {.caller = getuid()};
     if (!read_arguments(argc, argv, &run, &task)) {

@@ -105,7 +105,7 @@ struct outcome report_choose_original(const struct report *report, struct origin
 static struct outcome put_whole(const struct report *report, struct draft *draft)
 {
     const struct letter *letter = report->letter;
-    char *block = memory_get(FILE_BLOCK);
+    char *block = memory_block(FILE_BLOCK);
     struct outcome outcome = outcome_done();
     for (uint64_t at = 0; at < letter->size && outcome_good(&outcome);) {
         ssize_t count = file_read_at(letter->fd, block, FILE_BLOCK, letter->start + (off_t)at);

@@ -67,7 +67,7 @@ static struct outcome read_file(const struct transaction *transaction,
                                 bool (*sink)(void *context, const char *data, size_t length),
                                 void *context)
 {
-    char *block = memory_get(FILE_BLOCK);
+    char *block = memory_block(FILE_BLOCK);
     struct outcome outcome = outcome_done();
     for (uint64_t at = 0; at < transaction->size && outcome_good(&outcome);) {
         uint64_t rest = transaction->size - at;

@@ -23,6 +23,16 @@ struct outcome hand_over(const char *const argv[])
     return outcome_errno(errno, "cannot start %s", path);
 }
 
+struct outcome hand_over_words(const struct texts *words)
+{
+    const char **argv = memory_get((words->count + 1) * sizeof *argv);
+    for (size_t i = 0; i < words->count; i++)
+        argv[i] = words->items[i];
+    struct outcome outcome = hand_over(argv);
+    free(argv);
+    return outcome;
+}
+
 static struct outcome start(const char *program, const char *name, const struct office *office,
                             struct verb_options *options)
 {
@@ -34,11 +44,7 @@ static struct outcome start(const char *program, const char *name, const struct 
         texts_add(&words, office->config);
     }
     verb_words(options, &words);
-    const char **argv = memory_get((words.count + 1) * sizeof *argv);
-    for (size_t i = 0; i < words.count; i++)
-        argv[i] = words.items[i];
-    struct outcome outcome = hand_over(argv);
-    free(argv);
+    struct outcome outcome = hand_over_words(&words);
     texts_free(&words);
     return outcome;
 }
@@ -48,7 +54,8 @@ struct outcome hand_over_verb(int argc, char *const argv[], const struct handed_
     struct verb_options options;
     struct office office = {0};
     struct outcome outcome = verb_parse(argc, argv, VERB_ARGUMENTS | verb->allowed, &options);
-    if (outcome_good(&outcome) && options.arguments.count != 1)
+    size_t count = options.arguments.count;
+    if (outcome_good(&outcome) && (count < 1 || (count > 1 && !verb->many)))
         outcome = outcome_refuse(EX_USAGE, "%s needs %s", argv[0], verb->wanted);
     if (outcome_good(&outcome))
         outcome = office_open(options.config, &office);

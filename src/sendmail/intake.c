@@ -26,7 +26,7 @@ static bool take_byte(struct intake *intake, char byte)
 static void change_block(struct intake *intake, const char *from, size_t length)
 {
     if (!intake->data)
-        intake->data = memory_get(FILE_BLOCK + 1);
+        intake->data = memory_block(FILE_BLOCK + 1);
     intake->block = intake->data;
     for (size_t i = 0; i < length && !intake->ended; i++) {
         bool second_of_pair = from[i] == '\n' && intake->after_cr;

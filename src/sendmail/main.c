@@ -24,6 +24,7 @@
 #include "sendmail/order.h"
 #include "sendmail/passwd.h"
 #include "sendmail/queue_verb.h"
+#include "sendmail/route.h"
 #include "sendmail/selection.h"
 #include "sendmail/serve.h"
 #include "sendmail/status.h"
@@ -64,6 +65,8 @@ static const struct verb {
      status_verb},
     {"trace", "ID|ADDRESS... [--json]",
      "what happened to a message, or to those from and to an address", trace_verb},
+    {"route", "[--sender ADDRESS] [--json] ADDRESS...",
+     "where mail for an address would go, and why", route_verb},
     {"serve", "[--foreground] [--every TIME]", "the listener, and queue runs by the clock",
      serve_verb},
     {"check", "[--online] [--json]", "whether all is as it should be, and how to mend what is not",
@@ -90,6 +93,8 @@ static void print_usage(void)
         "      put the message on standard input into the queue and send it\n"
         "  sendmail -q | -q[!]IPART | -q[!]RPART | -q[!]SPART | -M ID | -Mrm ID... [-v]\n"
         "      run the queue, or the messages with that in id, recipient or sender; try or remove\n"
+        "  sendmail -bv ADDRESS... | -bt\n"
+        "      where an address would go; the same for lines on standard input\n"
         "  sendmail -bd | -bD [-qTIME] | -qTIME | -bs\n"
         "      the listener, in the background or not; queue runs every so often; SMTP on "
         "standard\n"
@@ -129,11 +134,6 @@ static struct outcome run_verb(int argc, char *const argv[])
 
 /* ---- sendmail's ways ---- */
 
-static void report_alias_file(const struct outcome *failure)
-{
-    print_failure("newaliases", failure);
-}
-
 /* -M, -Mrm and -q with filters. */
 static struct outcome run_order(struct office *office, const struct options *options)
 {
@@ -161,6 +161,8 @@ static struct outcome run_office(struct office *office, const struct options *op
         return submission_run(office, options);
     if (options->mode == MODE_RETRY || options->mode == MODE_DELETE)
         return run_order(office, options);
+    if (options->mode == MODE_VERIFY)
+        return route_run(office, options);
     if (options->argument_count)
         return outcome_refuse(EX_USAGE, "\"%s\": no addresses are wanted here",
                               options->arguments[0]);
@@ -169,7 +171,9 @@ static struct outcome run_office(struct office *office, const struct options *op
     if (options->mode == MODE_LIST)
         return mailq_run(office, &selection, options->verbose);
     if (options->mode == MODE_ALIASES)
-        return newaliases_run(office, report_alias_file);
+        return newaliases_start(office);
+    if (options->mode == MODE_TEST)
+        return route_run(office, options);
     if (options->mode == MODE_SESSION)
         return serve_session(office);
     if (options->mode == MODE_LISTEN || options->mode == MODE_TIMER)

@@ -44,7 +44,7 @@ static struct outcome take_mode(struct options *options, char letter, const char
         bool foreground;
     } modes[] = {{"m", MODE_SUBMIT, false},  {"p", MODE_LIST, false},   {"i", MODE_ALIASES, false},
                  {"s", MODE_SESSION, false}, {"d", MODE_LISTEN, false}, {"D", MODE_LISTEN, true},
-                 {"df", MODE_LISTEN, true}};
+                 {"df", MODE_LISTEN, true},  {"v", MODE_VERIFY, false}, {"t", MODE_TEST, false}};
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
         if (strcmp(value, modes[i].value) == 0) {
             options->mode = modes[i].mode;
@@ -52,8 +52,8 @@ static struct outcome take_mode(struct options *options, char letter, const char
             return outcome_done();
         }
     return outcome_refuse(EX_USAGE,
-                          "the mode -%c%s is not built in; there are -bm, -bp, -bi, -bs, -bd and "
-                          "-bD",
+                          "the mode -%c%s is not built in; there are -bm, -bp, -bi, -bs, -bt, -bv, "
+                          "-bd and -bD",
                           letter, value);
 }
 

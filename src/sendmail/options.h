@@ -21,6 +21,8 @@ enum mode {
     MODE_DELETE,  /* -Mrm: these messages out of the queue */
     MODE_LISTEN,  /* -bd, -bD: the listener */
     MODE_TIMER,   /* -qINTERVAL alone: queue runs by the clock */
+    MODE_VERIFY,  /* -bv: where these addresses would go */
+    MODE_TEST,    /* -bt: the same for lines on standard input */
     MODE_SESSION  /* -bs: SMTP on standard input and output */
 };
 

@@ -121,7 +121,7 @@ static void print_envelope(const struct letter *letter, time_t due)
  */
 static struct outcome print_message(const struct letter *letter, bool clean)
 {
-    char *block = memory_get(FILE_BLOCK);
+    char *block = memory_block(FILE_BLOCK);
     struct buffer text = {0};
     off_t at = letter->start;
     ssize_t count;

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "base/outcome.h"
-#include "filter/greylist.h"
+#include "filter/greylist_state.h"
 #include "queue/hop.h"
 #include "sendmail/census.h"
 #include "sendmail/office.h"

@@ -153,6 +153,14 @@ void verb_words(struct verb_options *options, struct texts *words)
         if (table[i].has_value)
             texts_add(words, value_of(&table[i], options));
     }
+    for (size_t i = 0; i < options->domains.count; i++) {
+        texts_add(words, "--domain");
+        texts_add(words, options->domains.items[i]);
+    }
+    for (size_t i = 0; i < options->senders.count; i++) {
+        texts_add(words, "--sender");
+        texts_add(words, options->senders.items[i]);
+    }
     texts_add(words, "--");
     for (size_t i = 0; i < options->arguments.count; i++)
         texts_add(words, options->arguments.items[i]);

@@ -59,8 +59,8 @@ struct outcome verb_parse(int argc, char *const argv[], unsigned allowed,
                           struct verb_options *options);
 /* EX_USAGE when more was given than this; what: for whom that is so, such as "queue show". */
 struct outcome verb_allow(const struct verb_options *options, unsigned allowed, const char *what);
-/* What was given, but for -C, --domain and --sender, as another program of ours can read it: each
- * option and each value a word of its own, then "--" and the arguments. */
+/* What was given, but for -C, as another program of ours can read it: each option and each value a
+ * word of its own, then "--" and the arguments. */
 void verb_words(struct verb_options *options, struct texts *words);
 void verb_free(struct verb_options *options);
 
