@@ -157,14 +157,16 @@ static void receive(struct parent *parent, const struct door *door, int fd,
                     const struct sockaddr *address)
 {
     const struct listener *listener = &parent->service.settings.listeners[door->listener];
+    /* Many programs share such an address, and none of them is to lock the others out. */
+    bool is_trusted = networks_have(&listener->relay_networks, address);
     size_t all, same;
     reap(parent); /* who has just left makes room */
     clients_count(&parent->clients, door->listener, address, &all, &same);
     if (all >= listener->max_connections)
         turn_away(listener, fd, address, "too many connections, try again later");
-    else if (same >= listener->max_connections_per_client)
+    else if (!is_trusted && same >= listener->max_connections_per_client)
         turn_away(listener, fd, address, "too many connections from you, try again later");
-    else if (clients_is_barred(&parent->clients, address))
+    else if (!is_trusted && clients_is_barred(&parent->clients, address))
         turn_away(listener, fd, address, "too many failed attempts to sign in, try again later");
     else if (!start_session(parent, door, fd, address))
         turn_away(listener, fd, address, "too busy now, try again later");

@@ -90,7 +90,7 @@ def make_crowd():
 
 def test_V8_limits_are_said_at_once(make_crowd):
     """421 without waiting for anything, a word in the log, and room again when somebody goes."""
-    with make_crowd("max_connections = 5\nmax_connections_per_client = 3") as here, \
+    with make_crowd("max_connections = 5\nmax_connections_per_client = 3\nrelay_networks =") as here, \
             ExitStack() as stack:
         mine = [stack.enter_context(here.client(source="127.0.0.2")) for _ in range(3)]
         began = time.monotonic()
@@ -110,6 +110,19 @@ def test_V8_limits_are_said_at_once(make_crowd):
         here.wait_until(lambda: len(here.sessions()) == 4, what="the end of a session")
         with here.client(source="127.0.0.5") as client:
             client.ehlo()
+
+
+def test_V8_programs_of_this_machine_do_not_lock_each_other_out(make_crowd):
+    """Behind an address of relay_networks are many clients: they count together alone."""
+    with make_crowd("max_connections = 5\nmax_connections_per_client = 2\n"
+                    "relay_networks = 127.0.0.1") as here, ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(here.client(source="127.0.0.1")).ehlo()
+        with here.client(source="127.0.0.1") as client:
+            client.ehlo()
+            with here.client(source="127.0.0.1", greet=False) as other:
+                (line,) = other.expect(421)
+                assert "from you" not in line
 
 
 # --- slow ----------------------------------------------------------------------------------------
