@@ -14,8 +14,17 @@ LIBDIR     = $(PREFIX)/lib
 LIBEXECDIR = $(PREFIX)/libexec/postrider
 MANDIR     = $(PREFIX)/share/man
 CONFDIR    = $(SYSCONFDIR)/postrider
-# Where systemd looks for units, which only lie there until they are enabled; empty: none are put.
-UNITDIR    = $(PREFIX)/lib/systemd/system
+# What other programs read of us, each in its own folder; empty: that one is not put. Units only lie
+# there until they are enabled. The last three are for packages: there, what is in them is settings,
+# which `make install` would write over, and a profile of AppArmor counts from the next start on.
+UNITDIR      = $(PREFIX)/lib/systemd/system
+SYSUSERSDIR  = $(PREFIX)/lib/sysusers.d
+TMPFILESDIR  = $(PREFIX)/lib/tmpfiles.d
+BASHCOMPDIR  = $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR   = $(PREFIX)/share/zsh/site-functions
+LOGROTATEDIR =
+CRONDIR      =
+APPARMORDIR  =
 RUNUSER    = postrider
 
 CC         = cc
@@ -44,7 +53,7 @@ compiles = $(shell echo '$(1)' | $(CC) -x c -o /dev/null - $(2) >/dev/null 2>&1 
 # The compiler's option, if it has it.
 option = $(if $(call compiles,int main(void) { return 0; },-O2 -Werror $(1)),$(1))
 
-ifneq ($(filter-out clean uninstall dist format,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean uninstall dist deb format,$(or $(MAKECMDGOALS),all)),)
   ifeq ($(shell command -v $(CC)),)
     $(error no C compiler named $(CC): apt-get install gcc)
   endif
@@ -114,7 +123,24 @@ ARCHIVE  := $(BUILD)/modules.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 MANUALS  := $(sort $(wildcard man/*.[1-8]))
-SERVICES := $(sort $(wildcard contrib/*.service contrib/*.socket contrib/*.timer))
+SERVICES := $(sort $(wildcard contrib/*.service contrib/*.socket contrib/*.timer contrib/*.path))
+PROFILES := $(sort $(wildcard contrib/apparmor/*))
+# $(call extra,VARIABLE OF THE FOLDER,FILE,NAME THERE): FILE:TARGET, or nothing.
+extra     = $(if $($(1)),$(2):$($(1))/$(3))
+EXTRAS   := $(foreach unit,$(SERVICES),$(call extra,UNITDIR,$(unit),$(notdir $(unit)))) \
+            $(foreach file,$(PROFILES),$(call extra,APPARMORDIR,$(file),$(notdir $(file)))) \
+            $(call extra,SYSUSERSDIR,contrib/postrider.sysusers,postrider.conf) \
+            $(call extra,TMPFILESDIR,contrib/postrider.tmpfiles,postrider.conf) \
+            $(call extra,BASHCOMPDIR,contrib/completion/postrider.bash,postrider) \
+            $(call extra,ZSHCOMPDIR,contrib/completion/_postrider,_postrider) \
+            $(call extra,LOGROTATEDIR,contrib/postrider.logrotate,postrider) \
+            $(call extra,CRONDIR,contrib/postrider.cron,postrider)
+# In these files our own paths stand instead of the usual ones, and the name of our user.
+OUR_USER  = /^ *\#/!s/\([ =]\)postrider\( \|$$\)/\1$(RUNUSER)\2/g
+PLACES    = -e 's|/usr/sbin/postrider|$(SBINDIR)/postrider|g' \
+            -e 's|/usr/libexec/postrider|$(LIBEXECDIR)|g' \
+            -e 's|/var/spool/postrider|$(SPOOLDIR)|g' \
+            -e 's|/etc/postrider|$(CONFDIR)|g' -e '$(OUR_USER)' -e '$(OUR_USER)'
 SANITIZER := $(if $(SANITIZE),$(BUILD)/object/tests/sanitize.o)
 object    = $(patsubst %.c,$(BUILD)/object/%.o,$(1))
 
@@ -199,9 +225,9 @@ install: all
 	for page in $(MANUALS); do \
 	    install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
 	done
-	for unit in $(if $(UNITDIR),$(SERVICES)); do \
-	    install -D -m 0644 $$unit $(DESTDIR)$(UNITDIR)/$${unit##*/} && \
-	    sed -i 's|/usr/sbin/|$(SBINDIR)/|' $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
+	for extra in $(EXTRAS); do \
+	    install -D -m 0644 $${extra%%:*} $(DESTDIR)$${extra#*:} && \
+	    sed -i $(PLACES) $(DESTDIR)$${extra#*:} || exit 1; \
 	done
 	test -e $(DESTDIR)$(CONFDIR)/postrider.conf || \
 	    install -m 0644 etc/postrider.conf $(DESTDIR)$(CONFDIR)/postrider.conf
@@ -217,7 +243,7 @@ uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/postrider
 	rm -f $(addprefix $(DESTDIR)$(LIBEXECDIR)/,$(HELPERS))
 	-rmdir $(DESTDIR)$(LIBEXECDIR)
-	rm -f $(if $(UNITDIR),$(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SERVICES))))
+	rm -f $(foreach extra,$(EXTRAS),$(DESTDIR)$(word 2,$(subst :, ,$(extra))))
 	for page in $(MANUALS); do \
 	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
 	done
@@ -230,12 +256,16 @@ dist:
 	cd build && sha256sum $(DIST).tar.gz > $(DIST).tar.gz.sha256
 	@cat build/$(DIST).tar.gz.sha256
 
+# Debian packages, into build/deb.
+deb:
+	@sh contrib/make-deb.sh $(VERSION)
+
 format:
 	clang-format -i src/*/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]
 
 clean:
 	rm -rf build
 
-.PHONY: all units check fuzz fuzzers demo install uninstall dist format clean always
+.PHONY: all units check fuzz fuzzers demo install uninstall dist deb format clean always
 .DELETE_ON_ERROR:
 .SECONDARY:

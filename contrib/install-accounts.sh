@@ -1,6 +1,7 @@
 #!/bin/sh
 # The part of `make install` that is about whose files they are: the account, the owners and
-# set-ID bits of the programs, the queue's folders. Called by the Makefile:
+# set-ID bits of the programs, the queue's folders. Called by the Makefile, and by packages when
+# they are configured:
 #
 #     install-accounts.sh DESTDIR USER SBINDIR LIBEXECDIR CONFDIR SPOOLDIR
 #
@@ -9,6 +10,9 @@
 set -eu
 
 root=$1 user=$2 sbin=$3 libexec=$4 conf=$5 spool=$6
+
+# What the queue's user alone may change, and the group of the front door read; spool is open to it.
+folders="journal corrupt hops runs filter"
 
 say_later() {
     cat >&2 <<END
@@ -19,7 +23,7 @@ install: $1, so owners and set-ID bits are not set. For a working installation, 
     chown $user:$user $conf/credentials.conf && chmod 0600 $conf/credentials.conf
     install -d -o $user -g $user -m 0710 $spool
     install -d -o $user -g $user -m 2770 $spool/spool
-    install -d -o $user -g $user -m 2750 $spool/journal $spool/corrupt $spool/hops $spool/runs $spool/filter
+    cd $spool && install -d -o $user -g $user -m 2750 $folders
 END
     exit 0
 }
@@ -46,16 +50,33 @@ else
     [ -n "$uid" ] && [ -n "$gid" ] || say_later "$root/etc has no user and group $user"
 fi
 
+# Whether an administrator, or our own package, has told dpkg what this file is to be like.
+is_overridden() {
+    [ -z "$root" ] && command -v dpkg-statoverride >/dev/null &&
+        dpkg-statoverride --list "$1" >/dev/null 2>&1
+}
+
 # Owner first: changing it takes set-ID bits away.
-chown "0:$gid" "$root$sbin/postrider" "$root$libexec/postrider-local"
-chmod 2755 "$root$sbin/postrider"
-chmod 4750 "$root$libexec/postrider-local"
+set_bits() {
+    if ! is_overridden "$1"; then
+        chown "0:$gid" "$root$1"
+        chmod "$2" "$root$1"
+    fi
+}
+
+set_bits "$sbin/postrider" 2755
+set_bits "$libexec/postrider-local" 4750
 chown "$uid:$gid" "$root$conf/credentials.conf"
 chmod 0600 "$root$conf/credentials.conf"
 
-# The front door's group may put messages into spool and read the rest.
 install -d -o "$uid" -g "$gid" -m 0710 "$root$spool"
-install -d -o "$uid" -g "$gid" -m 2770 "$root$spool/spool"
-for folder in journal corrupt hops runs filter; do
-    install -d -o "$uid" -g "$gid" -m 2750 "$root$spool/$folder"
-done
+if [ -n "$root" ]; then
+    install -d -o "$uid" -g "$gid" -m 2770 "$root$spool/spool"
+    for folder in $folders; do
+        install -d -o "$uid" -g "$gid" -m 2750 "$root$spool/$folder"
+    done
+else
+    # In his own folder the user could have put links anywhere: whoever follows them has his rights.
+    su -s /bin/sh -c "set -e; cd '$spool'; mkdir -p spool $folders
+        chmod 2770 spool; chmod 2750 $folders" "$user"
+fi

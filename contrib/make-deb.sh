@@ -1,0 +1,40 @@
+#!/bin/sh
+# Debian packages of what is in this folder, committed or not, in build/deb. Called by `make deb`:
+#
+#     make-deb.sh VERSION [ARGUMENT OF dpkg-buildpackage...]
+#
+# A copy of the tree gets contrib/debian as its debian/, and a changelog of this version, whose date is that
+# of the last commit, so that the same commit gives the same package.
+set -eu
+cd "$(dirname "$0")/.."
+
+version=$1
+shift
+
+for program in dpkg-buildpackage dh dh_apparmor; do
+    if ! command -v "$program" >/dev/null; then
+        echo "make deb: $program is missing: apt-get install dpkg-dev debhelper dh-apparmor" >&2
+        exit 1
+    fi
+done
+
+rm -rf build/deb
+tree=build/deb/postrider-$version
+mkdir -p "$tree"
+tar -c --exclude=./build --exclude=./.git --exclude=__pycache__ . | tar -x -C "$tree"
+mv "$tree/contrib/debian" "$tree/debian"
+
+# Without a repository, as from the tarball of a release, in which all files are of that time.
+: "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile)}"
+export SOURCE_DATE_EPOCH
+maintainer=$(sed -n 's/^Maintainer: //p' "$tree/debian/control")
+cat >"$tree/debian/changelog" <<END
+postrider ($version) unstable; urgency=medium
+
+  * Version $version.
+
+ -- $maintainer  $(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")
+END
+
+cd "$tree"
+dpkg-buildpackage -us -uc -tc "$@"
