@@ -190,30 +190,50 @@ static char *absolute(const char *path)
     return whole;
 }
 
-struct outcome settings_load(const char *path, struct settings *settings)
+/* fd: -1 when there is no file. */
+static struct outcome load(int fd, const char *whole, const char *shown, struct settings *settings)
 {
     static const struct reader callbacks = {
         .section = section_take,
         .value = section_take_value,
         .too_long = ": go on in an indented line if it is a list, else make it shorter",
     };
-    *settings = (struct settings){0};
-    const char *shown = path ? path : POSTRIDER_CONFIG;
-    char *whole = absolute(shown);
     struct loading loading = {.settings = settings, .folder = folder_of(whole)};
     struct reader reader = callbacks;
     reader.context = &loading;
-    int fd;
-    struct outcome outcome = open_file(whole, !path, &fd);
+    struct outcome outcome = outcome_done();
     settings->path = fd >= 0 ? memory_copy(whole, strlen(whole)) : memory_copy("", 0);
-    if (outcome_good(&outcome) && fd >= 0)
+    if (fd >= 0)
         outcome = reader_read(&reader, fd, shown);
     if (outcome_good(&outcome))
         outcome = complete(&loading, strcmp(whole, POSTRIDER_CONFIG) == 0, shown);
-    file_close(&fd);
-    free(whole);
     free(loading.folder);
     sections_free(&loading);
+    return outcome;
+}
+
+struct outcome settings_load(const char *path, struct settings *settings)
+{
+    *settings = (struct settings){0};
+    const char *shown = path ? path : POSTRIDER_CONFIG;
+    char *whole = absolute(shown);
+    int fd;
+    struct outcome outcome = open_file(whole, !path, &fd);
+    if (outcome_good(&outcome))
+        outcome = load(fd, whole, shown, settings);
+    else
+        settings->path = memory_copy("", 0);
+    file_close(&fd);
+    free(whole);
+    return outcome;
+}
+
+struct outcome settings_read(int fd, const char *path, struct settings *settings)
+{
+    *settings = (struct settings){0};
+    char *whole = absolute(path);
+    struct outcome outcome = load(fd, whole, path, settings);
+    free(whole);
     return outcome;
 }
 
