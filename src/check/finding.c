@@ -78,6 +78,21 @@ enum finding_mark finding_worst(const struct findings *list)
     return worst;
 }
 
+void finding_soften(struct findings *list, enum finding_mark most)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].mark > most)
+            list->items[i].mark = most;
+}
+
+void finding_take(struct findings *list, struct findings *other)
+{
+    for (size_t i = 0; i < other->count; i++)
+        *append(list) = other->items[i];
+    free(other->items);
+    *other = (struct findings){0};
+}
+
 const char *finding_mark_name(enum finding_mark mark)
 {
     return mark_names[mark];

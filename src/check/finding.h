@@ -39,6 +39,10 @@ void finding_add(struct findings *list, enum finding_mark mark, const char *topi
 void finding_remedy(struct findings *list, const char *format, ...) FORMATTED(2, 3);
 /* The worst mark in the list; FINDING_GOOD for an empty one. */
 enum finding_mark finding_worst(const struct findings *list);
+/* No finding in the list is worse than this any more. */
+void finding_soften(struct findings *list, enum finding_mark most);
+/* Takes all of the other list to the end of this one; the other is empty then. */
+void finding_take(struct findings *list, struct findings *other);
 /* "good", "hint", "warning", "fault". */
 const char *finding_mark_name(enum finding_mark mark);
 

@@ -2,6 +2,7 @@
 #ifndef MAIL_DATE_H
 #define MAIL_DATE_H
 
+#include <stdbool.h>
 #include <time.h>
 
 #include "base/buffer.h"
@@ -11,5 +12,7 @@
 void date_format(time_t when, struct buffer *text);
 /* The mbox form (RFC 4155): "Tue Nov  3 09:30:00 2026", UTC. */
 void date_format_mbox(time_t when, struct buffer *text);
+/* Finds a date of RFC 5322 3.3 anywhere in a text, with a numeric zone, GMT or UTC. */
+bool date_find(const char *text, time_t *when);
 
 #endif

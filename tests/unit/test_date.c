@@ -61,6 +61,30 @@ static void test_mbox(void **state)
     buffer_free(&text);
 }
 
+static void test_finding_one(void **state)
+{
+    static const struct {
+        const char *text;
+        time_t when; /* -1: there is none */
+    } cases[] = {
+        {"mx.example ESMTP Exim 4.96 Tue, 03 Nov 2026 09:30:00 +0100", 1793694600},
+        {"mx.example ESMTP Sendmail 8.17/8.17; Tue, 3 Nov 2026 08:30:00 GMT", 1793694600},
+        {"3 Nov 2026 05:00:00 -0330 (XST)", 1793694600},
+        {"mx.example ESMTP 3 Nov 2026", -1},
+        {"99 Xyz 2026 09:30:00 +0100", -1},
+        {"3 Nov 2026 09:30:00 +1e00", -1},
+        {"3 Nov 2026 09:30:00 CEST", -1},
+        {"3 Nov 1026 09:30:00 +0100", -1},
+        {"", -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        time_t when = -1;
+        assert_int_equal(date_find(cases[i].text, &when), cases[i].when >= 0);
+        assert_int_equal(when, cases[i].when);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -68,6 +92,7 @@ int main(void)
         cmocka_unit_test(test_S6_hostile_zone_and_locale),
         cmocka_unit_test(test_Q4_times_out_of_reach),
         cmocka_unit_test(test_mbox),
+        cmocka_unit_test(test_finding_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
