@@ -368,7 +368,7 @@ PERMANENT = {1: "5.3.0", 2: "5.3.0", 64: "5.3.0", 65: "5.6.0", 66: "5.3.0", 67: 
 
 
 @pytest.mark.parametrize("status", sorted(PERMANENT))
-def test_status_that_is_final(private, status):
+def test_Q10_status_that_is_final(private, status):
     script = private.script(f"cat > /dev/null; echo 'the very words'; exit {status}")
     private.aliases(f"x: |{script}\n")
     private.send("x")
@@ -382,7 +382,7 @@ def test_status_that_is_final(private, status):
 
 
 @pytest.mark.parametrize("status", sorted(TEMPORARY))
-def test_status_that_is_temporary(private, status):
+def test_Q10_status_that_is_temporary(private, status):
     flag = private.work / "ready"
     script = private.script(f"cat > /dev/null; test -e {flag} || {{ echo 'not now' >&2; exit {status}; }}")
     private.aliases(f"x: |{script}\n")
@@ -395,7 +395,7 @@ def test_status_that_is_temporary(private, status):
     assert not private.mailbox()
 
 
-def test_signal_is_temporary(private):
+def test_Q10_signal_is_temporary(private):
     script = private.script("kill -SEGV $$")
     private.aliases(f"x: |{script}\n")
     private.send("x")
@@ -411,7 +411,7 @@ def test_program_that_cannot_start(private, command, words):
     assert len(private.letters()) == 1 and words in private.mailq().out
 
 
-def test_a_megabyte_of_output_is_cut(private):
+def test_Q10_a_megabyte_of_output_is_cut(private):
     script = private.script("cat > /dev/null\nhead -c 1000000 /dev/zero | tr '\\0' 'x'\n"
                             "printf '\\033[2J\\n\\000\\nend'\nexit 69\n")
     private.aliases(f"x: |{script}\n")
@@ -451,7 +451,7 @@ def processes(text):
     return found
 
 
-def test_command_that_takes_too_long_is_ended_with_its_group(private):
+def test_Q10_command_that_takes_too_long_is_ended_with_its_group(private):
     private.allow(mail="alias_time = 1s")
     mark = f"604{os.getpid()}"
     script = private.script(f"echo before\nsleep {mark} & \nsleep {mark}\n")

@@ -80,13 +80,13 @@ def test_mx_address_unknown_is_later(ask):
     expect(report, "LATER", "4.4.3", "cannot resolve there.invalid")
 
 
-def test_mx_own_name_only(ask):
+def test_L4_mx_own_name_only(ask):
     report = ask({("there.invalid", "MX"): [mx(10, "HERE.example"), mx(20, "b.invalid")]})
     expect(report, "NEVER", "5.4.6", "mail for there.invalid would come back to this very host")
 
 
 @pytest.mark.parametrize("own", ["localhost", "127.0.0.1", "0.0.0.0"])
-def test_mx_own_address_only(ask, own):
+def test_L4_mx_own_address_only(ask, own):
     report = ask({("there.invalid", "MX"): [mx(10, own)]})
     expect(report, "NEVER", "5.4.6", "this very host")
 
@@ -407,7 +407,7 @@ def test_lmtp_socket_that_is_none(deliver, tmp_path, kind):
 # --- This very host ---
 
 
-def test_the_next_hop_is_this_very_host(deliver):
+def test_L4_the_next_hop_is_this_very_host(deliver):
     with FakeServer(name="HERE.example") as server, FakeServer() as other:
         report = deliver([server, other])
         expect(report, "NEVER", "5.4.6", "the next hop is this very host")
