@@ -29,6 +29,8 @@ static bool waits(const struct letter_recipient *recipient)
 /* Why a message waits, in words that belong to the letter or to nobody. */
 static const char *reason_of(const struct letter *letter, time_t due)
 {
+    if (letter->envelope.hold && !letter->released) /* what a filter said */
+        return letter->envelope.hold;
     if (letter->held)
         return "held until it is released";
     for (size_t i = 0; i < letter->count; i++)
