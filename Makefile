@@ -205,6 +205,12 @@ fuzzers: $(FUZZERS)
 check:
 	@tests/run
 
+# Static analysis; TOOLS: only these of gcc, cppcheck and clang-tidy.
+TOOLS =
+analyze: export COMPILE := $(COMPILE)
+analyze:
+	@python3 tests/analysis/analyze.py $(TOOLS)
+
 # Looks for new inputs that break a parser's promises, each target for so many seconds; what it has
 # learned stays in build/fuzz/corpus for the next time.
 SECONDS = 60
@@ -266,6 +272,10 @@ format:
 clean:
 	rm -rf build
 
+<<<<<<< Updated upstream
 .PHONY: all units check fuzz fuzzers demo install uninstall dist deb format clean always
+=======
+.PHONY: all units check analyze fuzz fuzzers demo install uninstall dist format clean always
+>>>>>>> Stashed changes
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -14,7 +14,7 @@ build_packages="gcc libc6-dev make pkg-config libgnutls28-dev libgsasl-dev libdb
     libidn2-dev libcrypt-dev libseccomp-dev"
 demo_packages="openssl"
 check_packages="ca-certificates libcmocka-dev libmilter-dev python3-pytest python3-pytest-xdist python3-cryptography python3-yaml
-    python3-dkim mandoc clang libclang-rt-dev clang-format binutils iproute2 util-linux adduser procps strace
+    python3-dkim mandoc clang libclang-rt-dev clang-format clang-tidy cppcheck binutils iproute2 util-linux adduser procps strace
     testssl.sh swaks libnet-ssleay-perl curl msmtp s-nail gsasl"
 server_packages="postfix exim4-daemon-light bsd-mailx sasl2-bin libsasl2-modules dovecot-lmtpd
     dnsmasq-base rbldnsd python3-spf rspamd spamass-milter spamd opendkim clamav-daemon

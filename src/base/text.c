@@ -161,7 +161,7 @@ static bool to_scaled(const char *text, const char *letters, const uint64_t *fac
 
 bool text_to_size(const char *text, uint64_t *bytes)
 {
-    static const uint64_t factors[] = {1024, 1024 * 1024, 1024 * 1024 * 1024};
+    static const uint64_t factors[] = {1024, 1024L * 1024, 1024L * 1024 * 1024};
     return to_scaled(text, "kmg", factors, bytes);
 }
 

@@ -186,7 +186,7 @@ struct outcome value_make_path(const struct setting *setting, const char *text, 
 
 struct outcome value_set_path(const struct setting *setting, const char *text)
 {
-    char *path;
+    char *path = NULL;
     struct outcome outcome = value_make_path(setting, text, &path);
     return outcome_good(&outcome) ? keep(setting, path) : outcome;
 }
@@ -197,7 +197,7 @@ struct outcome value_set_paths(const struct setting *setting, const char *text)
     struct outcome outcome = outcome_done();
     texts_split(&items, text);
     for (size_t i = 0; i < items.count && outcome_good(&outcome); i++) {
-        char *path;
+        char *path = NULL;
         outcome = value_make_path(setting, items.items[i], &path);
         if (outcome_good(&outcome)) {
             texts_add(list, path);

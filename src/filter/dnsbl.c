@@ -163,8 +163,8 @@ static void take_reason(struct answer *answer, struct said *said)
             continue;
         const unsigned char *at = ns_rr_rdata(record), *end = at + ns_rr_rdlen(record);
         for (; at < end && at + 1 + *at <= end; at += 1 + *at)
-            for (size_t i = 1; i <= *at && length < MOST_REASON; i++)
-                said->reason[length++] = at[i] < ' ' ? ' ' : at[i] > '~' ? '?' : (char)at[i];
+            for (size_t k = 1; k <= *at && length < MOST_REASON; k++)
+                said->reason[length++] = at[k] < ' ' ? ' ' : at[k] > '~' ? '?' : (char)at[k];
     }
     said->reason[length] = '\0';
     said->has_reason = length > 0;
@@ -269,8 +269,9 @@ static void format_code(const struct said *said, char *text, size_t size)
 /* What the test entries say, and what of it is told to other sessions. */
 static void settle(struct check *check, struct place *place)
 {
-    char fault[120] = "", code[16] = "";
+    char fault[120] = "";
     if (place->tests && place->must_not.count) {
+        char code[16];
         format_code(&place->must_not, code, sizeof code);
         snprintf(fault, sizeof fault,
                  "it lists everybody, or does not want to be asked (it has %s "

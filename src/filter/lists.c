@@ -184,7 +184,7 @@ static struct outcome read_file(struct lists *lists, struct list_items *items, c
 {
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    struct outcome outcome = outcome_done();
+    struct outcome outcome;
     if (fd < 0 || fstat(fd, &info) < 0) {
         outcome = outcome_refuse(EX_CONFIG, "cannot read the list %s: %s", path, strerror(errno));
     } else if (!S_ISREG(info.st_mode)) {

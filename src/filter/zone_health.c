@@ -63,7 +63,6 @@ bool zone_health_claim(const struct memo *memo, const char *name, bool is_v6, ti
 static void note_silence(const char *name, time_t now, const char *trouble, bool asked_after_rest,
                          struct zone_health *health)
 {
-    char words[32];
     bool is_news = !health->rests_until;
     /* Others, who asked at the same time, have said so already. */
     if (!is_news && health->rests_until > now && !asked_after_rest)
@@ -72,9 +71,11 @@ static void note_silence(const char *name, time_t now, const char *trouble, bool
                    : health->rest < LONGEST_REST / 2 ? health->rest * 2
                                                      : LONGEST_REST;
     health->rests_until = now + health->rest;
-    if (is_news)
+    if (is_news) {
+        char words[32];
         log_error("the list %s is left alone for %s, and then for longer, until it answers: %s",
                   name, text_from_seconds(health->rest, words, sizeof words), trouble);
+    }
 }
 
 static void note_test(const char *name, bool is_v6, time_t now, const char *fault,

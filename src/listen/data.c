@@ -99,7 +99,7 @@ static unsigned code_of(const struct outcome *outcome)
 static void finish(struct session *session)
 {
     struct taken taken = {0};
-    struct outcome outcome = outcome_done();
+    struct outcome outcome;
     if (session->wire.bare) {
         outcome = outcome_never("5.6.0", "%s", bare_words);
         message_drop(session->message);

@@ -271,9 +271,8 @@ static void stop(struct parent *parent)
 static void take_signals(struct parent *parent)
 {
     struct signalfd_siginfo info;
-    ssize_t count;
     bool reloads = false;
-    while ((count = read(parent->signals, &info, sizeof info)) == (ssize_t)sizeof info) {
+    while (read(parent->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
             stop(parent);
         else if (info.ssi_signo == SIGHUP)

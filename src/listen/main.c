@@ -103,7 +103,7 @@ static bool take_lock(int fd)
 {
     int64_t end = clock_ms() + LOCK_PATIENCE_MS;
     bool taken;
-    while (!(taken = flock(fd, LOCK_EX | LOCK_NB) == 0) && clock_ms() < end)
+    while (!(taken = (flock(fd, LOCK_EX | LOCK_NB) == 0)) && clock_ms() < end)
         (void)poll(NULL, 0, LOCK_AGAIN_MS);
     return taken;
 }

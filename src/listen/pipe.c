@@ -68,8 +68,10 @@ static void lane_skip(struct lane *lane, size_t length)
     lane->written += length;
     if (lane->written < MOST_HELD && lane_rest(lane))
         return;
-    memmove(lane->held.data, lane->held.data + lane->written, lane_rest(lane));
-    lane->held.length -= lane->written;
+    size_t rest = lane_rest(lane);
+    if (rest)
+        memmove(lane->held.data, lane->held.data + lane->written, rest);
+    lane->held.length = rest;
     lane->written = 0;
 }
 

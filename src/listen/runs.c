@@ -62,8 +62,7 @@ static bool saw_news(const struct runs *runs)
 {
     _Alignas(struct inotify_event) char block[16384];
     bool saw = false;
-    ssize_t count;
-    while ((count = read(runs->events, block, sizeof block)) > 0)
+    while (read(runs->events, block, sizeof block) > 0)
         saw = true;
     return saw;
 }

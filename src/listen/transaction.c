@@ -12,7 +12,7 @@
 #include "mail/masquerade.h"
 
 /* Left free for the rest of the machine, and for what the queue writes beside a message. */
-static const uint64_t spare_bytes = 1024 * 1024;
+static const uint64_t spare_bytes = 1024L * 1024;
 
 static unsigned allowed(const struct session *session)
 {

@@ -128,11 +128,9 @@ struct outcome users_open(const char *path, const unsigned char secret[SASL_SECR
     if (users->fd < 0)
         return outcome_errno(errno, "cannot read the users file %s", path);
     struct stat status;
-    struct outcome outcome = outcome_done();
-    if (fstat(users->fd, &status) < 0)
-        outcome = outcome_errno(errno, "cannot read %s", path);
-    else
-        outcome = check_rights(path, &status);
+    struct outcome outcome = fstat(users->fd, &status) == 0
+                                 ? check_rights(path, &status)
+                                 : outcome_errno(errno, "cannot read %s", path);
     if (!outcome_good(&outcome))
         file_close(&users->fd);
     return outcome;

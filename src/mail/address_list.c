@@ -209,7 +209,7 @@ static enum entry scan_entry(struct scanner *scanner, struct address_place *plac
         if (stop == '<' ? !scan_angle(scanner, place) : !scan_spec(scanner, place))
             return ENTRY_FAULT;
     }
-    char next = '\0';
+    char next;
     if (scan_space(scanner) && ((next = scan_peek(scanner)) == '\0' || next == ',' || next == ';'))
         return ENTRY_ADDRESS;
     address_free(&place->address);

@@ -54,10 +54,9 @@ static bool scan_parameter(struct scanner *scanner, struct buffer *name, struct 
             return false;
     if (!scan_mark(scanner, ';'))
         return false;
-    if (!scan_token(scanner, name, true) || !scan_mark(scanner, '='))
-        buffer_clear(name);
-    else if (scan_peek(scanner) == '"' ? !scan_quoted(scanner, value)
-                                       : !scan_token(scanner, value, false))
+    if (!scan_token(scanner, name, true) || !scan_mark(scanner, '=') ||
+        (scan_peek(scanner) == '"' ? !scan_quoted(scanner, value)
+                                   : !scan_token(scanner, value, false)))
         buffer_clear(name);
     return !scanner->why;
 }

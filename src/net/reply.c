@@ -23,7 +23,7 @@ static const char *skip_number(const char *p, const char *end)
 /* "5.1.1 words": the code when its class is that of the reply (RFC 2034 section 4). */
 static void find_status(struct reply *reply, const char *text, size_t length)
 {
-    const char *end = text + length, *p = text;
+    const char *end = text + length, *p;
     if (length < 5 || text[0] != (char)('0' + reply->code / 100) || text[1] != '.' ||
         !(p = skip_number(text + 2, end)) || p == end || *p != '.' ||
         !(p = skip_number(p + 1, end)) || (p < end && *p != ' '))

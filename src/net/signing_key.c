@@ -72,7 +72,7 @@ struct outcome signing_key_parse(const struct buffer *pem, const char *name,
 {
     int error;
     struct signing_key *key = open_key(&error);
-    struct outcome outcome = outcome_done();
+    struct outcome outcome;
     gnutls_datum_t data = {(unsigned char *)pem->data, (unsigned)pem->length};
     if (error >= 0)
         error = gnutls_x509_privkey_import2(key->secret, &data, GNUTLS_X509_FMT_PEM, NULL, 0);

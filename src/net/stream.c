@@ -80,7 +80,7 @@ static bool take_in(struct stream *stream)
 static bool wait_for(struct stream *stream, short events)
 {
     /* What is being said is said to its end. */
-    int watch = events & POLLOUT ? -1 : stream->watch;
+    int watch = (events & POLLOUT) ? -1 : stream->watch;
     struct pollfd wanted[] = {{.fd = stream->fd, .events = events},
                               {.fd = watch, .events = POLLIN}};
     int64_t left = stream->deadline - clock_ms();

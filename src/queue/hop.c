@@ -123,8 +123,7 @@ static void write_state(const struct queue *queue, const char *name, unsigned fa
     struct buffer text = {0};
     time_t now = clock_now();
     buffer_format(&text, "%u %s %lld %s", failures, why->status, (long long)now, why->reason);
-    struct timespec times[2];
-    times[0] = times[1] = (struct timespec){.tv_sec = now + (time_t)wait};
+    const struct timespec until = {.tv_sec = now + (time_t)wait}, times[2] = {until, until};
     if (fd < 0 || !file_write(fd, text.data, text.length) || futimens(fd, times) < 0)
         log_error("cannot note that %s is to be left alone", name);
     buffer_free(&text);

@@ -247,12 +247,13 @@ static bool read_all(const struct ring *ring, const struct limit_clock *now, str
     return true;
 }
 
-static bool write_all(int fd, unsigned count, const struct moment *moments, unsigned found,
-                      const char *boot)
+/* Those from first to the one before end. */
+static bool write_all(int fd, unsigned count, const struct moment *moments, unsigned first,
+                      unsigned end, const char *boot)
 {
-    bool good = write_head(fd, count, found % count, boot);
-    for (unsigned i = 0; good && i < found; i++)
-        good = write_moment(fd, i, &moments[i]);
+    bool good = write_head(fd, count, (end - first) % count, boot);
+    for (unsigned i = first; good && i < end; i++)
+        good = write_moment(fd, i - first, &moments[i]);
     return good && fdatasync(fd) == 0;
 }
 
@@ -266,7 +267,7 @@ static struct outcome replace(struct ring *ring, unsigned count, const struct mo
         openat(ring->queue->hops, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
     /* Only the last ones fit when there are fewer places now. */
     unsigned skipped = found > count ? found - count : 0;
-    bool good = fd >= 0 && write_all(fd, count, moments + skipped, found - skipped, now->boot) &&
+    bool good = fd >= 0 && write_all(fd, count, moments, skipped, found, now->boot) &&
                 renameat(ring->queue->hops, path, ring->queue->hops, ring->path) == 0;
     struct outcome outcome = good ? outcome_done() : ring_fault(ring, "write");
     if (good)

@@ -58,7 +58,7 @@ static _Noreturn void become_runner(const char *config, const char *const argume
         argv[count++] = "postrider-local";
         argv[count++] = "run";
     }
-    for (size_t i = 0; arguments[i] && i < MOST_ARGUMENTS; i++)
+    for (size_t i = 0; i < MOST_ARGUMENTS && arguments[i]; i++)
         argv[count++] = arguments[i];
     argv[count] = NULL;
     execv(path, (char *const *)argv);

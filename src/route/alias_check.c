@@ -246,7 +246,7 @@ static struct outcome follow(struct walk *walk)
             snprintf(words, sizeof words, "target %.100s: %s", text, why);
         return fault(walk, alias, words);
     }
-    struct outcome outcome = outcome_done();
+    struct outcome outcome;
     if (target.kind == ALIAS_INCLUDE)
         outcome = follow_list(walk, target.text, alias);
     else if (target.kind == ALIAS_ADDRESS)

@@ -60,7 +60,7 @@ static struct census_row *find_row(struct census *census, const char *domain)
 
 static void count(struct census_row *row, time_t arrived, time_t now)
 {
-    time_t limit = FIRST_AGE * 60;
+    time_t limit = FIRST_AGE * (time_t)60;
     size_t age = 0;
     while (age < CENSUS_AGES - 1 && now - arrived >= limit) {
         limit *= 2;

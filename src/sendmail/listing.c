@@ -97,7 +97,8 @@ static void print_head(struct listing *listing)
     listing->cut = terminal_is_there();
     if (listing->cut) {
         size_t columns = terminal_columns();
-        size_t rest = columns > others + 2 * 2 ? columns - others - 2 * 2 : 0;
+        size_t taken = others + 4; /* the gaps beside the addresses */
+        size_t rest = columns > taken ? columns - taken : 0;
         listing->address = rest / 3 < LEAST ? LEAST : rest / 3;
         if (listing->address > ADDRESS)
             listing->address = ADDRESS;

@@ -123,9 +123,9 @@ static bool fits_senders(const struct walk *walk, const struct letter *letter)
 static bool holds_part(const struct address *address, const char *part)
 {
     char *text = address_text(address);
-    bool holds = strcasestr(text, part) != NULL;
+    bool found = strcasestr(text, part) != NULL;
     free(text);
-    return holds;
+    return found;
 }
 
 static bool holds(const struct filter *filter, const struct letter *letter)

@@ -77,11 +77,11 @@ static void print_recipient(const struct letter *letter, size_t index)
                                          [PROGRESS_PASSED] =
                                              "delivered to the next hop, which reports"};
     const struct letter_recipient *recipient = &letter->recipients[index];
-    char when[64] = "";
     print_address(recipient->parent < 0 ? "to" : "  child", &recipient->address);
     bool elsewhere = recipient->progress == PROGRESS_DELIVERED && recipient->text;
     printf("           %s", elsewhere ? "delivered" : states[recipient->progress]);
     if (recipient->when) {
+        char when[64];
         format_time(recipient->when, when, sizeof when);
         printf(", %s", when);
     }
