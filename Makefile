@@ -267,7 +267,7 @@ deb:
 	@sh contrib/make-deb.sh $(VERSION)
 
 format:
-	clang-format -i src/*/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]
+	clang-format -i src/*/*.[ch] tests/*/*.[ch]
 
 clean:
 	rm -rf build
