@@ -288,10 +288,15 @@ void settings_free(struct settings *settings)
     *settings = (struct settings){0};
 }
 
+const char *settings_file(const struct settings *settings)
+{
+    return *settings->path ? settings->path : POSTRIDER_CONFIG;
+}
+
 /* A file beside the settings; the caller frees. */
 static char *beside(const struct settings *settings, const char *name)
 {
-    char *folder = folder_of(*settings->path ? settings->path : POSTRIDER_CONFIG);
+    char *folder = folder_of(settings_file(settings));
     char *path = join(folder, name);
     free(folder);
     return path;

@@ -160,6 +160,8 @@ struct outcome settings_load(const char *path, struct settings *settings);
 /* The same of an open file, as if what is in it stood at this path, which need not be there. */
 struct outcome settings_read(int fd, const char *path, struct settings *settings);
 void settings_free(struct settings *settings);
+/* What to call the settings file in words: its path, or where it would be. Belongs to settings. */
+const char *settings_file(const struct settings *settings);
 /* The smarthost of this name, "" for the default; NULL: there is none. */
 const struct smarthost *settings_smarthost(const struct settings *settings, const char *name);
 /*

@@ -18,7 +18,7 @@ char *smarthost_heading(const struct smarthost *smarthost)
     return buffer_take(&heading);
 }
 
-static bool is_on_loopback(const struct smarthost *smarthost)
+bool smarthost_is_near(const struct smarthost *smarthost)
 {
     bool all = true;
     for (size_t i = 0; i < smarthost->hosts.count && all; i++) {
@@ -30,7 +30,7 @@ static bool is_on_loopback(const struct smarthost *smarthost)
     return all;
 }
 
-static bool signs_in(const struct smarthost *smarthost)
+bool smarthost_signs_in(const struct smarthost *smarthost)
 {
     return smarthost->auth != AUTH_OFF && (*smarthost->user || smarthost->auth == AUTH_EXTERNAL);
 }
@@ -49,12 +49,12 @@ static const char *find_fault(const struct smarthost *smarthost)
         return "tls_certificate needs tls_key";
     if (*smarthost->tls_key && !has_certificate)
         return "tls_key needs tls_certificate";
-    if (smarthost->tls == TLS_OFF && signs_in(smarthost) && !is_on_loopback(smarthost))
+    if (smarthost->tls == TLS_OFF && smarthost_signs_in(smarthost) && !smarthost_is_near(smarthost))
         return "tls = off would send the password in clear: take tls = starttls or implicit, or "
                "hosts on loopback only";
     if (smarthost->tls == TLS_OFF && (has_certificate || *smarthost->tls_fingerprint))
         return "tls = off, yet tls_certificate or tls_fingerprint is set";
-    if (smarthost->tls == TLS_OPPORTUNISTIC && signs_in(smarthost))
+    if (smarthost->tls == TLS_OPPORTUNISTIC && smarthost_signs_in(smarthost))
         return "tls = opportunistic takes any certificate, and would give the password to anybody: "
                "take tls = starttls or implicit";
     if (smarthost->tls == TLS_OPPORTUNISTIC && *smarthost->tls_fingerprint)

@@ -24,6 +24,7 @@
 #include "config/paths.h"
 #include "listen/background.h"
 #include "listen/bind.h"
+#include "listen/check.h"
 #include "listen/confine.h"
 #include "listen/listener.h"
 #include "listen/passwd.h"
@@ -34,7 +35,8 @@
 static const char usage[] =
     "usage: postrider-listen [-C FILE] [--background] [--every TIME] [--queue-only]\n"
     "       postrider-listen [-C FILE] --pipe [--for UID]\n"
-    "       postrider-listen passwd [-C FILE] [--file FILE] [--delete | --check] NAME\n";
+    "       postrider-listen passwd [-C FILE] [--file FILE] [--delete | --check] NAME\n"
+    "       postrider-listen check [-C FILE] [--online]\n";
 
 /* What is to be done. */
 struct task {
@@ -248,6 +250,8 @@ int main(int argc, char **argv)
     log_open("postrider-listen");
     if (argc > 1 && strcmp(argv[1], "passwd") == 0)
         return process_end_verb(passwd_run(argc - 1, argv + 1));
+    if (argc > 1 && strcmp(argv[1], "check") == 0)
+        return process_end_verb(listen_check_run(argc - 1, argv + 1));
     struct task task = {.caller = getuid()};
     if (!read_arguments(argc, argv, &task)) {
         free(task.config);

@@ -141,6 +141,13 @@ enum key_type signing_key_type(const struct signing_key *key)
     return key->type;
 }
 
+unsigned signing_key_bits(const struct signing_key *key)
+{
+    unsigned bits = 0;
+    (void)gnutls_x509_privkey_get_pk_algorithm2(key->secret, &bits);
+    return bits;
+}
+
 const char *signing_key_name(enum key_type type)
 {
     return type == KEY_RSA ? "rsa" : "ed25519";

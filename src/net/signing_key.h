@@ -28,6 +28,8 @@ struct outcome signing_key_make(enum key_type type, struct signing_key **key);
 void signing_key_free(struct signing_key *key);
 
 enum key_type signing_key_type(const struct signing_key *key);
+/* Of an RSA key the length of its modulus. */
+unsigned signing_key_bits(const struct signing_key *key);
 /* As k= and a= have it: "rsa" or "ed25519". */
 const char *signing_key_name(enum key_type type);
 /* The private key as PEM text (PKCS #8, without a password), behind the buffer. */

@@ -53,10 +53,10 @@ static int prepare(struct tls *tls, gnutls_certificate_credentials_t credentials
     return error;
 }
 
-void tls_load(const struct tls_wish *wish)
+struct outcome tls_load(const struct tls_wish *wish)
 {
     gnutls_certificate_credentials_t credentials;
-    (void)trust_credentials(wish, &credentials);
+    return trust_credentials(wish, &credentials);
 }
 
 struct outcome tls_connect(struct tls **made, int fd, const struct tls_wish *wish, int64_t deadline)

@@ -22,8 +22,9 @@ struct tls_wish {
     const char *certificate, *key; /* our own, PEM files; NULL or "": none */
 };
 
-/* Reads the files of the wish, once a process; what is wrong with them tls_connect tells. */
-void tls_load(const struct tls_wish *wish);
+/* Reads the files of the wish, once a process. LATER: what is wrong with them, as tls_connect will
+ * say again. */
+struct outcome tls_load(const struct tls_wish *wish);
 /*
  * The handshake on a connected, non-blocking descriptor, which stays the caller's, until the
  * deadline (clock_ms). DONE with *tls set, or LATER: 4.7.5, with the reason in words.

@@ -205,21 +205,29 @@ void aliases_close(struct aliases *aliases)
     free(aliases);
 }
 
+/* Opens and reads a text as newaliases does. The caller frees and closes either way. */
+static struct outcome read_strictly(const char *file, const struct settings *settings, int *fd,
+                                    struct stat *status, struct alias_table *table,
+                                    struct texts *warnings)
+{
+    struct outcome outcome = open_text(file, fd, status);
+    if (outcome_good(&outcome) && *fd < 0)
+        outcome = outcome_errno(ENOENT, "cannot read the aliases %s", file);
+    if (outcome_good(&outcome))
+        outcome = alias_table_read(table, *fd, file, true);
+    if (outcome_good(&outcome))
+        outcome = alias_check(table, file, settings, warnings);
+    return outcome;
+}
+
 struct outcome aliases_build(const char *file, const struct settings *settings, size_t *count,
                              struct texts *warnings)
 {
-    *count = 0;
-    int fd;
+    int fd = -1;
     struct stat status;
-    struct outcome outcome = open_text(file, &fd, &status);
-    if (outcome_good(&outcome) && fd < 0)
-        outcome = outcome_errno(ENOENT, "cannot read the aliases %s", file);
-    if (!outcome_good(&outcome))
-        return outcome;
     struct alias_table table = {0};
-    outcome = alias_table_read(&table, fd, file, true);
-    if (outcome_good(&outcome))
-        outcome = alias_check(&table, file, settings, warnings);
+    struct outcome outcome = read_strictly(file, settings, &fd, &status, &table, warnings);
+    *count = 0;
     if (outcome_good(&outcome)) {
         char *name = db_path(file);
         outcome = alias_db_write(name, &status, &table);
@@ -227,6 +235,26 @@ struct outcome aliases_build(const char *file, const struct settings *settings, 
     }
     if (outcome_good(&outcome))
         *count = table.keys.count;
+    alias_table_free(&table);
+    file_close(&fd);
+    return outcome;
+}
+
+struct outcome aliases_check(const char *file, const struct settings *settings, struct texts *keys,
+                             struct texts *warnings, const char **why)
+{
+    int fd = -1;
+    struct stat status;
+    struct alias_table table = {0};
+    struct outcome outcome = read_strictly(file, settings, &fd, &status, &table, warnings);
+    *why = NULL;
+    if (fd >= 0) {
+        char *name = db_path(file);
+        alias_db_close(alias_db_open(name, &status, why));
+        free(name);
+    }
+    for (size_t i = 0; outcome_good(&outcome) && i < table.keys.count; i++)
+        texts_add(keys, table.keys.items[i]);
     alias_table_free(&table);
     file_close(&fd);
     return outcome;

@@ -41,4 +41,12 @@ void aliases_close(struct aliases *aliases);
 struct outcome aliases_build(const char *file, const struct settings *settings, size_t *count,
                              struct texts *warnings);
 
+/*
+ * What newaliases would say of a file, which must be there, without writing anything. Adds the keys
+ * to the list. *why: why lookups do not use FILE.db, in static words; NULL: they do, or there is
+ * none.
+ */
+struct outcome aliases_check(const char *file, const struct settings *settings, struct texts *keys,
+                             struct texts *warnings, const char **why);
+
 #endif

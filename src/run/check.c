@@ -4,6 +4,7 @@
  */
 #include "run/check.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -12,10 +13,12 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/privilege.h"
+#include "check/aliases.h"
 #include "check/finding.h"
 #include "config/paths.h"
 #include "config/settings.h"
 #include "run/check_online.h"
+#include "run/check_secrets.h"
 
 struct task {
     const char *config; /* NULL: the installed settings */
@@ -34,6 +37,27 @@ static struct outcome read_arguments(int argc, char *const argv[], struct task *
         else
             return outcome_refuse(EX_USAGE, "check knows nothing to do with \"%.100s\"", argv[i]);
     return outcome_done();
+}
+
+/* Whether this is the process of the user who runs the queue. */
+static bool is_runner(const struct task *task)
+{
+    const struct passwd *user = task->config ? NULL : getpwnam(POSTRIDER_USER);
+    return task->config || (user && user->pw_uid == geteuid());
+}
+
+static void look(const struct task *task, const struct settings *settings,
+                 struct findings *findings)
+{
+    const bool runner = is_runner(task);
+    if (!task->smarthosts_only)
+        check_aliases(settings, task->config != NULL, !runner, findings);
+    if (runner)
+        check_credentials(settings, findings);
+    if (runner && !task->smarthosts_only)
+        check_dkim(settings, findings);
+    if (task->online)
+        check_online(settings, task->smarthosts_only, findings);
 }
 
 static void print(const struct findings *findings)
@@ -56,8 +80,7 @@ struct outcome check_run(int argc, char *const argv[])
     if (outcome_good(&outcome) && !task.config && getuid() == 0)
         outcome = privilege_become(POSTRIDER_USER);
     if (outcome_good(&outcome)) {
-        if (task.online)
-            check_online(&settings, task.smarthosts_only, &findings);
+        look(&task, &settings, &findings);
         print(&findings);
     }
     finding_free(&findings);

@@ -17,7 +17,6 @@
 #include "base/privilege.h"
 #include "base/text.h"
 #include "config/dkim.h"
-#include "config/paths.h"
 #include "config/secret.h"
 #include "config/settings.h"
 #include "mail/dkim_record.h"
@@ -167,7 +166,7 @@ static void print_list(const char *key, const struct texts *items, const char *m
 static void print_section(const struct settings *settings, const struct wanted *wanted)
 {
     const struct dkim *dkim = wanted->dkim;
-    const char *path = *settings->path ? settings->path : POSTRIDER_CONFIG;
+    const char *path = settings_file(settings);
     if (wanted->listed) {
         printf("; %s has it in [dkim \"%s\"].\n", path, dkim->pattern);
         return;

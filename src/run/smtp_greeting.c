@@ -120,7 +120,7 @@ void smtp_load(const struct smtp_hop *hop)
 {
     struct tls_wish wish = wish_for(hop);
     if (hop->tls != TLS_OFF && !hop->socket)
-        tls_load(&wish);
+        (void)tls_load(&wish); /* tls_connect says it again */
 }
 
 static struct outcome shake_hands(struct smtp_session *session)

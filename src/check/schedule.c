@@ -1,0 +1,265 @@
+/*
+ * See schedule.h. Knows where cron and systemd keep their tables, and a line that runs the queue
+ * when it sees one; whether cron itself is running is for others to say.
+ */
+#include "check/schedule.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "check/rights.h"
+#include "config/paths.h"
+
+static const char topic[] = "schedule";
+
+enum { LONGEST_TABLE = 1 << 20 };
+
+/* ---- cron ---- */
+
+static const char cron_folder[] = "/etc/cron.d";
+/* Those of root in Debian, Red Hat and Alpine can be read by root alone. */
+static const char *const tables[] = {"/etc/crontab", "/var/spool/cron/crontabs/root",
+                                     "/var/spool/cron/root", "/etc/crontabs/root"};
+
+static bool is_program(const char *word, const char *name)
+{
+    const char *slash = strrchr(word, '/');
+    return strcmp(slash ? slash + 1 : word, name) == 0;
+}
+
+/* As sd_booted(3). */
+static bool has_systemd(void)
+{
+    struct stat status;
+    return lstat("/run/systemd/system", &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* Whether a line of a crontab has "sendmail -q", "runq" or "postrider flush" in it; that of our
+ * package does nothing where there is systemd. */
+static bool runs_queue(char *line)
+{
+    static const char separators[] = " \t;&|()";
+    const char *before = "";
+    char *rest;
+    if (*text_trim(line) == '#' || (has_systemd() && strstr(line, "-d /run/systemd/system ] ||")))
+        return false;
+    for (char *word = strtok_r(line, separators, &rest); word;
+         word = strtok_r(NULL, separators, &rest)) {
+        if (is_program(word, "runq") ||
+            (is_program(before, "sendmail") && text_starts(word, "-q")) ||
+            (is_program(before, "postrider") &&
+             (strcmp(word, "flush") == 0 || text_starts(word, "-q"))))
+            return true;
+        before = word;
+    }
+    return false;
+}
+
+static bool table_runs_queue(const char *path)
+{
+    struct buffer line = {.limit = LONGEST_TABLE};
+    struct input input = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)};
+    struct stat status;
+    bool found = false;
+    if (input.fd < 0)
+        return false;
+    if (fstat(input.fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= LONGEST_TABLE)
+        while (!found && input_line(&input, &line)) {
+            found = line.length && !line.failed && runs_queue(line.data);
+            buffer_clear(&line);
+        }
+    input_free(&input);
+    file_close(&input.fd);
+    buffer_free(&line);
+    return found;
+}
+
+/* cron looks at no other names. */
+static bool is_cron_name(const char *name)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    return *name && strspn(name, allowed) == strlen(name);
+}
+
+/* Puts the path of the first one behind the buffer. */
+static bool find_in_cron_folder(struct buffer *path, struct findings *findings)
+{
+    DIR *folder = opendir(cron_folder);
+    bool found = false;
+    for (struct dirent *entry; folder && !found && (entry = readdir(folder));) {
+        if (entry->d_name[0] == '.')
+            continue;
+        buffer_clear(path);
+        buffer_format(path, "%s/%s", cron_folder, entry->d_name);
+        found = table_runs_queue(buffer_text(path));
+        if (found && !is_cron_name(entry->d_name)) {
+            found = false;
+            finding_add(findings, FINDING_HINT, topic,
+                        "%s runs the queue, but cron takes no file whose name has a dot in it",
+                        buffer_text(path));
+        }
+    }
+    if (folder)
+        closedir(folder);
+    return found;
+}
+
+static bool find_cron(struct findings *findings)
+{
+    struct buffer path = {0};
+    bool found = find_in_cron_folder(&path, findings);
+    for (size_t i = 0; !found && i < sizeof tables / sizeof tables[0]; i++) {
+        buffer_clear(&path);
+        buffer_append_text(&path, tables[i]);
+        found = table_runs_queue(tables[i]);
+    }
+    if (found)
+        finding_add(findings, FINDING_GOOD, topic, "%s runs the queue", buffer_text(&path));
+    buffer_free(&path);
+    return found;
+}
+
+/* ---- systemd ---- */
+
+static const char *const unit_folders[] = {"/etc/systemd/system", "/run/systemd/system",
+                                           "/usr/local/lib/systemd/system",
+                                           "/usr/lib/systemd/system", "/lib/systemd/system"};
+
+/* Whether a unit stands in one of the folder's .wants. */
+static bool is_wanted(const char *folder, const char *unit)
+{
+    DIR *list = opendir(folder);
+    struct buffer path = {0};
+    bool found = false;
+    for (struct dirent *entry; list && !found && (entry = readdir(list));) {
+        const char *end = strrchr(entry->d_name, '.');
+        if (!end || strcmp(end, ".wants") != 0)
+            continue;
+        struct stat status;
+        buffer_clear(&path);
+        buffer_format(&path, "%s/%s/%s", folder, entry->d_name, unit);
+        found = lstat(buffer_text(&path), &status) == 0;
+    }
+    if (list)
+        closedir(list);
+    buffer_free(&path);
+    return found;
+}
+
+static bool is_enabled(const char *unit)
+{
+    for (size_t i = 0; i < sizeof unit_folders / sizeof unit_folders[0]; i++)
+        if (is_wanted(unit_folders[i], unit))
+            return true;
+    return false;
+}
+
+static bool find_unit(struct findings *findings)
+{
+    static const char *const units[] = {"postrider-queue.timer", "postrider.service"};
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (!is_enabled(units[i]))
+            continue;
+        if (has_systemd()) {
+            finding_add(findings, FINDING_GOOD, topic, "systemd runs the queue: %s is enabled",
+                        units[i]);
+            return true;
+        }
+        finding_add(findings, FINDING_HINT, topic, "%s is enabled, but systemd is not running here",
+                    units[i]);
+    }
+    return false;
+}
+
+/* ---- what is at work ---- */
+
+/* Whether a listener is at work, or (timer) what only runs the queue by the clock. */
+static bool is_at_work(const struct queue *queue, bool timer)
+{
+    if (!queue || queue->root < 0)
+        return false;
+    int fd = openat(queue->root, timer ? "timer.lock" : "listen.lock",
+                    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    file_close(&fd);
+    return held;
+}
+
+static bool find_process(const struct queue *queue, struct findings *findings)
+{
+    bool listener = is_at_work(queue, false);
+    if (!listener && !is_at_work(queue, true))
+        return false;
+    finding_add(findings, FINDING_GOOD, topic, "%s is at work, and runs the queue",
+                listener ? "a listener" : "postrider-listen");
+    return true;
+}
+
+void check_schedule(const struct queue *queue, struct findings *findings)
+{
+    if (find_unit(findings) || find_cron(findings) || find_process(queue, findings))
+        return;
+    finding_add(findings, FINDING_WARNING, topic,
+                "nobody runs the queue: mail that had to wait goes on waiting until there is new "
+                "mail%s",
+                geteuid() == 0 ? "" : ", unless root's crontab does it, which only root can read");
+    if (has_systemd())
+        finding_remedy(findings, "systemctl enable --now postrider-queue.timer");
+    else
+        finding_remedy(findings, "echo '*/5 * * * * root %s/sendmail -q' > %s/postrider",
+                       POSTRIDER_SBINDIR, cron_folder);
+}
+
+void check_own_schedule(const struct settings *settings, const struct queue *queue,
+                        struct findings *findings)
+{
+    if (find_process(queue, findings))
+        return;
+    char *path = shell_word(settings->path);
+    finding_add(findings, FINDING_HINT, topic,
+                "mail that had to wait is tried again with new mail, or when your crontab says so");
+    finding_remedy(findings, "(crontab -l; echo '*/5 * * * * postrider flush -C %s') | crontab -",
+                   path);
+    free(path);
+}
+
+static void say_socket_unit(struct findings *findings)
+{
+    finding_add(findings, FINDING_HINT, "listener",
+                "postrider.socket is enabled: its addresses count, not those of [listen]");
+    finding_remedy(findings, "systemctl cat postrider.socket");
+}
+
+void check_listener(const struct settings *settings, bool own, const struct queue *queue,
+                    struct findings *findings)
+{
+    const bool socket = !own && has_systemd() && is_enabled("postrider.socket");
+    if (socket)
+        say_socket_unit(findings);
+    if (!settings->listener_count || (socket && !is_at_work(queue, false)))
+        return;
+    if (is_at_work(queue, false)) {
+        finding_add(findings, FINDING_GOOD, "listener", "a listener is at work");
+        return;
+    }
+    finding_add(findings, FINDING_HINT, "listener",
+                "no listener is at work, though there is a [listen] section");
+    char *path = shell_word(settings->path);
+    if (own)
+        finding_remedy(findings, "postrider serve -C %s", path);
+    else
+        finding_remedy(findings, has_systemd() ? "systemctl enable --now postrider.service"
+                                               : "postrider serve");
+    free(path);
+}

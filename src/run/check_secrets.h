@@ -1,0 +1,14 @@
+/* Part of postrider-run check: passwords, certificates and keys in files, for the user who has to
+ * read them. */
+#ifndef RUN_CHECK_SECRETS_H
+#define RUN_CHECK_SECRETS_H
+
+#include "check/finding.h"
+#include "config/settings.h"
+
+/* What smarthosts need. No password_command is run, which may ask a person or the network. */
+void check_credentials(const struct settings *settings, struct findings *findings);
+/* What signs mail. */
+void check_dkim(const struct settings *settings, struct findings *findings);
+
+#endif
