@@ -133,12 +133,20 @@ struct outcome file_begin(const char *path, struct new_file *file)
     return outcome;
 }
 
-/* The name is given last, so that it never is that of a file that a crash could cut. */
-static struct outcome give_name(struct new_file *file, bool replace)
+struct outcome file_sync(struct new_file *file)
 {
     while (fsync(file->fd) < 0)
         if (errno != EINTR)
             return outcome_errno(errno, "cannot write %s", file->path);
+    return outcome_done();
+}
+
+/* The name is given last, so that it never is that of a file that a crash could cut. */
+static struct outcome give_name(struct new_file *file, bool replace)
+{
+    struct outcome outcome = file_sync(file);
+    if (!outcome_good(&outcome))
+        return outcome;
     if (replace ? rename(file->temporary, file->path) < 0 : link(file->temporary, file->path) < 0) {
         if (errno == EEXIST && !replace)
             return outcome_refuse(EX_CANTCREAT, "%s is there already", file->path);

@@ -44,6 +44,8 @@ struct new_file {
 };
 
 struct outcome file_begin(const char *path, struct new_file *file);
+/* What was written is on stable storage, still without the name: a full disk is found here. */
+struct outcome file_sync(struct new_file *file);
 /*
  * fsync, and the name. replace: what had it is gone; otherwise EX_CANTCREAT when it is taken.
  * Closes the file either way, and leaves nothing behind when it fails.
