@@ -274,10 +274,6 @@ format:
 clean:
 	rm -rf build
 
-<<<<<<< Updated upstream
-.PHONY: all units check fuzz fuzzers demo install uninstall dist deb format clean always
-=======
-.PHONY: all units check analyze fuzz fuzzers demo install uninstall dist format clean always
->>>>>>> Stashed changes
+.PHONY: all units check analyze fuzz fuzzers demo install uninstall dist deb format clean always
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -175,7 +175,6 @@ static struct outcome settle_file(int fd, int old, bool installed)
 
 static struct outcome replace(const char *path, int old, bool installed, const struct buffer *text)
 {
-<<<<<<< Updated upstream
     struct new_file file;
     struct outcome outcome = file_begin(path, &file);
     if (!outcome_good(&outcome))
@@ -186,17 +185,6 @@ static struct outcome replace(const char *path, int old, bool installed, const s
     if (outcome_good(&outcome))
         return file_commit(&file, true);
     file_drop(&file);
-=======
-    struct buffer temporary = {0};
-    buffer_format(&temporary, "%s.XXXXXX", path);
-    int fd = mkostemp(temporary.data, O_CLOEXEC);
-    struct outcome outcome = fd >= 0 ? write_file(temporary.data, path, fd, old, installed, text)
-                                     : outcome_errno(errno, "cannot make %s", temporary.data);
-    if (fd >= 0 && !outcome_good(&outcome))
-        unlink(temporary.data);
-    file_close(&fd);
-    buffer_free(&temporary);
->>>>>>> Stashed changes
     return outcome;
 }
 
