@@ -27,9 +27,10 @@ struct import_values {
     size_t count, capacity;
 };
 
+/* From the best to the worst. */
 enum import_mark {
-    IMPORT_TAKEN, /* is among the values */
     IMPORT_SAME,  /* nothing to take over: ours does it without being told */
+    IMPORT_TAKEN, /* is among the values */
     IMPORT_OTHER, /* is taken over, or meant, in another way than it was: to be looked at */
     IMPORT_LEFT   /* not taken over; the words say why, and what to do instead */
 };
@@ -57,7 +58,7 @@ struct import {
     size_t note_count, note_capacity;
 };
 
-/* The names of the programs, "msmtp" first; NULL ends the list. */
+/* The names of the programs; NULL ends the list. */
 const char *const *import_programs(void);
 /*
  * Reads the files of this program below the folder root, "" being this machine, and the user's own
