@@ -14,6 +14,9 @@ static const struct {
     void (*read)(struct importing *importing);
 } programs[] = {
     {"msmtp", import_msmtp},
+    {"ssmtp", import_ssmtp},
+    {"dma", import_dma},
+    {"nullmailer", import_nullmailer},
 };
 
 enum { PROGRAMS = sizeof programs / sizeof programs[0] };
@@ -30,6 +33,7 @@ struct outcome import_read(const char *program, const char *root, const char *ho
                            struct import *import)
 {
     *import = (struct import){0};
+    memory_wipe_freed(); /* files with passwords are read line by line */
     struct importing importing = {
         .import = import, .root = root, .home = home, .outcome = outcome_done()};
     for (size_t i = 0; i < PROGRAMS; i++) {
@@ -40,6 +44,7 @@ struct outcome import_read(const char *program, const char *root, const char *ho
                   "not taken over: nothing here knows what it means; look at postrider.conf(5) for "
                   "what it was there for");
         note_hide_secrets(import);
+        take_sort(import);
         return importing.outcome;
     }
     struct buffer all = {0};

@@ -318,13 +318,19 @@ static void set_path(struct reading *reading, struct said *said,
     free(path);
 }
 
+/* The domain of "%U@domain"; NULL: it is not of that form. */
+static const char *domain_of_user(const char *from)
+{
+    return strncmp(from, "%U@", 3) == 0 && from[3] && !strpbrk(from + 3, "%?*[,") ? from + 3 : NULL;
+}
+
 /* Of an account that is chosen by its senders. NULL: none that we can have. The caller frees. */
 static char *senders_of(struct reading *reading, const struct msmtp_account *account)
 {
     const char *from = value_of(account, FROM);
     struct buffer senders = {0};
-    if (text_starts(from, "%U@") && !strchr(from + 3, '%'))
-        buffer_append_text(&senders, from + 2);
+    if (domain_of_user(from))
+        buffer_format(&senders, "@%s", domain_of_user(from));
     else if (*from && !strpbrk(from, "%?[,"))
         buffer_append_text(&senders, from);
     else if (*from)
@@ -390,7 +396,9 @@ static void set_auth(struct reading *reading, struct account *ours,
         said_set(&ours->user, value_of(account, USER), account->said[USER].note);
     if (*value_of(account, PASSWORD))
         said_set(&ours->password, value_of(account, PASSWORD), account->said[PASSWORD].note);
-    if (*value_of(account, PASSWORDEVAL))
+    if (ours->password.value && *value_of(account, PASSWORDEVAL))
+        say(reading, account, PASSWORDEVAL, IMPORT_SAME, "password counts");
+    else if (*value_of(account, PASSWORDEVAL))
         command_take_password(reading->importing, account->said[PASSWORDEVAL].note,
                               value_of(account, PASSWORDEVAL), &ours->password,
                               &ours->password_command);
@@ -418,8 +426,8 @@ static void take_sender(struct reading *reading, const struct msmtp_account *acc
     char *domain = source_domain(reading->importing);
     bool forced = !is_on(account, OVERRIDE, true);
     struct buffer rule = {0};
-    if (text_starts(from, "%U@") && from[3] != '%') {
-        take_setting(import, note, "mail", "", "domain", from + 3);
+    if (domain_of_user(from)) {
+        take_setting(import, note, "mail", "", "domain", domain_of_user(from));
     } else if (strcmp(from, "%U@%H") == 0 || strcmp(from, "%U@%C") == 0 ||
                strcmp(from, "%U@%M") == 0) {
         note_say(import, note, IMPORT_SAME, "ours makes USER@domain as well");

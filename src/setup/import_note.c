@@ -58,15 +58,30 @@ size_t note_add(struct import *import, const char *file, unsigned line, unsigned
     return import->note_count++;
 }
 
+/* Whether these very words are there, and not the beginning of others. */
+static bool is_said(const char *all, const char *words)
+{
+    size_t length = strlen(words);
+    for (const char *at = strstr(all, words); at; at = strstr(at + 1, words))
+        if (!at[length] || strncmp(at + length, "; ", 2) == 0 ||
+            strncmp(at + length, ", [", 3) == 0)
+            return true;
+    return false;
+}
+
 /* What is taken over is a list; anything else is a sentence of its own. */
 static void say(struct import_note *note, enum import_mark mark, const char *words)
 {
     static const char taken[] = "taken over as ";
     bool goes_on = mark == IMPORT_TAKEN && note->mark == IMPORT_TAKEN &&
                    text_starts(buffer_text(&note->words), taken) && text_starts(words, taken);
-    if (note->words.length > WORDS_LONGEST)
-        return;
+    if (mark > note->mark)
+        note->mark = mark;
     char *clean = terminal_text(goes_on ? words + strlen(taken) : words);
+    if (note->words.length > WORDS_LONGEST || is_said(buffer_text(&note->words), clean)) {
+        free(clean);
+        return;
+    }
     size_t length = cut_at(clean, WORDS_LONGEST);
     if (note->words.length)
         buffer_append_text(&note->words, goes_on ? ", " : "; ");
@@ -74,8 +89,6 @@ static void say(struct import_note *note, enum import_mark mark, const char *wor
     if (clean[length])
         buffer_append_text(&note->words, "...");
     free(clean);
-    if (mark > note->mark)
-        note->mark = mark;
 }
 
 static void say_format(struct import_note *note, enum import_mark mark, const char *format,

@@ -36,6 +36,10 @@ void note_hide_secrets(struct import *import);
  */
 bool take_setting(struct import *import, size_t note, const char *section, const char *name,
                   const char *key, const char *value);
+/* A time, as short as it can be said: "5d"; the second one puts it behind the buffer. */
+bool take_seconds(struct import *import, size_t note, const char *section, const char *key,
+                  uint64_t seconds);
+void put_seconds(struct buffer *text, uint64_t seconds);
 /* Says that this setting is due to a further line. */
 void take_credit(struct import *import, size_t note, const char *section, const char *name,
                  const char *key);
@@ -46,6 +50,8 @@ bool take_would(const char *section, const char *name, const char *key, const ch
 bool take_password(struct import *import, size_t note, const char *name, const char *password);
 /* A line for the aliases file, "name: targets"; one that is there is not added again. */
 bool take_alias(struct import *import, size_t note, const char *name, const char *targets);
+/* Puts the sections into the order in which people expect them. */
+void take_sort(struct import *import);
 /* What was taken for a key; NULL: nothing. */
 const char *taken_value(const struct import *import, const char *section, const char *name,
                         const char *key);

@@ -7,5 +7,8 @@
 /* Each puts what it finds into importing->import, and a note about every line; what keeps it from
  * that goes into importing->outcome. */
 void import_msmtp(struct importing *importing);
+void import_ssmtp(struct importing *importing);
+void import_dma(struct importing *importing);
+void import_nullmailer(struct importing *importing);
 
 #endif

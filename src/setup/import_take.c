@@ -226,6 +226,29 @@ bool take_setting(struct import *import, size_t note, const char *section, const
     return true;
 }
 
+void put_seconds(struct buffer *text, uint64_t seconds)
+{
+    static const struct {
+        uint64_t seconds;
+        char letter;
+    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+    size_t i = 0;
+    while (seconds % units[i].seconds)
+        i++;
+    buffer_format(text, "%llu%c", (unsigned long long)(seconds / units[i].seconds),
+                  units[i].letter);
+}
+
+bool take_seconds(struct import *import, size_t note, const char *section, const char *key,
+                  uint64_t seconds)
+{
+    struct buffer text = {0};
+    put_seconds(&text, seconds);
+    bool taken = take_setting(import, note, section, "", key, buffer_text(&text));
+    buffer_free(&text);
+    return taken;
+}
+
 void take_credit(struct import *import, size_t note, const char *section, const char *name,
                  const char *key)
 {
@@ -255,6 +278,23 @@ bool take_password(struct import *import, size_t note, const char *name, const c
         note_say(import, note, IMPORT_TAKEN,
                  "taken over as [smarthost] password = **** in credentials.conf");
     return true;
+}
+
+void take_sort(struct import *import)
+{
+    static const char *const order[] = {"mail", "smarthost", "route", "queue", "listen", "filter"};
+    struct import_values *values = &import->settings;
+    struct import_value *sorted = memory_get((values->count + 1) * sizeof *sorted);
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+        for (size_t k = 0; k < values->count; k++)
+            if (strcmp(values->items[k].section, order[i]) == 0)
+                sorted[count++] = values->items[k];
+    if (count != values->count)
+        impossible("a section without a place");
+    free(values->items);
+    values->items = sorted;
+    values->capacity = count + 1;
 }
 
 const char *taken_value(const struct import *import, const char *section, const char *name,
