@@ -115,6 +115,8 @@ static void become_program(char *const argv[], int output)
         _exit(EX_OSERR);
     process_close_from(3);
     setpgid(0, 0);
+    /* Being apart, it does not hear a person's Ctrl-C: it goes with us. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     execv(argv[0], argv);
     _exit(EX_UNAVAILABLE);
 }

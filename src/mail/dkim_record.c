@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "mail/txt_record.h"
 
-enum { STRING_LONGEST = 255 };
+const char dkim_record_testing[] =
+    "the record says by t=y that this is a test: verifiers may ignore the signatures";
 
 void dkim_record_name(const struct dkim_record *record, struct buffer *text)
 {
@@ -22,12 +24,10 @@ void dkim_record_zone(const struct dkim_record *record, struct buffer *text)
 {
     struct buffer value = {0};
     dkim_record_value(record, &value);
-    bool several = value.length > STRING_LONGEST;
+    bool several = value.length > TXT_STRING_LONGEST;
     dkim_record_name(record, text);
     buffer_append_text(text, several ? ". IN TXT (" : ". IN TXT");
-    for (size_t at = 0; at < value.length; at += STRING_LONGEST)
-        buffer_format(text, "%s\"%.*s\"", several ? "\n    " : " ", STRING_LONGEST,
-                      value.data + at);
+    txt_record_strings(buffer_text(&value), several ? "\n    " : " ", text);
     buffer_append_text(text, several ? " )\n" : "\n");
     buffer_free(&value);
 }
@@ -135,7 +135,7 @@ static const char *find_fault(const struct dkim_record *record, const struct tag
     if (tags->services && !lists(tags->services, "email", "*"))
         return "the record is not for mail, by its s=";
     if (tags->flags && lists(tags->flags, "y", NULL))
-        return "the record says by t=y that this is a test: verifiers may ignore the signatures";
+        return dkim_record_testing;
     return NULL;
 }
 

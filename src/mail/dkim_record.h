@@ -25,6 +25,7 @@ void dkim_record_zone(const struct dkim_record *record, struct buffer *text);
  * Whether the TXT records found under that name (the strings of each joined) tell verifiers this
  * key: NULL; else what is wrong, in static words.
  */
+extern const char dkim_record_testing[]; /* it is right, and says that it is a test */
 const char *dkim_record_fault(const struct dkim_record *record, const struct texts *found);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "run/check_dns.h"
 #include "run/check_milter.h"
 #include "run/check_parts.h"
 #include "run/check_smarthost.h"
@@ -97,6 +98,12 @@ static void add_route(struct plan *plan, const struct route *route)
     }
 }
 
+static void add_dns(struct plan *plan)
+{
+    const struct dns_question question = {plan->settings, plan->deadline};
+    add(plan, check_dns, &question, sizeof question, "dns", "what the DNS has");
+}
+
 static void add_milters(struct plan *plan)
 {
     const struct texts *milters = &plan->settings->filter.milters;
@@ -145,6 +152,7 @@ void check_online(const struct settings *settings, bool smarthosts_only, struct 
     if (!smarthosts_only) {
         for (size_t i = 0; i < settings->route_count; i++)
             add_route(&plan, &settings->routes[i]);
+        add_dns(&plan);
         add_milters(&plan);
     }
     parts_look(plan.parts, plan.count, end);
