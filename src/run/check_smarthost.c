@@ -405,6 +405,7 @@ static void look_at_targets(struct look *look)
                    "name a server instead of %s, or mend its records in the DNS",
                    look->question->domain ? look->question->domain : look->question->host);
     }
+    look->target = NULL;
     smtp_targets_free(&targets);
     /* Mail goes by the one that does. */
     if (look->works && !look->lacks_secret)
