@@ -155,6 +155,12 @@ static void check_log_file(const char *path, const struct account *account,
     char *word = shell_word(path);
     bool there = stat(path, &status) == 0;
     bool unknown = !there && errno == EACCES;
+    if (there && !S_ISREG(status.st_mode)) {
+        finding_add(findings, FINDING_WARNING, "log", "log_file %s is no file", path);
+        finding_remedy(findings, "set log_file in [mail] to a file");
+        free(word);
+        return;
+    }
     if (!there && !unknown && account) {
         finding_add(findings, FINDING_WARNING, "log",
                     "there is no log_file %s, and nobody but root may make one there", path);

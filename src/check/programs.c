@@ -92,7 +92,7 @@ static void check_mount(const char *path, struct findings *findings)
     char *word = shell_word(point);
     finding_add(findings, FINDING_FAULT, topic,
                 "%s is mounted with nosuid: the set-ID bit of %s means nothing there", point, path);
-    finding_remedy(findings, "mount -o remount,suid %s, and take nosuid out of /etc/fstab", word);
+    finding_remedy(findings, "mount -o remount,suid %s # and take nosuid out of /etc/fstab", word);
     free(word);
     free(point);
 }

@@ -161,7 +161,10 @@ void check_own_spool(const struct settings *settings, struct findings *findings)
         return;
     }
     char *word = shell_word(directory);
-    if (access(directory, R_OK | W_OK | X_OK) < 0 || stat(directory, &status) < 0) {
+    if (stat(directory, &status) == 0 && !S_ISDIR(status.st_mode)) {
+        finding_add(findings, FINDING_FAULT, topic, "%s is no folder", directory);
+        finding_remedy(findings, "take %s away, or set directory in [queue] to another", word);
+    } else if (access(directory, R_OK | W_OK | X_OK) < 0 || stat(directory, &status) < 0) {
         finding_add(findings, FINDING_FAULT, topic, "%s cannot be used: %s", directory,
                     strerror(errno));
         finding_remedy(findings, "chmod 700 %s, or set directory in [queue] to a folder of yours",

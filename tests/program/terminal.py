@@ -9,11 +9,11 @@ import termios
 import time
 
 
-def on_terminal(sandbox, argv, typed=b"", columns=100, seconds=60):
+def on_terminal(sandbox, argv, typed=b"", columns=100, seconds=60, env=None):
     """Runs a program of build/ on a terminal; its exit status and what it showed, as bytes."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    program = sandbox.start(argv, stdin=slave, stdout=slave, stderr=slave)
+    program = sandbox.start(argv, stdin=slave, stdout=slave, stderr=slave, env=env)
     os.close(slave)
     os.write(master, typed)
     shown = b""
