@@ -303,6 +303,11 @@ struct outcome value_set_tls(const struct setting *setting, const char *text)
     return outcome;
 }
 
+const char *value_tls_name(enum tls_mode tls)
+{
+    return tls_modes[tls];
+}
+
 struct outcome value_set_flag(const struct setting *setting, const char *text)
 {
     static const char *const flags[] = {"no", "yes", "off", "on", NULL};
@@ -325,6 +330,11 @@ struct outcome value_set_auth(const struct setting *setting, const char *text)
     if (outcome_good(&outcome))
         *(enum auth_mode *)value_place(setting) = (enum auth_mode)index;
     return outcome;
+}
+
+const char *value_auth_name(enum auth_mode auth)
+{
+    return auth_modes[auth];
 }
 
 /* Stored as 64 lower-case digits; openssl's way with colons between the bytes is taken, too. */

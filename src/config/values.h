@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/outcome.h"
 #include "config/reader.h"
+#include "config/settings.h"
 
 struct setting;
 
@@ -79,6 +80,10 @@ bool value_parse_domain(const char *text, struct buffer *pattern, const char **w
 
 /* An address or "@domain", as domain_parse has it, or a pattern with '*', likewise. */
 bool value_parse_sender(const char *text, struct buffer *sender, const char **why);
+
+/* As it stands in the file. */
+const char *value_tls_name(enum tls_mode tls);
+const char *value_auth_name(enum auth_mode auth);
 
 /* ---- for kinds of values that have a file of their own ---- */
 

@@ -18,15 +18,23 @@ static const char *const of_the_host[] = {
 char *account_bridge(const char *password_path)
 {
     struct buffer command = {0};
-    buffer_format(&command, "%s\"%s\"", bridge, password_path);
+    buffer_format(&command, "%s\"", bridge);
+    for (; *password_path; password_path++) {
+        if (*password_path == '"' || *password_path == '\\')
+            buffer_append_byte(&command, '\\');
+        buffer_append_byte(&command, *password_path);
+    }
+    buffer_append_byte(&command, '"');
     return buffer_take(&command);
 }
 
 bool account_is_bridged(const struct edit *edit, const char *name)
 {
+    static const char end[] = ACCOUNT_BRIDGE "\"";
     const char *command = edit_find(edit, section, name, "password_command");
-    return command && strncmp(command, bridge, strlen(bridge)) == 0 &&
-           strstr(command, ".setup.password\"");
+    size_t length = command ? strlen(command) : 0;
+    return length > strlen(end) && strncmp(command, bridge, strlen(bridge)) == 0 &&
+           strcmp(command + length - strlen(end), end) == 0;
 }
 
 static struct outcome comment_out(const struct account *account, struct edit *edit, const char *key,

@@ -11,6 +11,8 @@
 #include "setup/save.h"
 
 static const char section[] = "smarthost";
+/* Of files of ours: the old one and the new one. */
+static const char *const ends[] = {".password", "_2.password"};
 
 struct outcome password_check(const struct buffer *password)
 {
@@ -92,7 +94,7 @@ bool password_find(const struct edit *credentials, const char *name, struct buff
 
 /* The name of a file of ours: other bytes than letters and digits as two digits each, so that no
  * two names of sections make one. */
-static char *make_name(const char *name, bool other)
+static char *make_name(const char *name, const char *end)
 {
     struct buffer file = {0};
     buffer_append_text(&file, "smarthost");
@@ -103,18 +105,25 @@ static char *make_name(const char *name, bool other)
             buffer_append_byte(&file, *name);
         else
             buffer_format(&file, "_%02x", (unsigned)(unsigned char)*name);
-    buffer_append_text(&file, other ? "_2.password" : ".password");
+    buffer_append_text(&file, end);
     return buffer_take(&file);
+}
+
+char *password_path(const struct edit *credentials, const char *name, const char *end)
+{
+    char *file = make_name(name, end), *path = beside(credentials, file);
+    free(file);
+    return path;
 }
 
 /* A file that the old section names is left alone until the new one counts. */
 static struct outcome put_into_file(struct edit *credentials, const char *name, const char *old,
                                     struct password_files *files)
 {
-    char *file = make_name(name, false);
+    char *file = make_name(name, ends[0]);
     if (old && strcmp(old, file) == 0) {
         free(file);
-        file = make_name(name, true);
+        file = make_name(name, ends[1]);
     }
     files->wanted = beside(credentials, file);
     struct outcome outcome = edit_remove(credentials, section, name, "password");
@@ -126,7 +135,7 @@ static struct outcome put_into_file(struct edit *credentials, const char *name, 
 
 static bool is_ours(const char *name, const char *file)
 {
-    char *first = make_name(name, false), *second = make_name(name, true);
+    char *first = make_name(name, ends[0]), *second = make_name(name, ends[1]);
     bool ours = strcmp(file, first) == 0 || strcmp(file, second) == 0;
     free(first);
     free(second);

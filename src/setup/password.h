@@ -19,6 +19,9 @@ struct password_files {
     char *useless; /* path of one of ours that no longer counts; NULL: none */
 };
 
+/* The path of a file of ours for this section, with something behind its name. The caller frees. */
+char *password_path(const struct edit *credentials, const char *name, const char *end);
+
 /* Whether a sign-in can use it: not empty, one line, not too long. EX_DATAERR. */
 struct outcome password_check(const struct buffer *password);
 /* EX_CONFIG, "path:line: why", for a section or a key that credentials.conf does not have. */
