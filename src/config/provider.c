@@ -98,6 +98,7 @@ static const struct provider providers[] = {
         .user_is = "address",
         .password_is = "app password, without its spaces",
         .spf = "include:_spf.google.com",
+        .own_sender = true,
         .hint = "app passwords need 2-step verification; Gmail puts this account into From: unless "
                 "the address is an alias of it",
     },
@@ -122,6 +123,7 @@ static const struct provider providers[] = {
         .user_is = "address",
         .password_is = "password",
         .spf = "include:spf.protection.outlook.com",
+        .own_sender = true,
         .hint = "SMTP AUTH has to be enabled for the mailbox; passwords end there, by and by: then "
                 "it is auth = xoauth2, with password_command",
     },
@@ -134,6 +136,7 @@ static const struct provider providers[] = {
         .user_is = "address",
         .password_is = "app password for SMTP",
         .spf = "include:spf.messagingengine.com",
+        .own_sender = true,
     },
     {
         .name = "scaleway",
@@ -156,6 +159,7 @@ static const struct provider providers[] = {
         .user_is = "address",
         .password_is = "password",
         .spf = "include:mx.ovh.com",
+        .own_sender = true,
     },
     {.name = NULL}};
 

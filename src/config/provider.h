@@ -21,7 +21,9 @@ struct provider {
     const char *spf;   /* what it wants in the SPF record: "include:mailgun.org"; NULL: nothing */
     bool own_envelope; /* it puts a sender of its own into the envelope unless a domain of the
                           customer was set up for that: SPF is then its own affair */
-    const char *hint;  /* what has to be done there first; NULL: nothing */
+    bool
+        own_sender; /* it takes mail from the account's own address alone, or writes that into it */
+    const char *hint; /* what has to be done there first; NULL: nothing */
 };
 
 /* By the name that is typed; NULL: unknown. */

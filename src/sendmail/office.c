@@ -43,7 +43,7 @@ static struct outcome forget_environment(void)
     return outcome;
 }
 
-static bool is_installed_file(const char *path)
+bool office_is_installed(const char *path)
 {
     char *given = realpath(path, NULL);
     char *installed = realpath(POSTRIDER_CONFIG, NULL);
@@ -52,6 +52,18 @@ static bool is_installed_file(const char *path)
     free(given);
     free(installed);
     return same;
+}
+
+char *office_own_path(void)
+{
+    const char *folder = getenv("XDG_CONFIG_HOME");
+    const char *home = getenv("HOME");
+    struct buffer path = {0};
+    if (folder && folder[0] == '/')
+        buffer_format(&path, "%s/postrider/postrider.conf", folder);
+    else if (home && home[0] == '/')
+        buffer_format(&path, "%s/.config/postrider/postrider.conf", home);
+    return path.length ? buffer_take(&path) : NULL;
 }
 
 /*
@@ -63,18 +75,12 @@ static char *find_own_file(void)
 {
     if (getuid() == 0 || getuid() != geteuid())
         return NULL;
-    const char *folder = getenv("XDG_CONFIG_HOME");
-    const char *home = getenv("HOME");
-    struct buffer path = {0};
-    if (folder && folder[0] == '/')
-        buffer_format(&path, "%s/postrider/postrider.conf", folder);
-    else if (home && home[0] == '/')
-        buffer_format(&path, "%s/.config/postrider/postrider.conf", home);
+    char *path = office_own_path();
     struct stat info;
-    if (path.length && access(path.data, R_OK) == 0 && stat(path.data, &info) == 0 &&
-        S_ISREG(info.st_mode) && (info.st_uid == getuid() || info.st_uid == 0))
-        return buffer_take(&path);
-    buffer_free(&path);
+    if (path && access(path, R_OK) == 0 && stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
+        (info.st_uid == getuid() || info.st_uid == 0))
+        return path;
+    free(path);
     return NULL;
 }
 
@@ -99,7 +105,7 @@ struct outcome office_open(const char *config, struct office *office)
     if (own)
         config = own;
     struct outcome outcome = outcome_done();
-    if (config && !is_installed_file(config)) {
+    if (config && !office_is_installed(config)) {
         outcome = privilege_drop_group();
         /* The runner goes to another folder: it needs the whole path. */
         office->config = realpath(config, NULL);

@@ -29,6 +29,12 @@ struct outcome office_open(const char *config, struct office *office);
 struct outcome office_open_queue(struct office *office);
 void office_close(struct office *office);
 
+/* Where a user's own settings are, or would be; NULL when nobody knows his home. The caller frees.
+ */
+char *office_own_path(void);
+/* Whether the path leads to the installed settings. */
+bool office_is_installed(const char *path);
+
 /* Whether the caller may see and drive everybody's mail in the queue: root, the queue's own user,
  * anybody with a queue of his own. The queue need not be open. */
 bool office_is_master(const struct office *office);

@@ -37,7 +37,7 @@ bool account_is_bridged(const struct edit *edit, const char *name)
            strcmp(command + length - strlen(end), end) == 0;
 }
 
-static struct outcome comment_out(const struct account *account, struct edit *edit, const char *key,
+static struct outcome comment_out(const struct smarthost_account *account, struct edit *edit, const char *key,
                                   struct texts *dropped)
 {
     if (!edit_find(edit, section, account->name, key))
@@ -50,7 +50,7 @@ static struct outcome comment_out(const struct account *account, struct edit *ed
     return edit_comment_out(edit, section, account->name, key);
 }
 
-static struct outcome set(const struct account *account, struct edit *edit, const char *key,
+static struct outcome set(const struct smarthost_account *account, struct edit *edit, const char *key,
                           const char *value)
 {
     return value ? edit_set(edit, section, account->name, key, value) : outcome_done();
@@ -63,7 +63,7 @@ static bool has_port(const struct smarthost *old, const char *port)
     return old && text_to_number(port, 1, 65535, &number) && number == old->port;
 }
 
-static struct outcome put_host(const struct account *account, struct edit *edit,
+static struct outcome put_host(const struct smarthost_account *account, struct edit *edit,
                                struct texts *dropped)
 {
     const char *old = edit_find(edit, section, account->name, "host");
@@ -74,7 +74,7 @@ static struct outcome put_host(const struct account *account, struct edit *edit,
     return outcome;
 }
 
-static struct outcome put_way(const struct account *account, const struct smarthost *old,
+static struct outcome put_way(const struct smarthost_account *account, const struct smarthost *old,
                               struct edit *edit)
 {
     bool is_new = !edit_find(edit, section, account->name, "host") || !old;
@@ -90,7 +90,7 @@ static struct outcome put_way(const struct account *account, const struct smarth
     return outcome_good(&outcome) ? set(account, edit, "tls_trust", account->tls_trust) : outcome;
 }
 
-static struct outcome put_user(const struct account *account, struct edit *edit,
+static struct outcome put_user(const struct smarthost_account *account, struct edit *edit,
                                struct texts *dropped)
 {
     struct outcome outcome = outcome_done();
@@ -105,7 +105,7 @@ static struct outcome put_user(const struct account *account, struct edit *edit,
     return comment_out(account, edit, "password_command", dropped);
 }
 
-static struct outcome put_mail(const struct account *account, const struct settings *now,
+static struct outcome put_mail(const struct smarthost_account *account, const struct settings *now,
                                struct edit *edit)
 {
     struct outcome outcome = outcome_done();
@@ -116,7 +116,7 @@ static struct outcome put_mail(const struct account *account, const struct setti
     return outcome;
 }
 
-struct outcome account_apply(const struct account *account, const struct settings *now,
+struct outcome account_apply(const struct smarthost_account *account, const struct settings *now,
                              struct edit *edit, struct texts *dropped)
 {
     const struct smarthost *old = settings_smarthost(now, account->name);

@@ -11,7 +11,7 @@
 #include "setup/edit.h"
 
 /* As the values stand in the file. NULL: nothing is said about it, and what is there stays. */
-struct account {
+struct smarthost_account {
     const char *name; /* of its section; "": the default one */
     const char *senders, *host, *port, *tls, *tls_trust;
     const char *user;       /* "": it wants no sign-in */
@@ -25,7 +25,7 @@ struct account {
  * already, be it by default, is not written. *dropped gets a word about each key that was commented
  * out, such as "[smarthost] auth". EX_DATAERR for a value that no line can carry.
  */
-struct outcome account_apply(const struct account *account, const struct settings *now,
+struct outcome account_apply(const struct smarthost_account *account, const struct settings *now,
                              struct edit *edit, struct texts *dropped);
 
 /* What the name of such a file ends with. */
