@@ -1,8 +1,8 @@
 /*
  * A message on its way into the queue. The durability recipe is in draft_commit: a file without a
- * name, all of it written and synced, then its name, then the folder synced. Where the file system
- * has no such files, a name that begins with a dot does for them; it is locked while its writer
- * lives, so that a runner can tell what is left over.
+ * name, all of it written, then its name, then file and folder synced. Where the file system has no
+ * such files, a name that begins with a dot does for them; it is locked while its writer lives, so
+ * that a runner can tell what is left over.
  */
 #include "queue/draft.h"
 
@@ -178,20 +178,40 @@ static bool seal_file(struct draft *draft)
     if (written >= 0 && !good)
         errno = EIO;
     buffer_free(&text);
-    return good && fsync(draft->output.fd) == 0;
+    return good;
 }
 
-struct outcome draft_commit(struct draft *draft, bool *existed)
+static void sync_file(struct draft *draft)
 {
-    if (existed)
-        *existed = false;
+    if (outcome_good(&draft->outcome) && fsync(draft->output.fd) < 0)
+        poison_by_errno(draft, errno);
+}
+
+/* All of it is in the file, as any living process sees it. */
+static void finish_file(struct draft *draft)
+{
     if (draft->last != '\n')
         draft_put(draft, "\n", 1);
     if (outcome_good(&draft->outcome) && !output_flush(&draft->output))
         poison_by_errno(draft, draft->output.error);
     if (outcome_good(&draft->outcome) && !seal_file(draft))
         poison_by_errno(draft, errno);
+}
+
+/*
+ * The name comes before the file is synced: on a journalling file system one write of the journal
+ * then has both, and the sync of the folder finds little left to do. After a power cut in between
+ * the name may stand for a piece, which its checksum tells, and of which nobody was told that it
+ * is safe. Who asks whether the name existed trusts it, and so it is given to a synced file.
+ */
+struct outcome draft_commit(struct draft *draft, bool *existed)
+{
     bool named = false;
+    finish_file(draft);
+    if (existed) {
+        *existed = false;
+        sync_file(draft);
+    }
     if (outcome_good(&draft->outcome)) {
         named = give_name(draft);
         if (!named && errno == EEXIST && existed)
@@ -199,14 +219,14 @@ struct outcome draft_commit(struct draft *draft, bool *existed)
         else if (!named)
             poison_by_errno(draft, errno);
     }
-    if (outcome_good(&draft->outcome)) {
-        /* A name that a power cut can take away again is no promise. */
+    if (!existed)
+        sync_file(draft);
+    /* A name that a power cut can take away again is no promise. */
+    if (outcome_good(&draft->outcome))
         poison(draft, file_sync_folder(draft->queue->spool, "the queue"));
-        /* Who may not remove names (base/sandbox.h) makes it one that no runner takes. */
-        if (!outcome_good(&draft->outcome) && named &&
-            unlinkat(draft->queue->spool, draft->id, 0) < 0)
-            (void)!ftruncate(draft->output.fd, 0);
-    }
+    /* Who may not remove names (base/sandbox.h) makes it one that no runner takes. */
+    if (!outcome_good(&draft->outcome) && named && unlinkat(draft->queue->spool, draft->id, 0) < 0)
+        (void)!ftruncate(draft->output.fd, 0);
     struct outcome outcome = draft->outcome;
     draft_drop(draft);
     return outcome;

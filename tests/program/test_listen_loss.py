@@ -283,7 +283,7 @@ def test_250_is_said_when_the_message_is_on_stable_storage():
                  if f"{here.queue}/spool" in line or "taken as" in line]
         kinds = ["folder" if f"<{here.queue}/spool>)" in line else line.partition("(")[0]
                  for line in calls]
-        assert kinds == ["fsync", "linkat", "folder", "sendto"] * 3, calls
+        assert kinds == ["linkat", "fsync", "folder", "sendto"] * 3, calls
 
 
 FAULTS = ["fsync:error=EIO:when=1", "fsync:error=EIO:when=2", "linkat:error=ENOSPC:when=1..2",
