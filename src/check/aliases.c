@@ -112,7 +112,7 @@ static void say_root(const struct settings *settings, struct findings *findings)
                 settings->mailbox_directory);
     char *word = file ? shell_word(file) : NULL;
     if (word)
-        finding_remedy(findings, "echo 'root: you@%s' >> %s && newaliases", settings->domain, word);
+        finding_remedy(findings, "echo 'root: you@example.net' >> %s && newaliases", word);
     else
         finding_remedy(findings, "name a file in aliases of [mail]");
     free(word);
