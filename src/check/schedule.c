@@ -7,10 +7,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -184,16 +185,39 @@ static bool find_unit(struct findings *findings)
 
 /* ---- what is at work ---- */
 
-/* Whether a listener is at work, or (timer) what only runs the queue by the clock. */
+/* Whether a process with this id is one of ours, as far as can be told. */
+static bool is_listener(pid_t pid)
+{
+    struct buffer path = {0}, name = {.limit = 64};
+    buffer_format(&path, "/proc/%ld/comm", (long)pid);
+    const struct outcome outcome = file_load(buffer_text(&path), &name);
+    bool alive = kill(pid, 0) == 0 || errno == EPERM;
+    bool ours = !outcome_good(&outcome) || text_starts(buffer_text(&name), "postrider-liste");
+    buffer_free(&path);
+    buffer_free(&name);
+    return alive && ours;
+}
+
+/*
+ * Whether a listener is at work, or (timer) what only runs the queue by the clock, by the process
+ * id in its lock file. The lock itself is not tried: who gets it for a moment, and is stopped by
+ * his caller then, would keep a listener from starting.
+ */
 static bool is_at_work(const struct queue *queue, bool timer)
 {
+    struct buffer text = {.limit = 64};
+    uint64_t pid;
     if (!queue || queue->root < 0)
         return false;
-    int fd = openat(queue->root, timer ? "timer.lock" : "listen.lock",
-                    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-    file_close(&fd);
-    return held;
+    struct input input = {.fd = openat(queue->root, timer ? "timer.lock" : "listen.lock",
+                                       O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)};
+    bool read = input.fd >= 0 && input_line(&input, &text) && !text.failed;
+    bool found =
+        read && text_to_number(text_trim(text.data), 1, INT32_MAX, &pid) && is_listener((pid_t)pid);
+    input_free(&input);
+    file_close(&input.fd);
+    buffer_free(&text);
+    return found;
 }
 
 static bool find_process(const struct queue *queue, struct findings *findings)

@@ -37,8 +37,8 @@ bool account_is_bridged(const struct edit *edit, const char *name)
            strcmp(command + length - strlen(end), end) == 0;
 }
 
-static struct outcome comment_out(const struct smarthost_account *account, struct edit *edit, const char *key,
-                                  struct texts *dropped)
+static struct outcome comment_out(const struct smarthost_account *account, struct edit *edit,
+                                  const char *key, struct texts *dropped)
 {
     if (!edit_find(edit, section, account->name, key))
         return outcome_done();
@@ -50,8 +50,8 @@ static struct outcome comment_out(const struct smarthost_account *account, struc
     return edit_comment_out(edit, section, account->name, key);
 }
 
-static struct outcome set(const struct smarthost_account *account, struct edit *edit, const char *key,
-                          const char *value)
+static struct outcome set(const struct smarthost_account *account, struct edit *edit,
+                          const char *key, const char *value)
 {
     return value ? edit_set(edit, section, account->name, key, value) : outcome_done();
 }

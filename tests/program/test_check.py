@@ -249,6 +249,9 @@ def test_who_runs_the_queue(good):
     look(good)("good", "schedule", "postrider-listen is at work")
     timer.terminate()
     timer.wait(20)
+    assert lock.read_text().strip() == str(timer.pid)
+    look(good)("hint", "schedule", "your crontab")
+    lock.write_text(f"{os.getpid()}\n")  # the number is another program's by now
     look(good)("hint", "schedule", "your crontab")
 
 
