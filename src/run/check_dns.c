@@ -151,7 +151,7 @@ static char *name_command(const struct settings *settings, const struct dkim *dk
 {
     struct buffer text = {0};
     buffer_append_text(&text, "postrider dkim-key");
-    if (*settings->path && strcmp(settings->path, POSTRIDER_CONFIG) != 0)
+    if (strcmp(settings_file(settings), POSTRIDER_CONFIG) != 0)
         buffer_format(&text, " -C %s", settings->path);
     buffer_append_text(&text, " --show");
     if (index)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/smarthost.h"
 #include "run/check_dns.h"
 #include "run/check_milter.h"
 #include "run/check_parts.h"
@@ -37,14 +38,19 @@ static void add(struct plan *plan, void (*look)(const void *question, struct fin
     plan->parts[plan->count++] = part;
 }
 
-/* [kind "name"], for as long as the plan. */
-static const char *keep_section(struct plan *plan, const char *kind, const char *name)
+/* Kept for as long as the plan. */
+static const char *keep_section(struct plan *plan, char *section)
+{
+    texts_add(&plan->sections, section);
+    free(section);
+    return plan->sections.items[plan->sections.count - 1];
+}
+
+static char *route_heading(const struct route *route)
 {
     struct buffer text = {0};
-    buffer_format(&text, *name ? "[%s \"%s\"]" : "[%s]", kind, name);
-    texts_add(&plan->sections, buffer_text(&text));
-    buffer_free(&text);
-    return plan->sections.items[plan->sections.count - 1];
+    buffer_format(&text, "[route \"%s\"]", route->pattern);
+    return buffer_take(&text);
 }
 
 static void add_peer(struct plan *plan, const struct smarthost_question *question)
@@ -75,7 +81,7 @@ static void add_smarthosts(struct plan *plan)
                   (struct smarthost_question){
                       .settings = settings,
                       .peer = &settings->smarthosts[i],
-                      .section = keep_section(plan, "smarthost", settings->smarthosts[i].name),
+                      .section = keep_section(plan, smarthost_heading(&settings->smarthosts[i])),
                       .deadline = plan->deadline});
 }
 
@@ -84,7 +90,7 @@ static void add_route(struct plan *plan, const struct route *route)
 {
     struct smarthost_question question = {.settings = plan->settings,
                                           .peer = &route->to,
-                                          .section = keep_section(plan, "route", route->pattern),
+                                          .section = keep_section(plan, route_heading(route)),
                                           .is_route = true,
                                           .deadline = plan->deadline};
     if (route->via == VIA_HOSTS) {

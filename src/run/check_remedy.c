@@ -11,14 +11,8 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "config/paths.h"
 #include "config/provider.h"
 #include "mail/date.h"
-
-static const char *settings_path(const struct smarthost_question *question)
-{
-    return *question->settings->path ? question->settings->path : POSTRIDER_CONFIG;
-}
 
 void remedy_set(const struct smarthost_question *question, struct findings *findings,
                 const char *format, ...)
@@ -29,7 +23,8 @@ void remedy_set(const struct smarthost_question *question, struct findings *find
     if (vasprintf(&words, format, arguments) < 0)
         impossible("a remedy that cannot be formatted");
     va_end(arguments);
-    finding_remedy(findings, "in %s, %s: %s", settings_path(question), question->section, words);
+    finding_remedy(findings, "in %s of %s: %s", question->section,
+                   settings_file(question->settings), words);
     free(words);
 }
 
@@ -144,10 +139,10 @@ static void remedy_refused(const struct smarthost_question *question,
             "%s wants as user: %s, as password: %s; run postrider setup %s, or mend user "
             "in %s and password in %s",
             provider->title, provider->user_is, provider->password_is, provider->name,
-            settings_path(question), path);
+            settings_file(question->settings), path);
     else
         finding_remedy(findings, "mend user in %s or password in %s, both under %s",
-                       settings_path(question), path, question->section);
+                       settings_file(question->settings), path, question->section);
     free(path);
 }
 

@@ -9,7 +9,7 @@
 
 /* Each gives the newest finding its remedy. */
 
-/* "in FILE, SECTION: " and these words. */
+/* "in SECTION of FILE: " and these words. */
 void remedy_set(const struct smarthost_question *question, struct findings *findings,
                 const char *format, ...) FORMATTED(3, 4);
 /* The name could not be resolved. */

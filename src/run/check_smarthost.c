@@ -152,15 +152,12 @@ static void tell_connection(const struct look *look, const struct smtp_session *
     if (tls && tls_server_ends(tls) > clock_now())
         buffer_format(&text, ", valid for %lld days",
                       (long long)(tls_server_ends(tls) - clock_now()) / 86400);
-    finding_add(look->findings, is_private ? FINDING_GOOD : mark_of(look, FINDING_WARNING),
+    /* What tls = off means check/smarthosts.c says. */
+    bool fell_back = !is_private && look->hop.tls == TLS_OPPORTUNISTIC;
+    finding_add(look->findings, fell_back ? mark_of(look, FINDING_WARNING) : FINDING_GOOD,
                 topic_of(look), "%s", buffer_text(&text));
-    if (!is_private)
-        remedy_set(look->question, look->findings, "tls = starttls, if it has that");
-    else if (tls && look->hop.tls == TLS_OPPORTUNISTIC && !look->question->is_route) {
-        finding_add(look->findings, FINDING_HINT, topic_of(look),
-                    "%s: nobody looks whether it is the right server", buffer_text(&look->name));
-        remedy_set(look->question, look->findings, "tls = starttls instead of opportunistic");
-    }
+    if (fell_back)
+        finding_remedy(look->findings, "have whoever runs it offer STARTTLS");
     if (tls)
         tell_certificate(look, tls);
     buffer_free(&text);
@@ -361,12 +358,15 @@ static void look_at_target(struct look *look)
 /* Whether this is a user who looks at an installation whose secrets are not for him. */
 static bool is_outsider(const struct settings *settings, const char *path)
 {
-    bool installed = !*settings->path || strcmp(settings->path, POSTRIDER_CONFIG) == 0;
+    bool installed = strcmp(settings_file(settings), POSTRIDER_CONFIG) == 0;
     const struct passwd *user = installed ? getpwnam(POSTRIDER_USER) : NULL;
     return user && user->pw_uid != geteuid() && access(path, R_OK) < 0 && errno == EACCES;
 }
 
-/* Without a secret the rest can still be looked at. */
+/*
+ * Without a secret the rest can still be looked at. That one is not in its file, check_secrets.c
+ * says; what a command prints only this tells.
+ */
 static void find_secret(struct look *look, struct buffer *secret)
 {
     const struct smarthost_question *question = look->question;
@@ -376,14 +376,13 @@ static void find_secret(struct look *look, struct buffer *secret)
     look->lacks_secret = !outcome_good(&outcome);
     if (look->lacks_secret && is_outsider(question->settings, path)) {
         finding_add(look->findings, FINDING_HINT, "sign-in",
-                    "%s %s: whether it lets us sign in is not known, for %s is not yours to read",
+                    "%s: whether %s lets us sign in is not known, for %s is not yours to read",
                     question->section, question->host, path);
         finding_remedy(look->findings, "ask as root");
-    } else if (look->lacks_secret) {
-        finding_add(look->findings, FINDING_FAULT, "sign-in", "%s %s: %s", question->section,
-                    question->host, outcome.reason);
-        finding_remedy(look->findings, "put the password into %s, under %s", path,
-                       question->section);
+    } else if (look->lacks_secret && *question->peer->password_command) {
+        finding_add(look->findings, FINDING_FAULT, "sign-in", "%s: %s", question->section,
+                    outcome.reason);
+        finding_remedy(look->findings, "mend password_command, or what it runs");
     }
     if (look->lacks_secret)
         look->hop.auth = AUTH_OFF;
