@@ -30,15 +30,19 @@ RUNUSER    = postrider
 CC         = cc
 AR         = ar
 PKG_CONFIG = pkg-config
-CFLAGS     = -O2 -g
+CFLAGS     = $(if $(COVERAGE),-O0,-O2) -g
 SANITIZE   =
-# FUZZ=1 builds with clang, for the targets in tests/fuzz alone.
+# FUZZ=1 builds with clang, for the targets in tests/fuzz alone; COVERAGE=1 counts the lines that are
+# run, VALGRIND=1 is for valgrind: see `make coverage` and `make valgrind`.
 FUZZ       =
+COVERAGE   =
+VALGRIND   =
 # V=1 shows whole commands.
 V          =
 QUIET      = $(if $(V),,@)
 SAY        = @$(if $(V),:,echo)
-BUILD      = $(if $(FUZZ),build/fuzz,$(if $(SANITIZE),build/sanitize,build))
+BUILD      = $(or $(if $(FUZZ),build/fuzz),$(if $(SANITIZE),build/sanitize),\
+                  $(if $(COVERAGE),build/coverage),$(if $(VALGRIND),build/valgrind),build)
 
 ifneq ($(FUZZ),)
   CC := clang
@@ -82,6 +86,8 @@ ifneq ($(filter-out clean uninstall dist deb format,$(or $(MAKECMDGOALS),all)),)
   ifneq ($(FUZZ),)
     HARDEN := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
               -fno-omit-frame-pointer
+  else ifneq ($(COVERAGE),)
+    HARDEN := --coverage
   else ifeq ($(SANITIZE),)
     HARDEN := -U_FORTIFY_SOURCE $(or $(call option,-D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2) \
               $(call option,-fstack-protector-strong) $(call option,-fstack-clash-protection) \
@@ -143,24 +149,28 @@ PLACES    = -e 's|/usr/sbin/postrider|$(SBINDIR)/postrider|g' \
             -e 's|/usr/libexec/postrider|$(LIBEXECDIR)|g' \
             -e 's|/var/spool/postrider|$(SPOOLDIR)|g' \
             -e 's|/etc/postrider|$(CONFDIR)|g' -e '$(OUR_USER)' -e '$(OUR_USER)'
-SANITIZER := $(if $(SANITIZE),$(BUILD)/object/tests/sanitize.o)
+# Linked into every program of a build that is watched; what takes the sandbox away not into units,
+# which prove it.
+WATCHER  := $(addprefix $(BUILD)/object/tests/,$(if $(SANITIZE),sanitize.o) \
+              $(if $(COVERAGE),coverage/coverage.o))
+UNWATCHED := $(if $(COVERAGE)$(VALGRIND),$(BUILD)/object/tests/unconfined.o)
 object    = $(patsubst %.c,$(BUILD)/object/%.o,$(1))
 
 all: $(PROGRAMS) $(NAMES) $(BUILD)/postrider-mailbox
 
-$(BUILD)/postrider: $(call object,src/sendmail/main.c) $(SANITIZER) $(ARCHIVE)
+$(BUILD)/postrider: $(call object,src/sendmail/main.c) $(WATCHER) $(UNWATCHED) $(ARCHIVE)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^ $(FRONT_LIBS)
 
-$(BUILD)/postrider-run: $(call object,src/run/main.c) $(SANITIZER) $(ARCHIVE)
+$(BUILD)/postrider-run: $(call object,src/run/main.c) $(WATCHER) $(UNWATCHED) $(ARCHIVE)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^ $(RUN_LIBS)
 
-$(BUILD)/postrider-listen: $(call object,src/listen/main.c) $(SANITIZER) $(ARCHIVE)
+$(BUILD)/postrider-listen: $(call object,src/listen/main.c) $(WATCHER) $(UNWATCHED) $(ARCHIVE)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^ $(LISTEN_LIBS)
 
-$(BUILD)/postrider-local: $(call object,$(LOCAL)) $(SANITIZER)
+$(BUILD)/postrider-local: $(call object,$(LOCAL)) $(WATCHER) $(UNWATCHED)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^
 
@@ -186,7 +196,7 @@ $(BUILD)/flags: always
 	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" > $@
 export FLAGS = $(COMPILE) $(LINK)
 
-$(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(SANITIZER) $(ARCHIVE)
+$(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(WATCHER) $(ARCHIVE)
 	@mkdir -p $(@D)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^ $(LISTEN_LIBS) -lcmocka
@@ -212,6 +222,12 @@ TOOLS =
 analyze: export COMPILE := $(COMPILE)
 analyze:
 	@python3 tests/analysis/analyze.py $(TOOLS)
+
+# How much of src the tests run, by room, and where they run the least.
+coverage:
+	@$(MAKE) COVERAGE=1 all units
+	@python3 tests/coverage/report.py $(TESTS)
+TESTS =
 
 # Looks for new inputs that break a parser's promises, each target for so many seconds; what it has
 # learned stays in build/fuzz/corpus for the next time.
@@ -274,6 +290,6 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all units check analyze fuzz fuzzers demo install uninstall dist deb format clean always
+.PHONY: all units check analyze coverage fuzz fuzzers demo install uninstall dist deb format clean always
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -23,10 +23,11 @@ def build_program(name):
         if not program.exists() or program.stat().st_mtime < newest:
             libraries = subprocess.run(["pkg-config", "--cflags", "--libs", *LIBRARIES],
                                        check=True, capture_output=True, text=True).stdout
-            sanitize = ["-fsanitize=address,undefined"] if BUILD.name == "sanitize" else []
+            watched = {"sanitize": ["-fsanitize=address,undefined"],
+                       "coverage": ["--coverage", BUILD / "object/tests/coverage/coverage.o"]}
             subprocess.run(
                 [*shlex.split(os.environ.get("CC", "cc")), "-std=c11", "-D_GNU_SOURCE", "-O1",
-                 "-g", *sanitize, "-I", REPOSITORY / "src", "-o", f"{program}.new", source,
-                 archive, *shlex.split(libraries), "-ldb", "-lresolv"], check=True)
+                 "-g", "-I", REPOSITORY / "src", "-o", f"{program}.new", source,
+                 *watched.get(BUILD.name, []), archive, *shlex.split(libraries), "-ldb", "-lresolv"], check=True)
             os.replace(f"{program}.new", program)
     return program

@@ -13,7 +13,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from sandbox import REPOSITORY, Result, wait_until
+from sandbox import BUILD, REPOSITORY, Result, wait_until
 
 PACKAGES = REPOSITORY / "build" / "packages"
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -42,6 +42,8 @@ ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 # The repository may lie on a mount of its own, or in what was just covered.
 [ -e ".$2/Makefile" ] || { mkdir -p ".$2"; mount --bind "$2" ".$2"; }
+# What the programs count of themselves is for out here.
+[ -z "$4" ] || mount --bind "$4" ".$4"
 ip link set lo up
 echo "$3" > /proc/sys/kernel/hostname
 exec chroot . sh -c 'echo ready; exec 0</dev/null 1>/dev/null 2>/dev/null
@@ -58,7 +60,8 @@ class World:
         self.folder = tempfile.mkdtemp(prefix="postrider-world-")
         self.unshare = subprocess.Popen(
             ["unshare", "-m", "--propagation", "unchanged", "-p", "-n", "-i", "-u", "-f",
-             "--kill-child", "sh", "-c", INIT, "init", self.folder, str(REPOSITORY), hostname],
+             "--kill-child", "sh", "-c", INIT, "init", self.folder, str(REPOSITORY), hostname,
+             str(BUILD) if BUILD.name == "coverage" else ""],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
         if self.unshare.stdout.readline() != b"ready\n":
@@ -200,7 +203,8 @@ class World:
                 break
 
     def make(self, *targets, check=0):
-        return self.run(["make", "-C", str(REPOSITORY), *targets], check=check, timeout=300)
+        counting = ["COVERAGE=1"] if BUILD.name == "coverage" else []
+        return self.run(["make", "-C", str(REPOSITORY), *counting, *targets], check=check, timeout=300)
 
     def processes(self, name):
         """Process ids, inside, of living programs of this name."""
