@@ -13,10 +13,8 @@ static const struct {
     const char *name;
     void (*read)(struct importing *importing);
 } programs[] = {
-    {"msmtp", import_msmtp},
-    {"ssmtp", import_ssmtp},
-    {"dma", import_dma},
-    {"nullmailer", import_nullmailer},
+    {"msmtp", import_msmtp},           {"ssmtp", import_ssmtp},     {"dma", import_dma},
+    {"nullmailer", import_nullmailer}, {"postfix", import_postfix},
 };
 
 enum { PROGRAMS = sizeof programs / sizeof programs[0] };

@@ -14,11 +14,11 @@
 
 static const char section[] = "smarthost";
 
-void account_begin(struct account *account, const char *program, const char *file, const char *name)
+void foreign_begin(struct foreign *account, const char *program, const char *file, const char *name)
 {
-    *account = (struct account){
+    *account = (struct foreign){
         .program = program, .file = file, .name = name, .verified = true, .verify_note = NOTE_NONE};
-    account_free(account);
+    foreign_free(account);
 }
 
 void said_set(struct said *said, const char *value, size_t note)
@@ -36,14 +36,14 @@ void said_free(struct said *said)
     *said = (struct said){.note = NOTE_NONE};
 }
 
-void account_said_tls(struct account *account, size_t note)
+void foreign_said_tls(struct foreign *account, size_t note)
 {
     size_t most = sizeof account->tls_notes / sizeof account->tls_notes[0];
     if (note != NOTE_NONE && account->tls_note_count < most)
         account->tls_notes[account->tls_note_count++] = note;
 }
 
-void account_free(struct account *account)
+void foreign_free(struct foreign *account)
 {
     struct said *all[] = {&account->senders,
                           &account->hosts,
@@ -60,7 +60,7 @@ void account_free(struct account *account)
         said_free(all[i]);
 }
 
-bool account_trusts_system(const char *path)
+bool foreign_trusts_system(const char *path)
 {
     static const char *const paths[] = {
         "system",          "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs",
@@ -71,7 +71,7 @@ bool account_trusts_system(const char *path)
     return false;
 }
 
-static bool take(struct import *import, const struct account *account, const char *key,
+static bool take(struct import *import, const struct foreign *account, const char *key,
                  const struct said *said)
 {
     return said->value &&
@@ -108,7 +108,7 @@ static bool is_given_away(const struct import *import, const char *sender)
     return given;
 }
 
-static void take_senders(struct import *import, const struct account *account)
+static void take_senders(struct import *import, const struct foreign *account)
 {
     struct texts items = {0};
     if (account->senders.value)
@@ -139,7 +139,7 @@ static bool is_on_loopback(const char *hosts)
     return all;
 }
 
-static bool signs_in(const struct account *account)
+static bool signs_in(const struct foreign *account)
 {
     if (account->auth.value && strcmp(account->auth.value, "off") == 0)
         return false;
@@ -148,7 +148,7 @@ static bool signs_in(const struct account *account)
 }
 
 /* About TLS: on the lines that said so, else on the file. */
-static void say_tls(struct import *import, const struct account *account, enum import_mark mark,
+static void say_tls(struct import *import, const struct foreign *account, enum import_mark mark,
                     const char *words)
 {
     for (size_t i = 0; i < account->tls_note_count; i++)
@@ -157,14 +157,14 @@ static void say_tls(struct import *import, const struct account *account, enum i
         note_file(import, account->file, mark, "%s", words);
 }
 
-static void credit_tls(struct import *import, const struct account *account)
+static void credit_tls(struct import *import, const struct foreign *account)
 {
     for (size_t i = 0; i < account->tls_note_count; i++)
         take_credit(import, account->tls_notes[i], section, account->name, "tls");
 }
 
 /* "PROGRAM sends in clear ..." */
-static void say_clear(struct import *import, const struct account *account, const char *what)
+static void say_clear(struct import *import, const struct foreign *account, const char *what)
 {
     struct buffer words = {0};
     buffer_format(&words, "%s %s to %s: ", account->program, what, account->hosts.value);
@@ -180,36 +180,36 @@ static void say_clear(struct import *import, const struct account *account, cons
 }
 
 /* The word for our settings. */
-static const char *choose_tls(struct import *import, const struct account *account)
+static const char *choose_tls(struct import *import, const struct foreign *account)
 {
     switch (account->tls) {
-    case ACCOUNT_IMPLICIT:
+    case FOREIGN_IMPLICIT:
         return "implicit";
-    case ACCOUNT_CLEAR:
+    case FOREIGN_CLEAR:
         if (is_on_loopback(account->hosts.value) && !account->fingerprint.value &&
             !account->certificate.value)
             return "off";
         say_clear(import, account, "sends in clear");
         return "starttls";
-    case ACCOUNT_MAY:
+    case FOREIGN_MAY:
         if (!signs_in(account) && !account->fingerprint.value)
             return "opportunistic";
         say_clear(import, account, "sends in clear when it is offered no TLS");
         return "starttls";
-    case ACCOUNT_STARTTLS:
+    case FOREIGN_STARTTLS:
         break;
     }
     return "starttls";
 }
 
-static void take_tls(struct import *import, const struct account *account)
+static void take_tls(struct import *import, const struct foreign *account)
 {
     const char *tls = choose_tls(import, account);
     take_setting(import, NOTE_NONE, section, account->name, "tls", tls);
     bool secure = strcmp(tls, "starttls") == 0 || strcmp(tls, "implicit") == 0;
-    if ((account->tls == ACCOUNT_STARTTLS || account->tls == ACCOUNT_IMPLICIT) == secure)
+    if ((account->tls == FOREIGN_STARTTLS || account->tls == FOREIGN_IMPLICIT) == secure)
         credit_tls(import, account);
-    if (account->trust.value && account_trusts_system(account->trust.value))
+    if (account->trust.value && foreign_trusts_system(account->trust.value))
         note_say(import, account->trust.note, IMPORT_SAME,
                  "ours trusts the certificates of the system, too");
     else if (secure)
@@ -228,7 +228,7 @@ static void take_tls(struct import *import, const struct account *account)
         say_tls(import, account, IMPORT_OTHER, words);
 }
 
-static void take_certificate(struct import *import, const struct account *account)
+static void take_certificate(struct import *import, const struct foreign *account)
 {
     const struct said *certificate = &account->certificate, *key = &account->key;
     char *why = NULL;
@@ -248,7 +248,7 @@ static void take_certificate(struct import *import, const struct account *accoun
     free(why);
 }
 
-static void take_sign_in(struct import *import, const struct account *account)
+static void take_sign_in(struct import *import, const struct foreign *account)
 {
     bool external = account->auth.value && strcmp(account->auth.value, "external") == 0;
     bool certified = taken_value(import, section, account->name, "tls_key") != NULL;
@@ -277,7 +277,7 @@ static void take_sign_in(struct import *import, const struct account *account)
         take_password(import, account->password.note, account->name, account->password.value);
 }
 
-bool account_take(struct import *import, struct account *account)
+bool foreign_take(struct import *import, struct foreign *account)
 {
     char *why;
     if (!account->hosts.value || !*account->hosts.value)
@@ -313,14 +313,14 @@ bool account_take(struct import *import, struct account *account)
 }
 
 void route_take_tls(struct import *import, const char *pattern, const char *program,
-                    enum account_tls tls, size_t note)
+                    enum foreign_tls tls, size_t note)
 {
-    static const char *const words[] = {[ACCOUNT_CLEAR] = "opportunistic",
-                                        [ACCOUNT_MAY] = "opportunistic",
-                                        [ACCOUNT_STARTTLS] = "starttls",
-                                        [ACCOUNT_IMPLICIT] = "implicit"};
+    static const char *const words[] = {[FOREIGN_CLEAR] = "opportunistic",
+                                        [FOREIGN_MAY] = "opportunistic",
+                                        [FOREIGN_STARTTLS] = "starttls",
+                                        [FOREIGN_IMPLICIT] = "implicit"};
     take_setting(import, NOTE_NONE, "route", pattern, "tls", words[tls]);
-    if (tls == ACCOUNT_CLEAR)
+    if (tls == FOREIGN_CLEAR)
         note_say(import, note, IMPORT_OTHER,
                  "%s sends it in clear, ours with TLS where that is offered", program);
 }

@@ -16,19 +16,19 @@ struct said {
     size_t note; /* NOTE_NONE: a default, of which nothing is told */
 };
 
-enum account_tls {
-    ACCOUNT_CLEAR, /* never */
-    ACCOUNT_MAY,   /* when it is offered */
-    ACCOUNT_STARTTLS,
-    ACCOUNT_IMPLICIT
+enum foreign_tls {
+    FOREIGN_CLEAR, /* never */
+    FOREIGN_MAY,   /* when it is offered */
+    FOREIGN_STARTTLS,
+    FOREIGN_IMPLICIT
 };
 
-struct account {
+struct foreign {
     const char *program; /* for words: "msmtp" */
     const char *file;    /* that had it, for notes about what no line said */
     const char *name;    /* of the section; "" for the default one */
     struct said senders, hosts, port;
-    enum account_tls tls;
+    enum foreign_tls tls;
     size_t tls_notes[4]; /* of the lines that said so */
     size_t tls_note_count;
     bool verified;      /* whether it looked at certificates */
@@ -38,23 +38,23 @@ struct account {
 };
 
 /* An account about which nothing has been said yet; verified, and in clear. The texts are kept. */
-void account_begin(struct account *account, const char *program, const char *file,
+void foreign_begin(struct foreign *account, const char *program, const char *file,
                    const char *name);
 /* Copies the value; NULL: says nothing. */
 void said_set(struct said *said, const char *value, size_t note);
 void said_free(struct said *said);
 /* Remembers one of the lines about TLS. */
-void account_said_tls(struct account *account, size_t note);
+void foreign_said_tls(struct foreign *account, size_t note);
 /* Takes it as the [smarthost] of its name; a sender that another one has is left there. False: its
  * hosts are none that our settings allow, and nothing of it is taken. */
-bool account_take(struct import *import, struct account *account);
-void account_free(struct account *account);
+bool foreign_take(struct import *import, struct foreign *account);
+void foreign_free(struct foreign *account);
 
 /* The file of the certificates that the system trusts: "system" for ours. */
-bool account_trusts_system(const char *path);
+bool foreign_trusts_system(const char *path);
 
 /* What a [route] says about TLS, in the same way; via must be taken before. */
 void route_take_tls(struct import *import, const char *pattern, const char *program,
-                    enum account_tls tls, size_t note);
+                    enum foreign_tls tls, size_t note);
 
 #endif

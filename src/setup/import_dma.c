@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "setup/import_account.h"
+#include "setup/import_aliases.h"
 #include "setup/import_programs.h"
 
 static const char conf[] = "/etc/dma/dma.conf";
@@ -187,19 +188,19 @@ static void take_masquerade(struct reading *reading)
     }
 }
 
-static enum account_tls tls_of(const struct reading *reading)
+static enum foreign_tls tls_of(const struct reading *reading)
 {
     if (!is_on(reading, SECURETRANSFER))
-        return ACCOUNT_CLEAR;
+        return FOREIGN_CLEAR;
     if (!is_on(reading, STARTTLS))
-        return ACCOUNT_IMPLICIT;
-    return is_on(reading, OPPORTUNISTIC) ? ACCOUNT_MAY : ACCOUNT_STARTTLS;
+        return FOREIGN_IMPLICIT;
+    return is_on(reading, OPPORTUNISTIC) ? FOREIGN_MAY : FOREIGN_STARTTLS;
 }
 
 static void take_smarthost(struct reading *reading)
 {
-    struct account account;
-    account_begin(&account, "dma", conf, "");
+    struct foreign account;
+    foreign_begin(&account, "dma", conf, "");
     said_set(&account.hosts, value_of(reading, SMARTHOST), reading->said[SMARTHOST].note);
     if (is_on(reading, PORT))
         said_set(&account.port, value_of(reading, PORT), reading->said[PORT].note);
@@ -207,17 +208,17 @@ static void take_smarthost(struct reading *reading)
         said_set(&account.port, "25", NOTE_NONE);
     account.tls = tls_of(reading);
     for (enum key key = STARTTLS; key <= SECURETRANSFER; key++)
-        account_said_tls(&account, reading->said[key].note);
+        foreign_said_tls(&account, reading->said[key].note);
     account.verified = false;
-    if (account.tls != ACCOUNT_CLEAR)
+    if (account.tls != FOREIGN_CLEAR)
         said_set(&account.fingerprint, reading->said[FINGERPRINT].value,
                  reading->said[FINGERPRINT].note);
     said_set(&account.certificate, reading->said[CERTFILE].value, reading->said[CERTFILE].note);
     said_set(&account.key, reading->said[CERTFILE].value, reading->said[CERTFILE].note);
     said_set(&account.user, reading->user.value, reading->user.note);
     said_set(&account.password, reading->password.value, reading->password.note);
-    account_take(reading->importing->import, &account);
-    account_free(&account);
+    foreign_take(reading->importing->import, &account);
+    foreign_free(&account);
 }
 
 /* Without a smarthost it asks the DNS. */
@@ -230,7 +231,7 @@ static void take_direct(struct reading *reading)
     take_setting(import, NOTE_NONE, "route", "*", "via", "mx");
     take_setting(import, reading->said[PORT].note, "route", "*", "port",
                  is_on(reading, PORT) ? value_of(reading, PORT) : "25");
-    enum account_tls tls = tls_of(reading);
+    enum foreign_tls tls = tls_of(reading);
     route_take_tls(import, "*", "dma", tls,
                    reading->said[is_on(reading, STARTTLS) ? STARTTLS : SECURETRANSFER].note);
     for (enum key key = STARTTLS; key <= SECURETRANSFER; key++)
@@ -239,13 +240,9 @@ static void take_direct(struct reading *reading)
 
 static void take_rest(struct reading *reading)
 {
-    struct import *import = reading->importing->import;
-    if (is_on(reading, ALIASES)) {
-        take_setting(import, reading->said[ALIASES].note, "mail", "", "aliases",
-                     value_of(reading, ALIASES));
-        say(reading, ALIASES, IMPORT_TAKEN,
-            "ours wants commas between targets, and knows no alias '*'");
-    }
+    if (is_on(reading, ALIASES))
+        aliases_take(reading->importing, reading->said[ALIASES].note, value_of(reading, ALIASES),
+                     "*");
     say(reading, SPOOLDIR, IMPORT_SAME,
         "ours has a queue of its own; what waits in that one does "
         "not come along");

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "setup/import_account.h"
+#include "setup/import_aliases.h"
 #include "setup/import_command.h"
 #include "setup/import_programs.h"
 
@@ -339,14 +340,14 @@ static char *senders_of(struct reading *reading, const struct msmtp_account *acc
     return senders.length ? buffer_take(&senders) : NULL;
 }
 
-static void set_tls(struct reading *reading, struct account *ours,
+static void set_tls(struct reading *reading, struct foreign *ours,
                     const struct msmtp_account *account)
 {
     if (is_on(account, TLS, false))
-        ours->tls = is_on(account, STARTTLS, true) ? ACCOUNT_STARTTLS : ACCOUNT_IMPLICIT;
-    account_said_tls(ours, account->said[TLS].note);
-    if (ours->tls != ACCOUNT_CLEAR)
-        account_said_tls(ours, account->said[STARTTLS].note);
+        ours->tls = is_on(account, STARTTLS, true) ? FOREIGN_STARTTLS : FOREIGN_IMPLICIT;
+    foreign_said_tls(ours, account->said[TLS].note);
+    if (ours->tls != FOREIGN_CLEAR)
+        foreign_said_tls(ours, account->said[STARTTLS].note);
     ours->verified = is_on(account, CERTCHECK, true);
     ours->verify_note = account->said[CERTCHECK].note;
     if (ours->verified && account->said[CERTCHECK].value)
@@ -366,7 +367,7 @@ static void set_tls(struct reading *reading, struct account *ours,
             "not taken over: ours wants a SHA-256 fingerprint, 32 pairs of digits");
 }
 
-static void set_auth(struct reading *reading, struct account *ours,
+static void set_auth(struct reading *reading, struct foreign *ours,
                      const struct msmtp_account *account)
 {
     static const char *const methods[] = {"plain",    "login",       "scram-sha-256", "cram-md5",
@@ -464,9 +465,7 @@ static void take_manners(struct reading *reading, const struct msmtp_account *ac
         say(reading, account, DOMAIN, IMPORT_SAME, "ours says the name of this machine");
     if (*value_of(account, ALIASES)) {
         char *path = expand(reading, value_of(account, ALIASES));
-        take_setting(import, account->said[ALIASES].note, "mail", "", "aliases", path);
-        note_say(import, account->said[ALIASES].note, IMPORT_TAKEN,
-                 "the name default means nothing there to ours");
+        aliases_take(reading->importing, account->said[ALIASES].note, path, "default");
         free(path);
     }
     const char *log = value_of(account, LOGFILE);
@@ -531,8 +530,8 @@ static bool take_account(struct reading *reading, const struct msmtp_account *ac
                          const char *name, const char *senders)
 {
     struct import *import = reading->importing->import;
-    struct account ours;
-    account_begin(&ours, "msmtp", account->file, name);
+    struct foreign ours;
+    foreign_begin(&ours, "msmtp", account->file, name);
     said_set(&ours.senders, senders, account->said[FROM].note);
     struct buffer host = {0};
     const char *named = value_of(account, HOST);
@@ -543,13 +542,13 @@ static bool take_account(struct reading *reading, const struct msmtp_account *ac
     if (account->said[PORT].value)
         said_set(&ours.port, value_of(account, PORT), account->said[PORT].note);
     else
-        said_set(&ours.port, ours.tls == ACCOUNT_IMPLICIT ? "465" : "25", NOTE_NONE);
+        said_set(&ours.port, ours.tls == FOREIGN_IMPLICIT ? "465" : "25", NOTE_NONE);
     set_auth(reading, &ours, account);
-    bool taken = account_take(import, &ours);
+    bool taken = foreign_take(import, &ours);
     if (taken)
         note_say(import, account->note, IMPORT_TAKEN,
                  *name ? "taken over as [smarthost \"%s\"]" : "taken over as [smarthost]%s", name);
-    account_free(&ours);
+    foreign_free(&ours);
     return taken;
 }
 

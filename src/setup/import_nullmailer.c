@@ -163,9 +163,9 @@ static void add_host(struct import *import, struct buffer *hosts, const struct r
 static void take_remotes(struct importing *importing, const struct remote *all, size_t count)
 {
     struct import *import = importing->import;
-    struct account account;
+    struct foreign account;
     struct buffer hosts = {0};
-    account_begin(&account, "nullmailer", remotes, "");
+    foreign_begin(&account, "nullmailer", remotes, "");
     for (size_t i = 0; i < count; i++)
         if (fit(&all[0], &all[i]))
             add_host(import, &hosts, &all[i]);
@@ -176,10 +176,10 @@ static void take_remotes(struct importing *importing, const struct remote *all, 
     const struct remote *first = &all[0];
     said_set(&account.hosts, buffer_text(&hosts), first->note);
     said_set(&account.port, first->tls ? "465" : "25", NOTE_NONE);
-    account.tls = first->tls        ? ACCOUNT_IMPLICIT
-                  : first->starttls ? ACCOUNT_STARTTLS
-                                    : ACCOUNT_CLEAR;
-    account_said_tls(&account, first->note);
+    account.tls = first->tls        ? FOREIGN_IMPLICIT
+                  : first->starttls ? FOREIGN_STARTTLS
+                                    : FOREIGN_CLEAR;
+    foreign_said_tls(&account, first->note);
     account.verified = !first->insecure;
     said_set(&account.trust, first->trust.value, first->note);
     said_set(&account.certificate, first->certificate.value, first->note);
@@ -187,11 +187,11 @@ static void take_remotes(struct importing *importing, const struct remote *all, 
     said_set(&account.user, first->user.value, first->note);
     said_set(&account.password, first->password.value, first->note);
     said_set(&account.auth, first->login ? "login" : NULL, first->note);
-    account_take(import, &account);
+    foreign_take(import, &account);
     for (size_t i = 1; i < count; i++)
         if (fit(first, &all[i]))
             take_credit(import, all[i].note, "smarthost", "", "host");
-    account_free(&account);
+    foreign_free(&account);
     buffer_free(&hosts);
 }
 

@@ -10,5 +10,6 @@ void import_msmtp(struct importing *importing);
 void import_ssmtp(struct importing *importing);
 void import_dma(struct importing *importing);
 void import_nullmailer(struct importing *importing);
+void import_postfix(struct importing *importing);
 
 #endif

@@ -151,7 +151,7 @@ static void take_root(struct reading *reading)
 }
 
 /* "host", "host:port". */
-static void set_hub(struct account *account, const char *hub, size_t note, const struct said *port)
+static void set_hub(struct foreign *account, const char *hub, size_t note, const struct said *port)
 {
     struct buffer host = {0};
     size_t length = strcspn(hub, ":");
@@ -166,13 +166,13 @@ static void set_hub(struct account *account, const char *hub, size_t note, const
         said_set(&account->port, "25", NOTE_NONE);
 }
 
-static void set_tls(struct reading *reading, struct account *account)
+static void set_tls(struct reading *reading, struct foreign *account)
 {
     bool starttls = is_yes(reading, USE_STARTTLS);
     if (starttls || is_yes(reading, USE_TLS))
-        account->tls = starttls ? ACCOUNT_STARTTLS : ACCOUNT_IMPLICIT;
-    account_said_tls(account, reading->said[USE_TLS].note);
-    account_said_tls(account, reading->said[USE_STARTTLS].note);
+        account->tls = starttls ? FOREIGN_STARTTLS : FOREIGN_IMPLICIT;
+    foreign_said_tls(account, reading->said[USE_TLS].note);
+    foreign_said_tls(account, reading->said[USE_STARTTLS].note);
     account->verified = reading->said[CA_FILE].value != NULL;
     said_set(&account->trust, reading->said[CA_FILE].value, reading->said[CA_FILE].note);
     if (is_yes(reading, USE_CERT) && reading->said[CERT].value) {
@@ -183,7 +183,7 @@ static void set_tls(struct reading *reading, struct account *account)
     }
 }
 
-static void set_auth(struct reading *reading, struct account *account)
+static void set_auth(struct reading *reading, struct foreign *account)
 {
     const char *method = value_of(reading, AUTH_METHOD);
     if (!reading->said[AUTH_USER].value)
@@ -203,14 +203,14 @@ static void set_auth(struct reading *reading, struct account *account)
 static void take_hub(struct reading *reading, const char *name, const char *sender, const char *hub,
                      size_t note)
 {
-    struct account account;
-    account_begin(&account, "ssmtp", conf, name);
+    struct foreign account;
+    foreign_begin(&account, "ssmtp", conf, name);
     said_set(&account.senders, sender, note);
     set_hub(&account, hub, note, &reading->said[REMOTEPORT]);
     set_tls(reading, &account);
     set_auth(reading, &account);
-    account_take(reading->importing->import, &account);
-    account_free(&account);
+    foreign_take(reading->importing->import, &account);
+    foreign_free(&account);
 }
 
 /* "account:address:hub:port", the last two as they like. */

@@ -3,9 +3,9 @@
  * reader first, in the form in which it will stand in its file: what does not come out as it went
  * in is never taken.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/file.h"
@@ -16,12 +16,9 @@
 #include "config/sections.h"
 #include "route/alias_target.h"
 #include "route/alias_text.h"
+#include "setup/edit.h"
 #include "setup/import_note.h"
-
-enum {
-    ITEM_LONGEST = 1024,    /* bytes; a line of ours has fewer, and a pipe takes more */
-    PASSWORD_LONGEST = 8192 /* as credentials.c has it */
-};
+#include "setup/password.h"
 
 /* ---- what our reader says ---- */
 
@@ -45,18 +42,6 @@ static struct outcome try_value(void *context, const struct entry *entry)
     if (!trial->came)
         return reader_fault(entry, "a line of ours cannot hold it");
     return section_take_value(&trial->loading, entry);
-}
-
-/* A descriptor from which the text can be read; -1: there is none. */
-static int as_file(const struct buffer *text)
-{
-    int ends[2];
-    if (text->length > 4 * ITEM_LONGEST || pipe(ends) < 0)
-        return -1;
-    if (!file_write(ends[1], text->data, text->length))
-        file_close(&ends[0]);
-    file_close(&ends[1]);
-    return ends[0];
 }
 
 /* Only the listener's own rules look at more than one item: how wide it opens the door. */
@@ -89,9 +74,9 @@ static bool would_take(const char *section, const char *name, const char *key, c
     struct buffer text = {0};
     buffer_format(&text, *name ? "[%s \"%s\"]\n" : "[%s]\n", section, name);
     buffer_format(&text, "%s = %s\n", key, value);
-    int fd = as_file(&text);
+    int fd = edit_make_file(text.data, text.length);
     struct outcome outcome =
-        fd < 0 ? outcome_refuse(0, ": it is too long") : reader_read(&reader, fd, "");
+        fd < 0 ? outcome_errno(errno, ": no memory") : reader_read(&reader, fd, "");
     if (outcome_good(&outcome) && !trial.came)
         outcome = outcome_refuse(0, ": a line of ours cannot hold it");
     if (outcome_good(&outcome))
@@ -259,15 +244,14 @@ void take_credit(struct import *import, size_t note, const char *section, const 
 
 bool take_password(struct import *import, size_t note, const char *name, const char *password)
 {
-    const char *why = NULL;
-    if (!*password)
-        why = "it is empty";
-    else if (strlen(password) > PASSWORD_LONGEST)
-        why = "it is longer than ours can be";
-    else if (strpbrk(password, "\r\n"))
-        why = "it has more than one line";
-    if (why) {
-        note_say(import, note, IMPORT_LEFT, "the password is not taken over: %s", why);
+    struct buffer copy = {0};
+    buffer_append_text(&copy, password);
+    struct outcome outcome = password_check(&copy);
+    buffer_wipe(&copy);
+    if (outcome_good(&outcome) && strchr(password, '\r'))
+        outcome = outcome_refuse(0, "it holds a carriage return");
+    if (!outcome_good(&outcome)) {
+        note_say(import, note, IMPORT_LEFT, "the password is not taken over: %s", outcome.reason);
         return false;
     }
     put(&import->credentials, "smarthost", name, "password", password, false);
@@ -363,7 +347,7 @@ bool take_alias(struct import *import, size_t note, const char *name, const char
             return true;
         }
     buffer_append_byte(&line, '\n');
-    int fd = as_file(&line);
+    int fd = edit_make_file(line.data, line.length);
     struct outcome outcome = outcome_done();
     if (fd >= 0)
         outcome = alias_text_read(fd, "", look_at_alias, &seen);
