@@ -273,6 +273,13 @@ bool postfix_is_settled(const struct postfix *postfix, const char *name)
     return note == NOTE_NONE || note_has_words(postfix->importing->import, note);
 }
 
+void postfix_rest(struct postfix *postfix, const char *name, enum import_mark mark,
+                  const char *words)
+{
+    if (!postfix_is_settled(postfix, name))
+        postfix_say(postfix, name, mark, "%s", words);
+}
+
 bool postfix_time(struct postfix *postfix, const char *name, char unit, uint64_t *seconds)
 {
     const char *text = postfix_value(postfix, name);

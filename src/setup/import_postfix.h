@@ -43,6 +43,9 @@ bool postfix_is_settled(const struct postfix *postfix, const char *name);
 /* Words about the line that says it, if there is one. */
 void postfix_say(struct postfix *postfix, const char *name, enum import_mark mark,
                  const char *format, ...) FORMATTED(4, 5);
+/* The same, when nothing has been said yet. */
+void postfix_rest(struct postfix *postfix, const char *name, enum import_mark mark,
+                  const char *words);
 /* "5d": seconds; unit is meant where none stands. False: it is no time. */
 bool postfix_time(struct postfix *postfix, const char *name, char unit, uint64_t *seconds);
 /* The items of a list, which commas and white space part. */

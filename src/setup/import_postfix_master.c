@@ -11,6 +11,19 @@ struct service {
     bool options; /* "-o ..." behind the command */
 };
 
+/* Whether there is a "-o" that says more than a name for the log. */
+static bool changes(const char *text)
+{
+    static const char option[] = "-o";
+    for (const char *at = strstr(text, option); at; at = strstr(at + 1, option)) {
+        bool begins = at == text || at[-1] == ' ' || at[-1] == '\t';
+        const char *name = at + strlen(option) + strspn(at + strlen(option), " \t");
+        if (begins && !text_starts(name, "syslog_name="))
+            return true;
+    }
+    return false;
+}
+
 static bool parse(char *text, struct service *service)
 {
     enum { BEFORE_COMMAND = 5 }; /* private, unprivileged, chroot, wakeup, processes */
@@ -19,7 +32,7 @@ static bool parse(char *text, struct service *service)
     for (size_t i = 0; i < BEFORE_COMMAND; i++)
         source_split(&text);
     service->command = source_split(&text);
-    service->options = text_starts(text, "-o") || strstr(text, " -o") != NULL;
+    service->options = changes(text);
     return *service->command != '\0';
 }
 

@@ -389,8 +389,7 @@ static void take_listener(struct receiving *receiving)
                                          "smtpd_helo_restrictions"};
     if (!postfix_read_master(postfix, &address, &note)) {
         for (size_t i = 0; i < sizeof server / sizeof server[0]; i++)
-            if (!postfix_is_settled(postfix, server[i]))
-                postfix_say(postfix, server[i], IMPORT_SAME, "nothing listens, by master.cf");
+            postfix_rest(postfix, server[i], IMPORT_SAME, "nothing listens, by master.cf");
         return;
     }
     take_interfaces(receiving, address, note);
@@ -404,8 +403,7 @@ static void take_listener(struct receiving *receiving)
                     "not taken over: name the networks in relay_networks");
     take_list(receiving, "relay_domains", "listen", listen_name, "relay_domains");
     for (size_t i = 0; i < 2; i++)
-        if (!postfix_is_settled(postfix, server[2 + i]))
-            postfix_say(postfix, server[2 + i], IMPORT_SAME, "says nothing");
+        postfix_rest(postfix, server[2 + i], IMPORT_SAME, "says nothing");
     take_server_tls(receiving);
     if (postfix_is_yes(postfix, "smtpd_sasl_auth_enable"))
         postfix_say(postfix, "smtpd_sasl_auth_enable", IMPORT_LEFT,
@@ -434,7 +432,7 @@ static void take_retry(struct receiving *receiving)
         put_seconds(&steps, least);
         buffer_append_text(&steps, ", ");
     }
-    put_seconds(&steps, most > least ? most : least);
+    put_seconds(&steps, steps.length || most > least ? most : least);
     if (take_setting(receiving->import, note, "queue", "", "retry", buffer_text(&steps)) && set)
         take_credit(receiving->import, postfix_note(postfix, "maximal_backoff_time"), "queue", "",
                     "retry");

@@ -414,15 +414,14 @@ void postfix_take_sending(struct postfix *postfix)
         take_hop(&sending, "", NULL, relayhost, postfix_note(postfix, "relayhost"));
     else
         take_direct(&sending);
-    postfix_say(postfix, "relayhost", IMPORT_SAME, "says nothing");
-    postfix_say(postfix, "default_transport", IMPORT_SAME, "goes by the relayhost");
+    postfix_rest(postfix, "relayhost", IMPORT_SAME, "says nothing");
+    postfix_rest(postfix, "default_transport", IMPORT_SAME, "ours sends it so, too");
     take_sender_maps(&sending);
     take_transports(&sending);
     take_limits(&sending);
     postfix_say(postfix, "smtp_sasl_auth_enable", IMPORT_SAME, "user and password say so");
     for (size_t i = 0; i < TLS_NAMES; i++)
-        if (!postfix_is_settled(postfix, tls_names[i]))
-            postfix_say(postfix, tls_names[i], IMPORT_SAME, "smtp_tls_security_level counts");
+        postfix_rest(postfix, tls_names[i], IMPORT_SAME, "smtp_tls_security_level counts");
     for (size_t i = 0; i < sending.passwords.count; i++)
         if (!note_has_words(sending.import, sending.passwords.rows[i].note))
             note_say(sending.import, sending.passwords.rows[i].note, IMPORT_LEFT,

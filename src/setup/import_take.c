@@ -48,9 +48,10 @@ static struct outcome try_value(void *context, const struct entry *entry)
 static struct outcome check_width(const struct trial *trial, const char *key)
 {
     const struct entry place = {.path = "", .line = 0};
-    if (trial->settings.listener_count && text_starts(key, "relay_"))
-        return listener_check(&trial->settings.listeners[0], &place);
-    return outcome_done();
+    if (!trial->settings.listener_count || !text_starts(key, "relay_"))
+        return outcome_done();
+    trial->settings.listeners[0].tls = TLS_OFF; /* its default, which nobody has filled in */
+    return listener_check(&trial->settings.listeners[0], &place);
 }
 
 /* What stands behind "path:line: " in the words of the reader. */
