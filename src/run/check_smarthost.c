@@ -126,7 +126,8 @@ static void tell_certificate(const struct look *look, const struct tls *tls)
     if (!end || days >= WARN_DAYS)
         return;
     finding_add(look->findings, mark_of(look, FINDING_WARNING), topic_of(look),
-                "%s: its certificate ends in %lld days", buffer_text(&look->name), days);
+                "%s: its certificate ends in %lld day%s", buffer_text(&look->name), days,
+                days == 1 ? "" : "s");
     finding_remedy(look->findings, "whoever runs it has to renew it by then");
 }
 
