@@ -13,7 +13,7 @@ import pytest
 
 from intruding import read_status
 from sandbox import EX_OK
-from smtpfake import CLOSE, HANG, PASSWORD, RESET, USER, Certificates, FakeServer
+from smtpfake import CLOSE, HANG, PASSWORD, USER, Certificates, FakeServer
 
 MARKS = ["good", "hint", "warning", "fault"]
 ONLINE_S = 28  # src/run/check_online.h
@@ -223,7 +223,6 @@ GREETINGS = {
     "554 5.7.1 go away": "it does not want this machine as a client",
     "421 4.7.0 try again": "it may be a passing trouble of its own",
     CLOSE: "tls = implicit, if port ",
-    RESET: "tls = implicit, if port ",
     "hello": "tls = implicit, if port ",
 }
 
