@@ -3,13 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/checksum.h"
+#include "base/clock.h"
 #include "base/memory.h"
 
 bool file_write(int fd, const void *data, size_t length)
@@ -119,15 +123,49 @@ void file_close(int *fd)
 
 /* ---- files that are whole or not there ---- */
 
+enum { NEW_PATIENCE_MS = 10000 /* for another process that makes the same file */ };
+
+/* What a crash left under the name goes; what somebody is writing is locked, and stays. False: it
+ * is neither. */
+static bool remove_left_over(const char *temporary)
+{
+    int fd = open(temporary, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT;
+    bool is_ours =
+        flock(fd, LOCK_EX | LOCK_NB) == 0 ? unlink(temporary) == 0 : errno == EWOULDBLOCK;
+    file_close(&fd);
+    return is_ours;
+}
+
+/* Without the lock in time it may have been taken for left over, and have lost its name. */
+static int open_new(const char *temporary)
+{
+    struct stat info;
+    int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd < 0 || (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &info) == 0 && info.st_nlink))
+        return fd;
+    file_close(&fd);
+    errno = EEXIST;
+    return -1;
+}
+
 struct outcome file_begin(const char *path, struct new_file *file)
 {
     struct buffer temporary = {0};
-    buffer_format(&temporary, "%s.XXXXXX", path);
+    buffer_format(&temporary, "%s.new", path);
     *file = (struct new_file){.path = path, .temporary = buffer_take(&temporary)};
-    file->fd = mkostemp(file->temporary, O_CLOEXEC);
+    int64_t end = clock_ms() + NEW_PATIENCE_MS;
+    while ((file->fd = open_new(file->temporary)) < 0 && errno == EEXIST && clock_ms() < end &&
+           remove_left_over(file->temporary))
+        (void)poll(NULL, 0, 5);
     if (file->fd >= 0)
         return outcome_done();
-    struct outcome outcome = outcome_errno(errno, "cannot make a file for %s", path);
+    struct outcome outcome =
+        errno == EEXIST || errno == ELOOP
+            ? outcome_refuse(EX_TEMPFAIL, "%s is in the way, or another process is writing it",
+                             file->temporary)
+            : outcome_errno(errno, "cannot make a file for %s", path);
     free(file->temporary);
     file->temporary = NULL;
     return outcome;
@@ -141,21 +179,29 @@ struct outcome file_sync(struct new_file *file)
     return outcome_done();
 }
 
+/* At once, so that nothing is left beside it; some file systems can only do it in two steps. */
+static bool name_unless_taken(const struct new_file *file)
+{
+    if (renameat2(AT_FDCWD, file->temporary, AT_FDCWD, file->path, RENAME_NOREPLACE) == 0)
+        return true;
+    if (errno != EINVAL && errno != ENOSYS)
+        return false;
+    return link(file->temporary, file->path) == 0 && unlink(file->temporary) == 0;
+}
+
 /* The name is given last, so that it never is that of a file that a crash could cut. */
 static struct outcome give_name(struct new_file *file, bool replace)
 {
     struct outcome outcome = file_sync(file);
     if (!outcome_good(&outcome))
         return outcome;
-    if (replace ? rename(file->temporary, file->path) < 0 : link(file->temporary, file->path) < 0) {
+    if (replace ? rename(file->temporary, file->path) < 0 : !name_unless_taken(file)) {
         if (errno == EEXIST && !replace)
             return outcome_refuse(EX_CANTCREAT, "%s is there already", file->path);
         return outcome_errno(errno, "cannot write %s", file->path);
     }
-    if (replace) {
-        free(file->temporary);
-        file->temporary = NULL;
-    }
+    free(file->temporary);
+    file->temporary = NULL;
     return file_sync_folder_of(file->path);
 }
 

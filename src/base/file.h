@@ -34,8 +34,8 @@ void file_close(int *fd);
 
 /*
  * A file on its way to its name, under which it is whole and on stable storage or not there. It is
- * made beside it, of mode 0600, with the owner of this process; whoever wants that otherwise
- * changes it before the commit.
+ * made beside it as NAME.new, locked, of mode 0600, with the owner of this process; whoever wants
+ * that otherwise changes it before the commit. What a crash leaves there the next one takes away.
  */
 struct new_file {
     int fd;
@@ -43,6 +43,7 @@ struct new_file {
     const char *path;
 };
 
+/* Waits for another process that makes the same file: EX_TEMPFAIL when it does not end. */
 struct outcome file_begin(const char *path, struct new_file *file);
 /* What was written is on stable storage, still without the name: a full disk is found here. */
 struct outcome file_sync(struct new_file *file);
