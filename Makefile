@@ -129,6 +129,7 @@ HELPERS  := postrider-run postrider-listen postrider-local postrider-mailbox
 NAMES    := $(addprefix $(BUILD)/,sendmail mailq newaliases)
 ARCHIVE  := $(BUILD)/modules.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+TRACER   := $(sort $(wildcard tests/crash/*.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 MANUALS  := $(sort $(wildcard man/*.[1-8]))
 SERVICES := $(sort $(wildcard contrib/*.service contrib/*.socket contrib/*.timer contrib/*.path))
@@ -203,6 +204,11 @@ $(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(WATCHER) $(ARCHIVE)
 
 units: $(UNITS)
 
+# Kills and fails what it runs, for tests/crash.
+$(BUILD)/tracer: $(call object,$(TRACER)) $(SANITIZER)
+	$(SAY) 'link    $@'
+	$(QUIET)$(LINK) -o $@ $^ -lseccomp
+
 $(BUILD)/fuzz_%: $(BUILD)/object/tests/fuzz/fuzz_%.o $(ARCHIVE)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LISTEN_LIBS)
@@ -210,7 +216,7 @@ $(BUILD)/fuzz_%: $(BUILD)/object/tests/fuzz/fuzz_%.o $(ARCHIVE)
 # With FUZZ=1.
 fuzzers: $(FUZZERS)
 
--include $(patsubst %.o,%.d,$(call object,$(SOURCES) $(wildcard tests/unit/*.c tests/fuzz/*.c)))
+-include $(patsubst %.o,%.d,$(call object,$(SOURCES) $(wildcard tests/unit/*.c tests/fuzz/*.c tests/crash/*.c)))
 
 # --- Using it ------------------------------------------------------------------------------------
 

@@ -1,0 +1,106 @@
+"""Kill at each system call: one process of a scenario's tree dies right before a call of its own, or
+all of them do; what is left is brought to its end, and the promise checked.
+
+Deaths that leave the same (times and ids apart) are brought to their end once.
+"""
+
+import os
+import random
+
+from place import HANGS, digest
+from promise import find_unnoted
+
+
+class Result:
+    """Of one scenario, or of a part of its turns."""
+
+    def __init__(self, name):
+        self.name = name
+        self.turns = self.states = self.missed = 0
+        self.faults = []
+
+    def add(self, other):
+        self.turns += other.turns
+        self.states += other.states
+        self.missed += other.missed
+        self.faults += other.faults
+
+
+def list_calls(run):
+    """(process, number, call) of every call of the programs, as the record has them."""
+    return [(line[2], int(line[3]), line[4]) for line in run.record if line[0] == "c"]
+
+
+def list_places(run):
+    """Where a kill can be: (process, number, one or all)."""
+    return [(process, number, how) for process, number, _ in list_calls(run) for how in "kK"]
+
+
+def sample(places, count, seed=1):
+    """The same ones each time; None: all of them."""
+    if count is None or count >= len(places):
+        return places
+    chance = random.Random(seed)
+    return sorted(chance.sample(places, count), key=places.index)
+
+
+def kill_at(place, scenario, begin, where):
+    """The run that was killed, and a name for what it left."""
+    process, number, how = where
+    place.restore(begin)
+    run = scenario.perform(place, ["-p", f"{process}:{number}", f"-{how}"])
+    place.smarthost.settle()
+    nodes = place.save()
+    return run, nodes, digest(nodes, scenario.name, place.smarthost.taken(), scenario.is_done(run))
+
+
+class Seen:
+    """Names of states, which all workers share: a folder with an empty file for each."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def is_new(self, name):
+        try:
+            os.close(os.open(f"{self.folder}/{name.hex()}", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+        return True
+
+
+def play(scenario, place, places, seen):
+    """All of these kills, one after the other."""
+    result = Result(scenario.name)
+    scenario.prepare(place)
+    begin = place.save()
+    for where in places:
+        result.turns += 1
+        run, nodes, name = kill_at(place, scenario, begin, where)
+        words = f"{scenario.name}, {where[0]} before call {where[1]}, {'all' if where[2] == 'K' else 'one'}"
+        result.missed += not run.reached
+        if run.late or run.status == HANGS:
+            result.faults.append(f"{words}: it hangs")
+            continue
+        if not seen.is_new(name):
+            continue
+        result.states += 1
+        may_repeat = find_unnoted(nodes, place.smarthost.taken())
+        try:
+            scenario.recover(place, run)
+            faults = scenario.check(place, run, may_repeat)
+        except AssertionError as error:
+            faults = [str(error)]
+        result.faults += [f"{words}: {fault}" for fault in faults]
+    return result
+
+
+def record(scenario, place):
+    """The run without a death; it has to keep the promise itself."""
+    scenario.prepare(place)
+    begin = place.save()
+    place.restore(begin)
+    run = scenario.perform(place, ["-R"])
+    scenario.recover(place, run)
+    faults = scenario.check(place, run)
+    assert run.status == 0 and not faults, f"{scenario.name}: {run.status} {faults} {run.err}"
+    return begin, run
