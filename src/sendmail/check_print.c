@@ -133,27 +133,32 @@ void check_print_people(const struct findings *findings, const struct check_mann
     free(places);
 }
 
+void check_put_json(const struct findings *findings, struct buffer *json)
+{
+    size_t *places = order(findings);
+    json_name(json, "findings");
+    buffer_append_byte(json, '[');
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *finding = &findings->items[places[i]];
+        json_next(json);
+        buffer_append_byte(json, '{');
+        json_text(json, "mark", finding_mark_name(finding->mark));
+        json_text(json, "topic", finding->topic);
+        json_text(json, "text", finding->text);
+        json_text(json, "remedy", finding->remedy);
+        buffer_append_byte(json, '}');
+    }
+    buffer_append_byte(json, ']');
+    json_text(json, "worst", finding_mark_name(finding_worst(findings)));
+    free(places);
+}
+
 void check_print_json(const struct findings *findings)
 {
     struct buffer json = {0};
-    size_t *places = order(findings);
     buffer_append_byte(&json, '{');
-    json_name(&json, "findings");
-    buffer_append_byte(&json, '[');
-    for (size_t i = 0; i < findings->count; i++) {
-        const struct finding *finding = &findings->items[places[i]];
-        json_next(&json);
-        buffer_append_byte(&json, '{');
-        json_text(&json, "mark", finding_mark_name(finding->mark));
-        json_text(&json, "topic", finding->topic);
-        json_text(&json, "text", finding->text);
-        json_text(&json, "remedy", finding->remedy);
-        buffer_append_byte(&json, '}');
-    }
-    buffer_append_byte(&json, ']');
-    json_text(&json, "worst", finding_mark_name(finding_worst(findings)));
+    check_put_json(findings, &json);
     buffer_append_byte(&json, '}');
     puts(buffer_text(&json));
-    free(places);
     buffer_free(&json);
 }

@@ -27,6 +27,7 @@
 #include "sendmail/route.h"
 #include "sendmail/selection.h"
 #include "sendmail/serve.h"
+#include "sendmail/setup.h"
 #include "sendmail/status.h"
 #include "sendmail/submission.h"
 
@@ -71,6 +72,9 @@ static const struct verb {
      serve_verb},
     {"check", "[--online] [--json]", "whether all is as it should be, and how to mend what is not",
      check_verb},
+    {"setup", "[PROVIDER] [--domain D] [--user U] [--password-file F] [--root A] [--test A] ...",
+     "an account with a provider: asks for what is missing, signs in, writes both files",
+     setup_verb},
     {"passwd", "[--file FILE] [--delete | --check] NAME",
      "gives a user of the listener a password, takes him out, or checks one", passwd_verb},
     {"dkim-key", "[--selector NAME] [--type rsa|ed25519] [--force | --show] DOMAIN",

@@ -157,6 +157,47 @@ void trial_sweep(const char *path)
     file_close(&fd);
 }
 
+/* ---- what was found ---- */
+
+/* The copies are gone when this is read: the folder that both files will be in stands for theirs.
+ */
+static void put_place(char **text, const char *copies, const char *folder)
+{
+    struct buffer changed = {0};
+    const char *rest = *text, *found;
+    while ((found = strstr(rest, copies))) {
+        buffer_append(&changed, rest, (size_t)(found - rest));
+        buffer_append_text(&changed, folder);
+        rest = found + strlen(copies);
+    }
+    buffer_append_text(&changed, rest);
+    free(*text);
+    *text = buffer_take(&changed);
+}
+
+/* That a copy is as it should be is no news, and that it is to be mended no advice. */
+static void settle(struct findings *findings, size_t first, const char *copies, const char *folder)
+{
+    size_t kept = first;
+    for (size_t i = first; i < findings->count; i++) {
+        struct finding *finding = &findings->items[i];
+        if (finding->mark == FINDING_GOOD && strstr(finding->text, copies)) {
+            free(finding->topic);
+            free(finding->text);
+            free(finding->remedy);
+            continue;
+        }
+        put_place(&finding->text, copies, folder);
+        if (finding->remedy && strstr(finding->remedy, copies)) {
+            static const char advice[] = "give setup another user name or password";
+            free(finding->remedy);
+            finding->remedy = memory_copy(advice, strlen(advice));
+        }
+        findings->items[kept++] = *finding;
+    }
+    findings->count = kept;
+}
+
 /* ---- asking ---- */
 
 /* In a child: with the rights of who would run the queue, so that what he cannot read is found. */
@@ -290,7 +331,9 @@ struct outcome trial_run(const struct settings *settings, const char *folder, bo
     if (!mkdtemp(path.data))
         outcome = outcome_errno(errno, "cannot make a folder in %s", folder);
     else {
+        size_t first = findings->count;
         outcome = run(settings, path.data, installed, accounts, count, findings);
+        settle(findings, first, path.data, folder);
         clear(AT_FDCWD, path.data);
     }
     buffer_free(&path);

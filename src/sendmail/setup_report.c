@@ -1,0 +1,196 @@
+/* Part of postrider setup: what people and programs get to see. Shows no secret. */
+#include "sendmail/setup_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/terminal.h"
+#include "check/schedule.h"
+#include "sendmail/check_print.h"
+#include "setup/diff.h"
+
+/* ---- before ---- */
+
+static void show_change(const char *path, bool is_new, const struct buffer *before,
+                        const struct buffer *after, bool secret)
+{
+    struct buffer lines = {0};
+    diff_put(before, after, secret, &lines);
+    if (lines.length)
+        printf("%s%s\n%s", path, is_new ? " (new)" : "", buffer_text(&lines));
+    buffer_free(&lines);
+}
+
+void setup_show_changes(const struct setup *setup)
+{
+    const struct plan_file *files[] = {&setup->config, &setup->credentials};
+    for (size_t i = 0; i < 2; i++)
+        if (plan_changes(files[i]))
+            show_change(files[i]->file.path, !files[i]->file.there, &files[i]->before.text,
+                        &files[i]->after.text, i == 1);
+    if (setup->aliases_text.length)
+        show_change(setup->aliases.path, !setup->aliases.there, &setup->aliases.content,
+                    &setup->aliases_text, false);
+}
+
+void setup_show_findings(const struct setup *setup)
+{
+    const struct check_manners manners = check_manners();
+    check_print_people(&setup->findings, &manners);
+}
+
+void setup_show_notes(const struct setup *setup)
+{
+    for (size_t i = 0; i < setup->import.note_count; i++) {
+        struct buffer text = {0};
+        import_format_note(&setup->import.notes[i], &text);
+        puts(buffer_text(&text));
+        buffer_free(&text);
+    }
+}
+
+/* ---- the end ---- */
+
+/* The record of the sender's domain, and who wants it; NULL: none is known to be wanted. */
+static const struct provider *wants_spf(const struct setup *setup)
+{
+    const struct provider *provider = setup->wish.provider;
+    return setup->wish.has_account && provider && provider->spf ? provider : NULL;
+}
+
+/* Whose record it is. */
+static const char *sender_domain(const struct setup *setup)
+{
+    const char *at = setup->wish.senders ? strchr(setup->wish.senders, '@') : NULL;
+    return *setup->wish.name ? at ? at + 1 : NULL : setup->then.domain;
+}
+
+/* Lines for people, each a step that is left. */
+static void list_steps(const struct setup *setup, struct texts *steps)
+{
+    struct buffer step = {0};
+    const struct provider *provider = wants_spf(setup);
+    const char *domain = sender_domain(setup);
+    if (provider && domain) {
+        buffer_format(&step, "SPF: a TXT record of %.*s in the DNS has to say \"v=spf1 %s ~all\"%s",
+                      (int)strcspn(domain, ", \t"), domain, provider->spf,
+                      provider->own_envelope ? ", if its own domain was set up there for bounces"
+                                             : "; if there is one, only that part is added");
+        texts_add(steps, buffer_text(&step));
+        buffer_clear(&step);
+    }
+    if (provider) {
+        buffer_format(&step, "DKIM: %s shows the records that it wants in the DNS",
+                      provider->title);
+        texts_add(steps, buffer_text(&step));
+        buffer_clear(&step);
+    }
+    struct findings schedule = {0};
+    if (setup->installed)
+        check_schedule(NULL, &schedule);
+    if (finding_worst(&schedule) > FINDING_HINT) {
+        const struct finding *last = &schedule.items[schedule.count - 1];
+        buffer_format(&step, "mail that had to wait is tried again by: %s",
+                      last->remedy ? last->remedy : last->text);
+        texts_add(steps, buffer_text(&step));
+        buffer_clear(&step);
+    }
+    finding_free(&schedule);
+    buffer_append_text(&step, "a look at all of it: postrider check --online");
+    if (!setup->installed)
+        buffer_format(&step, " -C %s", setup->path);
+    texts_add(steps, buffer_text(&step));
+    buffer_free(&step);
+}
+
+/* Paths of what was written, or would be. */
+static void list_files(const struct setup *setup, struct texts *files)
+{
+    if (plan_changes(&setup->config))
+        texts_add(files, setup->config.file.path);
+    if (plan_changes(&setup->credentials))
+        texts_add(files, setup->credentials.file.path);
+    if (setup->aliases_text.length)
+        texts_add(files, setup->aliases.path);
+}
+
+static void show_list(const struct texts *items, const char *format)
+    __attribute__((format(printf, 2, 0)));
+
+/* format: with one %s. */
+static void show_list(const struct texts *items, const char *format)
+{
+    for (size_t i = 0; i < items->count; i++) {
+        char *text = terminal_text(items->items[i]);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        printf(format, text);
+#pragma GCC diagnostic pop
+        free(text);
+    }
+}
+
+void setup_show_end(const struct setup *setup)
+{
+    struct texts files = {0}, steps = {0};
+    bool dry = setup->options.given & VERB_DRY_RUN;
+    list_files(setup, &files);
+    list_steps(setup, &steps);
+    show_list(&files, dry ? "would be written: %s\n" : "written: %s\n");
+    show_list(&setup->dropped, "no longer counts: %s; it is a comment now\n");
+    show_list(&setup->alias_notes, "left as it is: the alias that is there, instead of %s\n");
+    if (!setup->changed)
+        puts("nothing to change");
+    if (setup->test.words.length)
+        printf("test message: %s\n", buffer_text(&setup->test.words));
+    if (!dry && (setup->changed || setup->may_ask))
+        show_list(&steps, "next: %s\n");
+    puts(setup->changed ? "changed" : "unchanged");
+    texts_free(&files);
+    texts_free(&steps);
+}
+
+static void put_list(struct buffer *json, const char *name, const struct texts *items)
+{
+    json_name(json, name);
+    buffer_append_byte(json, '[');
+    for (size_t i = 0; i < items->count; i++) {
+        json_next(json);
+        json_string(json, items->items[i]);
+    }
+    buffer_append_byte(json, ']');
+}
+
+void setup_show_json(const struct setup *setup)
+{
+    struct texts files = {0}, steps = {0}, notes = {0};
+    struct buffer json = {0};
+    if (setup->changed)
+        list_files(setup, &files);
+    list_steps(setup, &steps);
+    for (size_t i = 0; i < setup->import.note_count; i++) {
+        struct buffer text = {0};
+        import_format_note(&setup->import.notes[i], &text);
+        texts_add(&notes, buffer_text(&text));
+        buffer_free(&text);
+    }
+    buffer_append_byte(&json, '{');
+    json_flag(&json, "changed", setup->changed);
+    json_flag(&json, "dry_run", setup->options.given & VERB_DRY_RUN);
+    put_list(&json, "files", &files);
+    put_list(&json, "dropped", &setup->dropped);
+    put_list(&json, "notes", &notes);
+    check_put_json(&setup->findings, &json);
+    json_text(&json, "test", setup->test.words.length ? buffer_text(&setup->test.words) : NULL);
+    json_flag(&json, "test_delivered", setup->test.delivered);
+    put_list(&json, "next", &steps);
+    buffer_append_byte(&json, '}');
+    puts(buffer_text(&json));
+    texts_free(&files);
+    texts_free(&steps);
+    texts_free(&notes);
+    buffer_free(&json);
+}
