@@ -1,19 +1,11 @@
 /* See certificate.h. */
 #include "check/certificate.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
+#include "mail/date.h"
 #include "net/tls_certificate.h"
 
 enum { DAY = 24 * 60 * 60, WARN_DAYS = 14 };
-
-static void date_text(time_t when, char *text, size_t size)
-{
-    struct tm parts;
-    if (!gmtime_r(&when, &parts) || !strftime(text, size, "%Y-%m-%d %H:%M UTC", &parts))
-        snprintf(text, size, "some time");
-}
 
 static bool say_dates(const char *path, const struct tls_certificate *certificate,
                       const char *topic, struct findings *findings)
@@ -22,9 +14,9 @@ static bool say_dates(const char *path, const struct tls_certificate *certificat
         "renew it; contrib/certbot-hook.sh puts a new one in place by itself";
     const time_t now = clock_now();
     const long long days = (long long)(certificate->ends - now) / DAY;
-    char date[64];
-    date_text(certificate->begins > now ? certificate->begins : certificate->ends, date,
-              sizeof date);
+    char space[32];
+    const char *date = date_brief(
+        certificate->begins > now ? certificate->begins : certificate->ends, space, sizeof space);
     if (certificate->begins > now) {
         finding_add(findings, FINDING_FAULT, topic, "the certificate %s is valid only from %s on",
                     path, date);

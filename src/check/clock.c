@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "mail/date.h"
 
 static const char topic[] = "clock";
 
@@ -27,26 +28,18 @@ void newest_free(struct newest *newest)
     *newest = (struct newest){0};
 }
 
-static void date_text(time_t when, char *text, size_t size)
-{
-    struct tm parts;
-    if (!gmtime_r(&when, &parts) || !strftime(text, size, "%Y-%m-%d %H:%M UTC", &parts))
-        memcpy(text, "?", 2);
-}
-
 void check_clock(time_t now, const struct newest *newest, struct findings *findings)
 {
-    char today[64], then[64];
-    date_text(now, today, sizeof today);
+    char space[32], other[32];
+    const char *today = date_brief(now, space, sizeof space);
     if (now < written) {
         finding_add(findings, FINDING_FAULT, topic,
                     "the clock says %s, before Postrider was written: no certificate is valid then",
                     today);
     } else if (newest->path && newest->when > now + TOLERANCE) {
-        date_text(newest->when, then, sizeof then);
         finding_add(findings, FINDING_WARNING, topic,
                     "the clock says %s, and %s was changed later, at %s: one of the two is wrong",
-                    today, newest->path, then);
+                    today, newest->path, date_brief(newest->when, other, sizeof other));
     } else {
         finding_add(findings, FINDING_GOOD, topic, "the clock says %s", today);
         return;

@@ -107,6 +107,14 @@ void finding_format(const struct findings *list, struct buffer *buffer)
     }
 }
 
+void finding_print(const struct findings *list)
+{
+    struct buffer text = {0};
+    finding_format(list, &text);
+    fputs(buffer_text(&text), stdout);
+    buffer_free(&text);
+}
+
 static bool parse_line(const char *line, size_t length, struct findings *list)
 {
     const char *fields[FIELDS];

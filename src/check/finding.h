@@ -48,6 +48,8 @@ const char *finding_mark_name(enum finding_mark mark);
 
 /* The list as one of our programs tells it to another: a line each, fields separated by tabs. */
 void finding_format(const struct findings *list, struct buffer *buffer);
+/* The same on standard output. */
+void finding_print(const struct findings *list);
 /* Adds what such a text holds to the list; false: it is none (what came before stays). */
 bool finding_parse(const char *text, size_t length, struct findings *list);
 void finding_free(struct findings *list);

@@ -6,7 +6,6 @@
 #include "listen/check.h"
 
 #include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -239,14 +238,6 @@ static void look_as_user(const struct settings *settings, struct findings *findi
                                    : "sessions are locked in by their user and seccomp alone");
 }
 
-static void print(const struct findings *findings)
-{
-    struct buffer text = {0};
-    finding_format(findings, &text);
-    fputs(buffer_text(&text), stdout);
-    buffer_free(&text);
-}
-
 struct outcome listen_check_run(int argc, char *const argv[])
 {
     struct task task = {0};
@@ -265,7 +256,7 @@ struct outcome listen_check_run(int argc, char *const argv[])
             look_as_user(&settings, &findings);
     }
     if (outcome_good(&outcome))
-        print(&findings);
+        finding_print(&findings);
     finding_free(&findings);
     settings_free(&settings);
     return outcome;

@@ -43,6 +43,14 @@ void date_format_mbox(time_t when, struct buffer *text)
                   parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, 1900L + parts.tm_year);
 }
 
+const char *date_brief(time_t when, char *space, size_t size)
+{
+    struct tm parts;
+    if (!gmtime_r(&when, &parts) || !strftime(space, size, "%Y-%m-%d %H:%M UTC", &parts))
+        return "some time";
+    return space;
+}
+
 /* "25 Nov 2026 16:30:00 +0100" */
 static bool parse_at(const char *text, time_t *when)
 {

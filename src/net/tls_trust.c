@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "mail/date.h"
 #include "net/tls_client.h"
 #include "net/tls_session.h"
 
@@ -164,13 +165,10 @@ static void add_reason(struct buffer *reason, const char *words)
 
 static void add_time(struct buffer *reason, const char *words, time_t when)
 {
-    struct tm parts;
-    char date[64];
-    if (!gmtime_r(&when, &parts) || !strftime(date, sizeof date, "%Y-%m-%d %H:%M UTC", &parts))
-        date[0] = '\0';
+    char date[32];
     if (reason->length)
         buffer_append_text(reason, ", ");
-    buffer_format(reason, "%s %s", words, date);
+    buffer_format(reason, "%s %s", words, date_brief(when, date, sizeof date));
 }
 
 bool trust_check_dates(gnutls_x509_crt_t certificate, struct buffer *reason)

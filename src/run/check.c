@@ -5,12 +5,10 @@
 #include "run/check.h"
 
 #include <pwd.h>
-#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "base/memory.h"
 #include "base/privilege.h"
 #include "check/aliases.h"
@@ -60,14 +58,6 @@ static void look(const struct task *task, const struct settings *settings,
         check_online(settings, task->smarthosts_only, findings);
 }
 
-static void print(const struct findings *findings)
-{
-    struct buffer text = {0};
-    finding_format(findings, &text);
-    fputs(buffer_text(&text), stdout);
-    buffer_free(&text);
-}
-
 struct outcome check_run(int argc, char *const argv[])
 {
     struct task task = {0};
@@ -81,7 +71,7 @@ struct outcome check_run(int argc, char *const argv[])
         outcome = privilege_become(POSTRIDER_USER);
     if (outcome_good(&outcome)) {
         look(&task, &settings, &findings);
-        print(&findings);
+        finding_print(&findings);
     }
     finding_free(&findings);
     settings_free(&settings);
