@@ -169,10 +169,31 @@ static struct outcome check_unchanged(const struct save_file *file)
     return outcome;
 }
 
-static struct outcome prepare(const struct save_step *step, struct new_file *new)
+/* A second new file of the same name waits under another one, which trial_sweep knows. */
+static struct outcome begin_again(const char *path, struct new_file *new)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    struct buffer other = {0};
+    buffer_append(&other, path, (size_t)(name - path));
+    buffer_format(&other, "%s%s", SAVE_PREFIX, name);
+    struct outcome outcome = file_begin(buffer_text(&other), new);
+    new->path = path;
+    buffer_free(&other);
+    return outcome;
+}
+
+static bool is_again(const struct save_step *steps, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (steps[i].text && strcmp(steps[i].file->path, steps[at].file->path) == 0)
+            return true;
+    return false;
+}
+
+static struct outcome prepare(const struct save_step *step, bool again, struct new_file *new)
 {
     const struct save_file *file = step->file;
-    struct outcome outcome = file_begin(file->path, new);
+    struct outcome outcome = again ? begin_again(file->path, new) : file_begin(file->path, new);
     if (!outcome_good(&outcome))
         return outcome;
     if (fchown(new->fd, file->owner, file->group) < 0 || fchmod(new->fd, file->mode) < 0)
@@ -212,7 +233,7 @@ struct outcome save_all(const struct save_step *steps, size_t count)
         files[ready].fd = -1;
         outcome = check_unchanged(steps[ready].file);
         if (outcome_good(&outcome) && steps[ready].text)
-            outcome = prepare(&steps[ready], &files[ready]);
+            outcome = prepare(&steps[ready], is_again(steps, ready), &files[ready]);
     }
     for (size_t i = 0; i < count && outcome_good(&outcome); i++)
         outcome = take_step(&steps[i], &files[i]);

@@ -37,6 +37,9 @@ void save_free(struct save_file *file);
  * when another one is at it; the lock ends with the descriptor. */
 struct outcome save_lock(const char *folder, int *fd);
 
+/* What names of files begin with that are not for long. */
+#define SAVE_PREFIX ".setup."
+
 struct save_step {
     const struct save_file *file;
     const struct buffer *text; /* NULL: the file is to be gone */

@@ -23,10 +23,10 @@
 #include "config/values.h"
 #include "setup/edit.h"
 #include "setup/password.h"
+#include "setup/save.h"
 
 enum { MOST_ANSWER = 1 << 20 };
 
-static const char prefix[] = ".setup.";
 static const char section[] = "smarthost";
 static const char config_name[] = "postrider.conf", credentials_name[] = "credentials.conf",
                   secret_name[] = "password";
@@ -127,7 +127,7 @@ static struct outcome fill(int folder, const struct settings *settings,
 
 /* ---- the folder ---- */
 
-/* It has no folders in it. */
+/* A file, or a folder that has no folders in it. */
 static void clear(int parent, const char *name)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -135,6 +135,7 @@ static void clear(int parent, const char *name)
     const struct dirent *entry;
     if (!folder) {
         file_close(&fd);
+        (void)unlinkat(parent, name, 0);
         return;
     }
     while ((entry = readdir(folder)))
@@ -150,7 +151,7 @@ void trial_sweep(const char *path)
     DIR *folder = fd < 0 ? NULL : fdopendir(dup(fd));
     const struct dirent *entry;
     while (folder && (entry = readdir(folder)))
-        if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
+        if (strncmp(entry->d_name, SAVE_PREFIX, strlen(SAVE_PREFIX)) == 0)
             clear(fd, entry->d_name);
     if (folder)
         closedir(folder);
@@ -326,7 +327,7 @@ struct outcome trial_run(const struct settings *settings, const char *folder, bo
     sigemptyset(&note.sa_mask);
     for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &note, &before[i]);
-    buffer_format(&path, "%s/%sXXXXXX", folder, prefix);
+    buffer_format(&path, "%s/%sXXXXXX", folder, SAVE_PREFIX);
     struct outcome outcome = outcome_done();
     if (!mkdtemp(path.data))
         outcome = outcome_errno(errno, "cannot make a folder in %s", folder);
