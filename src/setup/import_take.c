@@ -45,12 +45,12 @@ static struct outcome try_value(void *context, const struct entry *entry)
 }
 
 /* Only the listener's own rules look at more than one item: how wide it opens the door. */
-static struct outcome check_width(const struct trial *trial, const char *key)
+static struct outcome check_width(struct trial *trial, const char *key)
 {
     const struct entry place = {.path = "", .line = 0};
     if (!trial->settings.listener_count || !text_starts(key, "relay_"))
         return outcome_done();
-    trial->settings.listeners[0].tls = TLS_OFF; /* its default, which nobody has filled in */
+    section_each(&trial->loading, IN_LISTENER, section_fill_in);
     return listener_check(&trial->settings.listeners[0], &place);
 }
 
