@@ -14,7 +14,7 @@ static const struct {
     void (*read)(struct importing *importing);
 } programs[] = {
     {"msmtp", import_msmtp},           {"ssmtp", import_ssmtp},     {"dma", import_dma},
-    {"nullmailer", import_nullmailer}, {"postfix", import_postfix},
+    {"nullmailer", import_nullmailer}, {"postfix", import_postfix}, {"exim", import_exim},
 };
 
 enum { PROGRAMS = sizeof programs / sizeof programs[0] };

@@ -69,12 +69,20 @@ static bool is_said(const char *all, const char *words)
     return false;
 }
 
+static const char *last_sentence(const char *words)
+{
+    const char *last = words;
+    for (const char *at = strstr(words, "; "); at; at = strstr(last, "; "))
+        last = at + 2;
+    return last;
+}
+
 /* What is taken over is a list; anything else is a sentence of its own. */
 static void say(struct import_note *note, enum import_mark mark, const char *words)
 {
     static const char taken[] = "taken over as ";
-    bool goes_on = mark == IMPORT_TAKEN && note->mark == IMPORT_TAKEN &&
-                   text_starts(buffer_text(&note->words), taken) && text_starts(words, taken);
+    bool goes_on =
+        text_starts(last_sentence(buffer_text(&note->words)), taken) && text_starts(words, taken);
     if (mark > note->mark)
         note->mark = mark;
     char *clean = terminal_text(goes_on ? words + strlen(taken) : words);

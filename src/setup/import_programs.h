@@ -11,5 +11,6 @@ void import_ssmtp(struct importing *importing);
 void import_dma(struct importing *importing);
 void import_nullmailer(struct importing *importing);
 void import_postfix(struct importing *importing);
+void import_exim(struct importing *importing);
 
 #endif
