@@ -6,8 +6,10 @@ Needs root, for unshare(1) and an overlay mount.
 """
 
 import ctypes
+import hashlib
 import os
 import socket
+import stat
 import subprocess
 import tempfile
 import threading
@@ -18,14 +20,14 @@ from sandbox import BUILD, REPOSITORY, Result, wait_until
 PACKAGES = REPOSITORY / "build" / "packages"
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
-# Becomes process 1: the folder $1 gets the new root, $2 is the repository. In a plain chroot our root
-# is no mount, and cannot be made private.
+# Becomes process 1: the folder $1 gets the new root, made of what is below $5; $2 is the repository. In a
+# plain chroot our root is no mount, and cannot be made private.
 INIT = r"""
 set -eu
 mount --make-rprivate / 2>/dev/null || true
 mount -t tmpfs -o mode=0755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+mount -t overlay overlay -o "lowerdir=$5,upperdir=$1/upper,workdir=$1/work" "$1/root"
 cd "$1/root"
 mount -t proc proc proc
 mount -t tmpfs -o mode=1777 tmpfs tmp
@@ -51,17 +53,35 @@ while :; do sleep 3600 & wait $!; done'
 """
 
 
-class World:
-    """World("here.example"): started at once; close() ends every process in it."""
+def describe(path):
+    """Kind and mode, owner, and content; None for what is not there, and for what an overlay has as gone."""
+    try:
+        what = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    content = ""
+    if stat.S_ISLNK(what.st_mode):
+        content = os.readlink(path)
+    elif stat.S_ISREG(what.st_mode):
+        content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    elif stat.S_ISCHR(what.st_mode) and what.st_rdev == 0:
+        return None
+    return f"{stat.filemode(what.st_mode)} {what.st_uid}:{what.st_gid} {content}"
 
-    def __init__(self, hostname="here.example"):
+
+class World:
+    """World("here.example"): started at once; close() ends every process in it. below: the machine that it
+    is a view of, another one's root than ours, for instance of debootstrap's."""
+
+    def __init__(self, hostname="here.example", below="/"):
         assert os.geteuid() == 0, "a world of its own needs root"
         self.hostname = hostname
+        self.below = str(below).rstrip("/")
         self.folder = tempfile.mkdtemp(prefix="postrider-world-")
         self.unshare = subprocess.Popen(
             ["unshare", "-m", "--propagation", "unchanged", "-p", "-n", "-i", "-u", "-f",
              "--kill-child", "sh", "-c", INIT, "init", self.folder, str(REPOSITORY), hostname,
-             str(BUILD) if BUILD.name == "coverage" else ""],
+             str(BUILD) if BUILD.name == "coverage" else "", str(below)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
         if self.unshare.stdout.readline() != b"ready\n":
@@ -103,6 +123,18 @@ class World:
                 self.syslog.append(line.decode("utf-8", "backslashreplace"))
 
         threading.Thread(target=receive, daemon=True).start()
+
+    def changes(self):
+        """All that is otherwise than on the machine below: by path, what it is, or None if it is gone."""
+        upper = f"/proc/{self.unshare.pid}/root{self.folder}/upper"
+        found = {}
+        for folder, folders, files in os.walk(upper):
+            for name in folders + files:
+                path = f"{folder}/{name}".removeprefix(upper)
+                what = describe(upper + path)
+                if what != describe(self.below + path):
+                    found[path] = what
+        return found
 
     def inside(self, function):
         """What the function returns, called with the world's network: sockets made there stay there."""
