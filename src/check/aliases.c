@@ -2,6 +2,7 @@
 #include "check/aliases.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,6 +68,32 @@ static void check_file(const char *path, const struct settings *settings, bool p
         finding_remedy(findings, "newaliases");
     }
     texts_free(&warnings);
+}
+
+/* As postrider-local looks at him when a file is to be written or a command to be run. */
+static void check_user(const char *key, const char *name, bool own, struct findings *findings)
+{
+    const char *why = NULL;
+    if (!*name)
+        return;
+    const struct passwd *queue = own ? NULL : getpwnam(POSTRIDER_USER);
+    const bool is_installed = queue != NULL;
+    const uid_t queue_uid = is_installed ? queue->pw_uid : 0;
+    const gid_t queue_gid = is_installed ? queue->pw_gid : 0;
+    const struct passwd *user = getpwnam(name); /* in the place of the one before */
+    if (!user)
+        why = "there is no such user";
+    else if (user->pw_uid == 0 || user->pw_gid == 0)
+        why = "he has root's rights, which no alias may use";
+    else if (is_installed && (user->pw_uid == queue_uid || user->pw_gid == queue_gid))
+        why = "he has the rights of the queue, which no alias may use";
+    else if (own && user->pw_uid != getuid())
+        why = "in settings of one's own only oneself can be named";
+    if (!why)
+        return;
+    finding_add(findings, FINDING_FAULT, topic, "%s names %s, and %s: mail for such aliases waits",
+                key, name, why);
+    finding_remedy(findings, "in [mail]: %s = nobody, or another user without rights", key);
 }
 
 /* ---- where they lead ---- */
@@ -200,6 +227,8 @@ void check_aliases(const struct settings *settings, bool own, bool partial,
     struct texts keys = {0};
     for (size_t i = 0; i < settings->aliases.count; i++)
         check_file(settings->aliases.items[i], settings, partial, &keys, findings);
+    check_user("alias_files", settings->alias_files, own, findings);
+    check_user("alias_commands", settings->alias_commands, own, findings);
     follow(settings, own, &keys, findings);
     texts_free(&keys);
 }

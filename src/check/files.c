@@ -16,6 +16,23 @@ enum { LEAST_BYTES = 1 << 20, USUAL_MAILBOXES = 02775 };
 
 /* ---- the settings ---- */
 
+/* Who can put another file in its place as well. */
+static bool check_folder(const char *path, const struct account *account, struct findings *findings)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = memory_copy(path, slash > path ? (size_t)(slash - path) : 1);
+    const struct rights rights = {.path = folder,
+                                  .topic = "settings",
+                                  .else_ = "others than root could say where mail goes",
+                                  .is_folder = true,
+                                  .must = 0111,
+                                  .may = 0755,
+                                  .ordinary = 0755};
+    const bool good = rights_check(&rights, account, findings);
+    free(folder);
+    return good;
+}
+
 /* Who can write the file says where everybody's mail goes. */
 static bool check_installed(const char *path, const struct account *account,
                             struct findings *findings)
@@ -30,7 +47,8 @@ static bool check_installed(const char *path, const struct account *account,
                                   .must = of_group ? 0440 : 0444,
                                   .may = 0644,
                                   .ordinary = 0644};
-    return rights_check(&rights, account, findings);
+    const bool good = rights_check(&rights, account, findings);
+    return check_folder(path, account, findings) && good;
 }
 
 static bool check_own(const char *path, struct findings *findings)
@@ -77,7 +95,9 @@ static void check_room(const char *folder, struct findings *findings)
         return;
     finding_add(findings, FINDING_FAULT, "mailboxes", "%s is %s: mail for mailboxes waits", folder,
                 system.f_flag & ST_RDONLY ? "mounted read-only" : "on a file system that is full");
-    finding_remedy(findings, "df -h %s", folder);
+    char *word = shell_word(folder);
+    finding_remedy(findings, "df -h %s", word);
+    free(word);
 }
 
 /* Debian has 2775 root:mail, so that mail readers can make their locks; others 1777. */
@@ -90,8 +110,9 @@ static void check_shared(const char *folder, const struct stat *status, struct f
                                         mail && status->st_gid == mail->gr_gid);
     if (status->st_uid != 0 || open) {
         finding_add(findings, FINDING_FAULT, "mailboxes",
-                    "%s %s: users can put files in the place of each other's mailboxes", folder,
-                    open ? "can be written by everybody" : "is not root's");
+                    "%s %s: users could put files in the place of each other's mailboxes, so mail "
+                    "for mailboxes waits",
+                    folder, open ? "can be written by everybody" : "is not root's");
     } else if (!usual) {
         finding_add(findings, FINDING_HINT, "mailboxes",
                     "%s is not of the group mail with mode 2775: mail gets there, but some mail "

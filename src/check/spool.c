@@ -36,6 +36,7 @@ static void check_bytes(const char *directory, const struct statvfs *system, uin
                         struct findings *findings)
 {
     struct buffer size = {0};
+    char *word = shell_word(directory);
     uint64_t room = (uint64_t)system->f_bavail * system->f_frsize;
     /* Whoever submits a message of the greatest size has it there once. */
     enum finding_mark mark = room < LEAST_BYTES ? FINDING_FAULT
@@ -46,18 +47,18 @@ static void check_bytes(const char *directory, const struct statvfs *system, uin
                     size_text(room, &size),
                     mark == FINDING_FAULT ? "mail is refused, and tried again later"
                                           : "a message of max_message_size does not fit");
-        finding_remedy(findings, "make room on the file system of %s: df -h %s", directory,
-                       directory);
+        finding_remedy(findings, "df -h %s # and make room there", word);
     } else if (system->f_files && system->f_favail < FEW_FILES) {
         mark = system->f_favail < LEAST_FILES ? FINDING_FAULT : FINDING_WARNING;
         finding_add(findings, mark, "disk",
                     "%s has room for %ju more files, and each message takes one or two", directory,
                     (uintmax_t)system->f_favail);
-        finding_remedy(findings, "take files away from that file system: df -i %s", directory);
+        finding_remedy(findings, "df -i %s # and take files away there", word);
     } else {
         finding_add(findings, FINDING_GOOD, "disk", "%s has room for %s", directory,
                     size_text(room, &size));
     }
+    free(word);
     buffer_free(&size);
 }
 

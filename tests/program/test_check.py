@@ -10,7 +10,7 @@ import time
 
 import pytest
 from bigqueue import folders, letter, make_id, put, put_journal
-from sandbox import BUILD, EX_CONFIG, EX_NOINPUT, EX_OK, EX_TEMPFAIL, EX_USAGE
+from sandbox import BUILD, EX_CONFIG, EX_IOERR, EX_OK, EX_TEMPFAIL, EX_USAGE
 from smtpfake import Certificates
 from terminal import on_terminal
 
@@ -533,6 +533,19 @@ def test_aliases_that_lead_nowhere(good):
     assert not look(good).bad()
 
 
+def test_users_of_files_and_commands_in_aliases(good):
+    for key in ("alias_files", "alias_commands"):
+        good.configure(mail=f"{key} = no-such-user")
+        one = look(good)("fault", "aliases", f"{key} names no-such-user", "no such user")
+        assert f"{key} = " in one["remedy"]
+        good.configure(mail=f"{key} = root")
+        look(good)("fault", "aliases", f"{key} names root", "root's rights")
+        good.configure(mail=f"{key} = bin")
+        look(good)("fault", "aliases", f"{key} names bin", "oneself")
+        good.configure(mail=f"{key} = {good.user}" if os.getuid() else f"{key} =")
+        assert not look(good).bad()
+
+
 # --- the listener ---
 
 
@@ -764,8 +777,10 @@ def test_no_colour_where_nobody_sees_it(mixed):
     assert b"\x1b" not in result.stdout and "✗" not in result.out
 
 
-def test_a_reader_that_goes_away(mixed):
+def test_output_that_cannot_be_written(good):
     with open("/dev/full", "w") as full:
-        result = subprocess.run([BUILD / "postrider", "check", "-C", mixed.config], stdout=full,
-                                stderr=subprocess.PIPE, env=mixed.environment(), check=False)
-    assert result.returncode not in (EX_OK, EX_NOINPUT)
+        for arguments in ([], ["--json"]):
+            result = subprocess.run([BUILD / "postrider", "check", "-C", good.config, *arguments],
+                                    stdout=full, stderr=subprocess.PIPE, env=good.environment(),
+                                    check=False)
+            assert result.returncode == EX_IOERR and b"standard output" in result.stderr

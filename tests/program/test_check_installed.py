@@ -263,6 +263,8 @@ def test_settings_file(world):
         assert not look(world).bad()
     world.shell("chown ada /etc/postrider/postrider.conf")
     mend(world, look(world)("fault", "settings", "ada:root"))
+    world.shell("chmod 0777 /etc/postrider")
+    mend(world, look(world)("fault", "settings", "/etc/postrider is 0777"))
     world.shell("chown root:postrider /etc/postrider/postrider.conf; "
                 "chmod 0640 /etc/postrider/postrider.conf")
     assert not look(world).bad(), "the front door has that group"
@@ -325,6 +327,14 @@ def test_nobody_reads_roots_mail(world):
     world.write("/etc/aliases", "root: ada\npostmaster: gone\n")
     world.run(["newaliases"], check=EX_OK)
     look(world)("fault", "aliases", "mail for postmaster goes nowhere")
+
+
+def test_users_of_files_and_commands_in_aliases(world):
+    for name in ("root", "postrider", "gone"):
+        configure(world, mail=f"alias_commands = {name}")
+        look(world)("fault", "aliases", f"alias_commands names {name}")
+    configure(world, mail="alias_commands = nobody")
+    assert not look(world).bad()
 
 
 def test_list_that_the_runner_cannot_read(world):
