@@ -10,13 +10,18 @@
 #include "check/dns_book.h"
 #include "check/finding.h"
 
+enum { DNS_WANTED_MOST = 8 };
+
 struct dns_sender {
     char *domain;
-    /* What its SPF record has to have, such as "include:mailgun.org", and for whom; NULL: nobody
-     * knows. */
-    const char *wants, *provider;
+    /* Who sends its mail on, and what each wants in its SPF record, such as "include:mailgun.org".
+     */
+    struct dns_wanted {
+        const char *provider, *spf;
+    } wanted[DNS_WANTED_MOST];
+    size_t wanted_count;
     char *usual;     /* what a record would have that has nothing else; NULL: nothing; owned */
-    bool needs_none; /* the provider uses a domain of its own for SPF */
+    bool needs_none; /* a provider uses a domain of its own for SPF */
 };
 
 /* What is known by now of such a domain; topics "spf", "dmarc" and "sender". */

@@ -87,8 +87,9 @@ void dns_spf_compose(const struct dns_sender *sender, const struct texts *record
         free(copy);
     }
     bool redirects = parts.redirects.count == 1 && records->count == 1;
-    if (sender->wants && !has_word(&parts.words, sender->wants))
-        texts_add(&parts.words, sender->wants);
+    for (size_t i = 0; i < sender->wanted_count; i++)
+        if (!has_word(&parts.words, sender->wanted[i].spf))
+            texts_add(&parts.words, sender->wanted[i].spf);
     if (sender->usual && !redirects && !parts.words.count)
         texts_add(&parts.words, sender->usual);
     buffer_append_text(record, "v=spf1");
@@ -118,9 +119,10 @@ static void remedy(const struct dns_sender *sender, const struct texts *records,
 
 struct walk {
     struct dns_book *book;
-    const struct spf_term *wanted; /* NULL: none */
-    bool waiting;                  /* not all is known yet */
-    bool has_wanted;
+    const struct dns_sender *sender;
+    struct spf_record wanted[DNS_WANTED_MOST]; /* each of one term */
+    bool has_wanted[DNS_WANTED_MOST];
+    bool waiting; /* not all is known yet */
     unsigned lookups;
     bool has_all;
     enum spf_result all;
@@ -177,7 +179,8 @@ static void walk_record(struct walk *walk, const struct spf_record *record, bool
         if (redirects && has_all)
             continue;
         walk->lookups += asks(term->kind);
-        walk->has_wanted = walk->has_wanted || (walk->wanted && is_same(term, walk->wanted));
+        for (size_t k = 0; k < walk->sender->wanted_count; k++)
+            walk->has_wanted[k] = walk->has_wanted[k] || is_same(term, &walk->wanted[k].terms[0]);
         if ((redirects || term->kind == SPF_INCLUDE) && !strchr(term->domain, '%') &&
             walk->lookups <= MOST_FOLLOWED)
             walk_domain(walk, term->domain, redirected && redirects);
@@ -247,11 +250,23 @@ static void tell_end(const struct dns_sender *sender, const struct texts *record
     remedy(sender, records, findings);
 }
 
+/* The providers that the record names, or those that it does not. */
+static void join_wanted(const struct walk *walk, bool named, struct buffer *text)
+{
+    for (size_t i = 0; i < walk->sender->wanted_count; i++)
+        if (walk->has_wanted[i] == named)
+            buffer_format(text, "%s%s", text->length ? " and " : "",
+                          walk->sender->wanted[i].provider);
+}
+
 /* What is worst of a record that by itself is in order. */
 static void tell_record(const struct dns_sender *sender, const struct texts *records,
                         const struct walk *walk, struct findings *findings)
 {
     const char *domain = sender->domain;
+    struct buffer named = {0}, missing = {0};
+    join_wanted(walk, true, &named);
+    join_wanted(walk, false, &missing);
     if (walk->fault.length) {
         finding_add(findings, FINDING_WARNING, topic, "the SPF record of %s is good for nobody: %s",
                     domain, buffer_text(&walk->fault));
@@ -264,21 +279,21 @@ static void tell_record(const struct dns_sender *sender, const struct texts *rec
                     MOST_LOOKUPS);
         finding_remedy(findings, "take out who does not send for it any more: %.*s", MOST_SHOWN,
                        records->items[0]);
-    } else if (walk->wanted && !walk->has_wanted && walk->unknown.length) {
+    } else if (missing.length && walk->unknown.length) {
         finding_add(findings, FINDING_HINT, topic,
                     "whether the SPF record of %s names %s is not known: no answer about %s",
-                    domain, sender->provider, buffer_text(&walk->unknown));
-    } else if (walk->wanted && !walk->has_wanted) {
+                    domain, buffer_text(&missing), buffer_text(&walk->unknown));
+    } else if (missing.length) {
         finding_add(findings, FINDING_WARNING, topic, "the SPF record of %s does not name %s: %.*s",
-                    domain, sender->provider, MOST_SHOWN, records->items[0]);
+                    domain, buffer_text(&missing), MOST_SHOWN, records->items[0]);
         remedy(sender, records, findings);
     } else if (!walk->has_all || walk->all == SPF_PASS || walk->all == SPF_NEUTRAL) {
         tell_end(sender, records, walk, findings);
     } else {
         finding_add(findings, FINDING_GOOD, topic,
                     "the SPF record of %s %s%s, with %u of %d lookups: %.*s", domain,
-                    walk->wanted ? "names " : "is in order", walk->wanted ? sender->provider : "",
-                    walk->lookups, MOST_LOOKUPS, MOST_SHOWN, records->items[0]);
+                    named.length ? "names " : "is in order", buffer_text(&named), walk->lookups,
+                    MOST_LOOKUPS, MOST_SHOWN, records->items[0]);
     }
 }
 
@@ -305,7 +320,7 @@ void dns_spf_look(struct dns_book *book, const struct dns_sender *sender, struct
 {
     const struct dns_page *page = dns_book_look(book, sender->domain, ns_t_txt);
     struct texts records = {0};
-    struct spf_record record = {0}, wanted = {0};
+    struct spf_record record = {0};
     if (!page)
         return;
     find_records(page, &records);
@@ -319,16 +334,18 @@ void dns_spf_look(struct dns_book *book, const struct dns_sender *sender, struct
     } else if (!spf_record_parse(records.items[0], &record)) {
         tell_mistake(sender, &records, findings);
     } else {
-        struct walk walk = {.book = book};
-        if (sender->wants && parse_term(sender->wants, &wanted))
-            walk.wanted = &wanted.terms[0];
+        struct walk walk = {.book = book, .sender = sender};
+        for (size_t i = 0; i < sender->wanted_count; i++)
+            if (!parse_term(sender->wanted[i].spf, &walk.wanted[i]))
+                impossible("a provider whose wish is no term of SPF");
         walk_record(&walk, &record, true);
         if (!walk.waiting)
             tell_record(sender, &records, &walk, findings);
+        for (size_t i = 0; i < sender->wanted_count; i++)
+            spf_record_free(&walk.wanted[i]);
         buffer_free(&walk.fault);
         buffer_free(&walk.unknown);
     }
     spf_record_free(&record);
-    spf_record_free(&wanted);
     texts_free(&records);
 }

@@ -8,7 +8,7 @@ void dns_spf_look(struct dns_book *book, const struct dns_sender *sender,
                   struct findings *findings);
 /*
  * One record out of these, behind the buffer: their terms once each, without those that are wrong,
- * and what the sender wants; at the end the redirect of the only one, or "-all" if one had that, or
+ * and what is wanted; at the end the redirect of the only one, or "-all" if one had that, or
  * "~all".
  */
 void dns_spf_compose(const struct dns_sender *sender, const struct texts *records,

@@ -82,45 +82,65 @@ static char *name_sender(const char *host)
     return buffer_take(&text);
 }
 
-/* By the smarthost that takes its mail, as far as it is known what that wants. */
-static void find_wanted(const struct settings *settings, struct dns_sender *sender)
+static void add_wanted(struct dns_sender *sender, const struct provider *provider)
 {
-    struct buffer address = {0};
-    buffer_format(&address, "postmaster@%s", sender->domain);
-    const struct smarthost *peer = settings_smarthost_for(settings, buffer_text(&address));
-    buffer_free(&address);
-    for (size_t i = 0; peer && i < peer->hosts.count && !sender->provider; i++) {
+    for (size_t i = 0; i < sender->wanted_count; i++)
+        if (strcmp(sender->wanted[i].spf, provider->spf) == 0)
+            return;
+    if (sender->wanted_count < DNS_WANTED_MOST)
+        sender->wanted[sender->wanted_count++] =
+            (struct dns_wanted){provider->title, provider->spf};
+}
+
+/* What a smarthost that takes its mail wants, as far as that is known. */
+static void add_wanted_by(const struct smarthost *peer, struct dns_sender *sender)
+{
+    for (size_t i = 0; i < peer->hosts.count; i++) {
         struct host host;
         const char *why;
         if (text_starts(peer->hosts.items[i], "srv:") ||
             !host_parse(peer->hosts.items[i], &host, &why))
             continue;
         const struct provider *provider = provider_of_host(host.name);
-        if (provider) {
-            sender->provider = provider->title;
-            sender->wants = provider->spf;
-            sender->needs_none = !provider->spf;
-        }
-        if (!sender->usual && !host_is_loopback(host.name))
+        if (provider && provider->spf)
+            add_wanted(sender, provider);
+        else if (provider)
+            sender->needs_none = true;
+        else if (!sender->usual && !host_is_loopback(host.name))
             sender->usual = name_sender(host.name);
         free(host.name);
     }
-    if (!sender->usual && !sender->provider)
-        sender->usual = name_sender(settings->hostname);
 }
 
-static void add_sender(struct subjects *subjects, const char *domain)
+static struct dns_sender *find_sender(struct subjects *subjects, const char *domain)
 {
-    bool is_new = is_askable(domain);
     for (size_t i = 0; i < subjects->sender_count; i++)
-        is_new = is_new && !text_equal(subjects->senders[i].domain, domain);
-    if (!is_new)
-        return;
+        if (text_equal(subjects->senders[i].domain, domain))
+            return &subjects->senders[i];
     subjects->senders =
         memory_resize(subjects->senders, (subjects->sender_count + 1) * sizeof *subjects->senders);
     struct dns_sender *sender = &subjects->senders[subjects->sender_count++];
     *sender = (struct dns_sender){.domain = memory_copy(domain, strlen(domain))};
-    find_wanted(subjects->settings, sender);
+    return sender;
+}
+
+/* peer: that takes mail from there; NULL: none, it goes to the world by itself. */
+static void add_sender(struct subjects *subjects, const char *domain, const struct smarthost *peer)
+{
+    if (!is_askable(domain))
+        return;
+    struct dns_sender *sender = find_sender(subjects, domain);
+    if (peer)
+        add_wanted_by(peer, sender);
+}
+
+/* By the smarthost that an address there would have. */
+static void add_usual_sender(struct subjects *subjects, const char *domain)
+{
+    struct buffer address = {0};
+    buffer_format(&address, "postmaster@%s", domain);
+    add_sender(subjects, domain, settings_smarthost_for(subjects->settings, buffer_text(&address)));
+    buffer_free(&address);
 }
 
 static void add_senders(struct subjects *subjects)
@@ -129,19 +149,24 @@ static void add_senders(struct subjects *subjects)
     struct masquerade masquerade = {0};
     if (!has_way_out(settings))
         return;
-    add_sender(subjects, settings->domain);
+    add_usual_sender(subjects, settings->domain);
     masquerade_read(&settings->masquerade, &masquerade);
     for (size_t i = 0; i < masquerade.count; i++)
         if (masquerade.rules[i].address.domain)
-            add_sender(subjects, masquerade.rules[i].address.domain);
+            add_usual_sender(subjects, masquerade.rules[i].address.domain);
     masquerade_free(&masquerade);
     for (size_t i = 0; i < settings->smarthost_count; i++) {
         const struct texts *senders = &settings->smarthosts[i].senders;
         for (size_t k = 0; k < senders->count; k++) {
             const char *at = strrchr(senders->items[k], '@');
             if (at)
-                add_sender(subjects, at + 1);
+                add_sender(subjects, at + 1, &settings->smarthosts[i]);
         }
+    }
+    for (size_t i = 0; i < subjects->sender_count; i++) {
+        struct dns_sender *sender = &subjects->senders[i];
+        if (!sender->usual && !sender->wanted_count && !sender->needs_none)
+            sender->usual = name_sender(settings->hostname);
     }
 }
 

@@ -312,6 +312,18 @@ def test_C1_servers_that_hang_are_asked_side_by_side(look, serve):
     found("good", "sign-in", "signed in")
 
 
+def test_a_command_that_hangs_is_ended(look, serve, tmp_path):
+    mark = f"987{os.getpid()}"
+    command = tmp_path / "token"
+    command.write_text(f"#!/bin/sh\nexec sleep {mark}\n")
+    command.chmod(0o700)
+    found = look(serve(), password_command=str(command))
+    assert "whether password_command, if there is one, comes to its end" in found(
+        "fault", "smarthost", "nothing came of it in all that time")
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert f"sleep\0{mark}\0".encode() not in commands
+
+
 def children(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 

@@ -15,6 +15,8 @@
 #include "check/dns_list.h"
 #include "check/dns_sender.h"
 #include "check/dns_spf.h"
+#include "config/provider.h"
+#include "filter/spf_record.h"
 
 /* What the DNS of a test has; a name that is in none of its lines does not exist. */
 struct line {
@@ -151,8 +153,9 @@ static void test_spf(void **state)
     };
     static const char many[] = "v=spf1 a:1.example a:2.example a:3.example a:4.example a:5.example "
                                "mx ptr exists:%{i}.example a:9.example ~all";
-    const struct dns_sender sender = {
-        .domain = (char *)"d.example", .wants = "include:p.example", .provider = "the provider"};
+    const struct dns_sender sender = {.domain = (char *)"d.example",
+                                      .wanted = {{"the provider", "include:p.example"}},
+                                      .wanted_count = 1};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct line lines[] = {
@@ -200,8 +203,7 @@ static void test_spf_of_who_is_not_known(void **state)
     expect(found, "warning spf", "a domain that is not in the DNS");
     free(found);
     /* Who has a domain of its own for SPF makes none necessary. */
-    sender =
-        (struct dns_sender){.domain = (char *)"d.example", .provider = "P", .needs_none = true};
+    sender = (struct dns_sender){.domain = (char *)"d.example", .needs_none = true};
     found = look(lines, look_spf, &sender);
     expect(found, "hint spf", "has no SPF record");
     free(found);
@@ -211,7 +213,8 @@ static void test_spf_composed(void **state)
 {
     static const char *const records[] = {
         "v=spf1 a  a mx:\"x\".example exp=why.example x=y redirect=r.example"};
-    const struct dns_sender sender = {.domain = (char *)"d.example", .wants = "include:p.example"};
+    const struct dns_sender sender = {
+        .domain = (char *)"d.example", .wanted = {{"P", "include:p.example"}}, .wanted_count = 1};
     struct texts list = {0};
     struct buffer record = {0};
     (void)state;
@@ -228,12 +231,35 @@ static void test_spf_composed(void **state)
     texts_free(&list);
 }
 
+static void test_spf_of_two_providers(void **state)
+{
+    static const struct line lines[] = {{"d.example", ns_t_txt, "v=spf1 include:p.example -all"},
+                                        {"both.example", ns_t_txt,
+                                         "v=spf1 include:p.example "
+                                         "ip4:192.0.2.0/24 -all"},
+                                        {"p.example", ns_t_txt, "v=spf1 -all"},
+                                        {0}};
+    struct dns_sender sender = {.domain = (char *)"d.example",
+                                .wanted = {{"P", "include:p.example"}, {"Q", "ip4:192.0.2.8"}},
+                                .wanted_count = 2};
+    (void)state;
+    char *found = look(lines, look_spf, &sender);
+    expect(found, "warning spf",
+           "does not name Q: v=spf1 include:p.example -all; put into the DNS instead: d.example. "
+           "IN TXT \"v=spf1 include:p.example ip4:192.0.2.8 -all\"");
+    free(found);
+    sender.domain = (char *)"both.example";
+    found = look(lines, look_spf, &sender);
+    expect(found, "good spf", "names P and Q, with 1 of 10 lookups");
+    free(found);
+}
+
 /* Longer than one string of the DNS. */
 static void test_spf_of_many_words(void **state)
 {
     struct buffer record = {0};
     const struct dns_sender sender = {
-        .domain = (char *)"d.example", .wants = "include:p.example", .provider = "P"};
+        .domain = (char *)"d.example", .wanted = {{"P", "include:p.example"}}, .wanted_count = 1};
     (void)state;
     buffer_append_text(&record, "v=spf1");
     for (int i = 0; i < 20; i++)
@@ -248,6 +274,30 @@ static void test_spf_of_many_words(void **state)
     assert_non_null(strstr(end, " include:p.example ~all\"\n"));
     free(found);
     buffer_free(&record);
+}
+
+/* What is pasted for each of them has to be right. */
+static void test_spf_that_providers_want(void **state)
+{
+    static const struct line lines[] = {{"d.example", ns_t_a, "192.0.2.1"}, {0}};
+    (void)state;
+    for (const struct provider *provider = provider_all(); provider->name; provider++) {
+        struct spf_record record = {0};
+        struct buffer text = {0};
+        if (!provider->spf)
+            continue;
+        buffer_format(&text, "v=spf1 %s", provider->spf);
+        assert_true(spf_record_parse(buffer_text(&text), &record));
+        assert_int_equal(record.count, 1);
+        const struct dns_sender sender = {.domain = (char *)"d.example",
+                                          .wanted = {{provider->title, provider->spf}},
+                                          .wanted_count = 1};
+        char *found = look(lines, look_spf, &sender);
+        expect(found, "warning spf", buffer_text(&text));
+        free(found);
+        spf_record_free(&record);
+        buffer_free(&text);
+    }
 }
 
 /* ---- DMARC, and where bounces go ---- */
@@ -509,11 +559,18 @@ static void test_a_book_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spf),          cmocka_unit_test(test_spf_of_who_is_not_known),
-        cmocka_unit_test(test_spf_composed), cmocka_unit_test(test_spf_of_many_words),
-        cmocka_unit_test(test_dmarc),        cmocka_unit_test(test_way_back),
-        cmocka_unit_test(test_keys),         cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_domains),      cmocka_unit_test(test_hostname),
+        cmocka_unit_test(test_spf),
+        cmocka_unit_test(test_spf_of_who_is_not_known),
+        cmocka_unit_test(test_spf_composed),
+        cmocka_unit_test(test_spf_of_two_providers),
+        cmocka_unit_test(test_spf_of_many_words),
+        cmocka_unit_test(test_spf_that_providers_want),
+        cmocka_unit_test(test_dmarc),
+        cmocka_unit_test(test_way_back),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_domains),
+        cmocka_unit_test(test_hostname),
         cmocka_unit_test(test_a_book_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
