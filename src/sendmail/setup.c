@@ -96,13 +96,12 @@ static struct outcome read_settings(struct setup *setup)
 static struct outcome open_settings(struct setup *setup)
 {
     struct outcome outcome = choose_settings(setup);
-    if (outcome_good(&outcome) && !(setup->options.given & VERB_DRY_RUN)) {
+    if (outcome_good(&outcome) && !(setup->options.given & VERB_DRY_RUN))
         outcome = save_lock(setup->folder, &setup->lock);
-        if (outcome_good(&outcome))
-            trial_sweep(setup->folder);
-    }
     if (outcome_good(&outcome))
         outcome = open_file(&setup->config, setup->path, SAVE_OPEN, setup->installed);
+    if (outcome_good(&outcome) && setup->lock >= 0)
+        trial_sweep(setup->folder, &setup->config.file.content);
     if (outcome_good(&outcome))
         outcome =
             open_file(&setup->credentials, setup->credentials_path, SAVE_SECRET, setup->installed);

@@ -124,7 +124,7 @@ struct watch {
     const struct setup_test *test;
     char host[256];   /* the last one that was connected to */
     char reply[300];  /* its last reply */
-    char remark[400]; /* the last that went wrong */
+    char remark[400]; /* what went wrong since */
     bool sent;        /* the message, to its end */
 };
 
@@ -145,7 +145,7 @@ static void take_reply(struct watch *watch, const char *line)
     if (strlen(line) < 4 || line[3] == '-')
         return;
     keep(watch->reply, sizeof watch->reply, line);
-    if (*line == '4' || *line == '5')
+    if ((*line == '4' || *line == '5') && !*watch->remark)
         snprintf(watch->remark, sizeof watch->remark, "%.100s said %s", watch->host, watch->reply);
 }
 
@@ -157,6 +157,7 @@ static void take_remark(struct watch *watch, const char *line)
         keep(watch->host, sizeof watch->host, line + strlen(connected));
         watch->host[strcspn(watch->host, ",")] = '\0';
         watch->sent = false;
+        watch->remark[0] = '\0';
         return;
     }
     for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "config/smarthost.h"
+#include "setup/save.h"
 
 static const char section[] = "smarthost";
 static const char bridge[] = "/bin/cat ";
@@ -30,11 +31,9 @@ char *account_bridge(const char *password_path)
 
 bool account_is_bridged(const struct edit *edit, const char *name)
 {
-    static const char end[] = ACCOUNT_BRIDGE "\"";
     const char *command = edit_find(edit, section, name, "password_command");
-    size_t length = command ? strlen(command) : 0;
-    return length > strlen(end) && strncmp(command, bridge, strlen(bridge)) == 0 &&
-           strcmp(command + length - strlen(end), end) == 0;
+    return command && strncmp(command, bridge, strlen(bridge)) == 0 &&
+           strstr(command, "/" SAVE_PREFIX);
 }
 
 static struct outcome comment_out(const struct smarthost_account *account, struct edit *edit,

@@ -28,9 +28,6 @@ struct smarthost_account {
 struct outcome account_apply(const struct smarthost_account *account, const struct settings *now,
                              struct edit *edit, struct texts *dropped);
 
-/* What the name of such a file ends with. */
-#define ACCOUNT_BRIDGE ".setup"
-
 /* The value of password_command that reads the password from this file, for the time in which both
  * files are on their way. */
 char *account_bridge(const char *password_path);

@@ -109,9 +109,13 @@ static char *make_name(const char *name, const char *end)
     return buffer_take(&file);
 }
 
-char *password_path(const struct edit *credentials, const char *name, const char *end)
+char *password_bridge(const struct edit *credentials, const char *name)
 {
-    char *file = make_name(name, end), *path = beside(credentials, file);
+    char *file = make_name(name, "");
+    struct buffer hidden = {0};
+    buffer_format(&hidden, "%s%s", SAVE_PREFIX, file);
+    char *path = beside(credentials, buffer_text(&hidden));
+    buffer_free(&hidden);
     free(file);
     return path;
 }

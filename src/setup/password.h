@@ -19,8 +19,8 @@ struct password_files {
     char *useless; /* path of one of ours that no longer counts; NULL: none */
 };
 
-/* The path of a file of ours for this section, with something behind its name. The caller frees. */
-char *password_path(const struct edit *credentials, const char *name, const char *end);
+/* The path of a file for the time in which both files are on their way. The caller frees. */
+char *password_bridge(const struct edit *credentials, const char *name);
 
 /* Whether a sign-in can use it: not empty, one line, not too long. EX_DATAERR. */
 struct outcome password_check(const struct buffer *password);

@@ -95,7 +95,7 @@ static bool needs_bridge(const struct plan *plan, const struct plan_account *acc
 static struct outcome add_bridge(struct plan *plan, const struct plan_account *account,
                                  const struct save_file **bridge)
 {
-    char *path = password_path(&plan->credentials->after, account->name, ACCOUNT_BRIDGE);
+    char *path = password_bridge(&plan->credentials->after, account->name);
     char *command = account_bridge(path);
     struct outcome outcome = outcome_done();
     if (!plan->bridged.path)
@@ -126,7 +126,7 @@ static struct outcome add_secrets(struct plan *plan, const struct plan_account *
 static struct outcome add_removals(struct plan *plan, const struct plan_account *account,
                                    const struct save_file *bridge)
 {
-    char *path = password_path(&plan->credentials->after, account->name, ACCOUNT_BRIDGE);
+    char *path = password_bridge(&plan->credentials->after, account->name);
     struct outcome outcome = outcome_done();
     if (bridge)
         add_step(plan, bridge, NULL);

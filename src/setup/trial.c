@@ -145,13 +145,14 @@ static void clear(int parent, const char *name)
     (void)unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-void trial_sweep(const char *path)
+void trial_sweep(const char *path, const struct buffer *settings)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd < 0 ? NULL : fdopendir(dup(fd));
     const struct dirent *entry;
     while (folder && (entry = readdir(folder)))
-        if (strncmp(entry->d_name, SAVE_PREFIX, strlen(SAVE_PREFIX)) == 0)
+        if (strncmp(entry->d_name, SAVE_PREFIX, strlen(SAVE_PREFIX)) == 0 &&
+            !strstr(buffer_text(settings), entry->d_name))
             clear(fd, entry->d_name);
     if (folder)
         closedir(folder);
@@ -263,8 +264,11 @@ static struct outcome ask_in_child(const char *folder, bool installed, struct fi
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        close(ends[0]);
-        ask(folder, installed, ends[1]);
+        /* With nothing else of ours, such as the lock, should it be left alone. */
+        if (dup2(ends[1], 3) < 0)
+            _exit(EX_OSERR);
+        process_close_from(4);
+        ask(folder, installed, 3);
         _exit(EX_OK);
     }
     asked = child;

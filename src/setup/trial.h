@@ -25,7 +25,8 @@ struct trial_account {
 struct outcome trial_run(const struct settings *settings, const char *folder, bool installed,
                          const struct trial_account *accounts, size_t count,
                          struct findings *findings);
-/* What a trial that was killed left in the folder is taken away. Only under save_lock. */
-void trial_sweep(const char *folder);
+/* What a setup that was killed left in the folder is taken away, but for what the settings name.
+ * Only under save_lock. */
+void trial_sweep(const char *folder, const struct buffer *settings);
 
 #endif

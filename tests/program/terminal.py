@@ -29,3 +29,37 @@ def on_terminal(sandbox, argv, typed=b"", columns=100, seconds=60, env=None):
             shown += data
     os.close(master)
     return program.wait(10), shown
+
+
+class Terminal:
+    """A verb of postrider on a terminal of its own, which is spoken with."""
+
+    def __init__(self, place, verb, *arguments):
+        self.master, slave = pty.openpty()
+        self.program = place.start(
+            ["postrider", verb, "-C", place.config, *arguments],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        self.slave = slave  # held open, so that its modes can be looked at afterwards
+        self.shown = b""
+
+    def wait_for(self, text, seconds=30):
+        end = time.monotonic() + seconds
+        while text not in self.shown:
+            assert time.monotonic() < end, f"{text!r} is not in {self.shown!r}"
+            if select.select([self.master], [], [], 0.1)[0]:
+                self.shown += os.read(self.master, 65536)
+
+    def answer(self, question, text):
+        self.wait_for(question)
+        self.shown = self.shown.replace(question, b"", 1)
+        os.write(self.master, text)
+
+    def end(self):
+        status = self.program.wait(30)
+        while select.select([self.master], [], [], 0)[0]:
+            self.shown += os.read(self.master, 65536)
+        echo = termios.tcgetattr(self.slave)[3] & termios.ECHO
+        os.close(self.slave)
+        os.close(self.master)
+        assert echo, "the echo is still off"
+        return status

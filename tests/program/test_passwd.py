@@ -5,17 +5,14 @@ import fcntl
 import hashlib
 import hmac
 import os
-import pty
 import re
-import select
 import signal
-import termios
-import time
 
 import pytest
 
 from sandbox import (EX_CONFIG, EX_DATAERR, EX_NOINPUT, EX_NOPERM, EX_NOUSER, EX_OK,
                      EX_TEMPFAIL, EX_USAGE)
+from terminal import Terminal
 
 PASSWORD = "hunter2 with ;#:$ in it"
 
@@ -151,54 +148,20 @@ def test_who_keeps_the_lock_stops_nobody_for_ever(place):
 # --- at a terminal ---
 
 
-class Terminal:
-    """A program on a terminal of its own, which is spoken with."""
-
-    def __init__(self, place, *arguments):
-        self.master, slave = pty.openpty()
-        self.program = place.start(
-            ["postrider", "passwd", "-C", place.config, *arguments],
-            stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
-        self.slave = slave  # held open, so that its modes can be looked at afterwards
-        self.shown = b""
-
-    def wait_for(self, text, seconds=30):
-        end = time.monotonic() + seconds
-        while text not in self.shown:
-            assert time.monotonic() < end, f"{text!r} is not in {self.shown!r}"
-            if select.select([self.master], [], [], 0.1)[0]:
-                self.shown += os.read(self.master, 65536)
-
-    def answer(self, question, text):
-        self.wait_for(question)
-        self.shown = self.shown.replace(question, b"", 1)
-        os.write(self.master, text)
-
-    def end(self):
-        status = self.program.wait(30)
-        while select.select([self.master], [], [], 0)[0]:
-            self.shown += os.read(self.master, 65536)
-        echo = termios.tcgetattr(self.slave)[3] & termios.ECHO
-        os.close(self.slave)
-        os.close(self.master)
-        assert echo, "the echo is still off"
-        return status
-
-
 def test_terminal_asks_twice_and_shows_nothing(place):
-    terminal = Terminal(place, "anna")
+    terminal = Terminal(place, "passwd", "anna")
     terminal.answer(b"Password: ", b"hunter2\n")
     terminal.answer(b"Again: ", b"hunter2\n")
     assert terminal.end() == EX_OK
     assert b"hunter" not in terminal.shown
-    terminal = Terminal(place, "--check", "anna")
+    terminal = Terminal(place, "passwd", "--check", "anna")
     terminal.answer(b"Password: ", b"hunter2\n")
     assert terminal.end() == EX_OK
     assert b"Again" not in terminal.shown and b"hunter" not in terminal.shown
 
 
 def test_terminal_two_passwords_change_nothing(place):
-    terminal = Terminal(place, "anna")
+    terminal = Terminal(place, "passwd", "anna")
     terminal.answer(b"Password: ", b"hunter2\n")
     terminal.answer(b"Again: ", b"hunter3\n")
     assert terminal.end() == EX_DATAERR
@@ -207,7 +170,7 @@ def test_terminal_two_passwords_change_nothing(place):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_terminal_interrupted_gets_its_echo_back(place, number):
-    terminal = Terminal(place, "anna")
+    terminal = Terminal(place, "passwd", "anna")
     terminal.answer(b"Password: ", b"hunt")
     terminal.program.send_signal(number)
     assert terminal.end() == -number
@@ -215,7 +178,7 @@ def test_terminal_interrupted_gets_its_echo_back(place, number):
 
 
 def test_password_is_in_no_argument_and_no_environment(place):
-    terminal = Terminal(place, "anna")
+    terminal = Terminal(place, "passwd", "anna")
     terminal.answer(b"Password: ", b"hunter2\n")
     terminal.wait_for(b"Again: ")
     process = f"/proc/{terminal.program.pid}"
