@@ -106,6 +106,13 @@ static void say(const struct debian *debian, const char *name, enum import_mark 
     note_say(debian->importing->import, find(debian, name)->note, mark, "%s", words);
 }
 
+/* When nothing has been said yet. */
+static void say_rest(const struct debian *debian, const char *name, const char *words)
+{
+    if (!note_has_words(debian->importing->import, find(debian, name)->note))
+        say(debian, name, IMPORT_SAME, words);
+}
+
 static bool is_true(const struct debian *debian, const char *name)
 {
     return text_equal(value_of(debian, name), "true");
@@ -245,8 +252,8 @@ static void take_names(struct debian *debian)
                  "Exim puts it into senders that name this machine as well; a rule of masquerade "
                  "does that for one address");
     }
-    say(debian, "dc_hide_mailname", IMPORT_SAME, "senders have the domain of this machine");
-    say(debian, "dc_readhost", IMPORT_SAME, "counts with dc_hide_mailname");
+    say_rest(debian, "dc_hide_mailname", "senders have the domain of this machine");
+    say_rest(debian, "dc_readhost", "counts with dc_hide_mailname");
     free(mailname);
 }
 

@@ -71,8 +71,13 @@ const struct exim_option *exim_find(const struct exim *exim, const char *section
 /* Its value, "" when it is not set. */
 const char *exim_value(const struct exim *exim, const char *section, size_t driver,
                        const char *name);
+/* Its note; NOTE_NONE when it is not set. */
+size_t exim_note(const struct exim *exim, const char *section, size_t driver, const char *name);
+/* Whether a value is computed by an expansion. */
+bool exim_is_computed(const char *value);
 const struct exim_macro *exim_macro(const struct exim *exim, const char *name);
-/* What the configuration means for us. */
+/* What the configuration means for us; the second one is of its routers alone. */
 void exim_take(struct exim *exim);
+void exim_take_routers(struct exim *exim);
 
 #endif

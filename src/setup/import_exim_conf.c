@@ -55,6 +55,17 @@ const char *exim_value(const struct exim *exim, const char *section, size_t driv
     return option ? option->value : "";
 }
 
+size_t exim_note(const struct exim *exim, const char *section, size_t driver, const char *name)
+{
+    const struct exim_option *option = exim_find(exim, section, driver, name);
+    return option ? option->note : NOTE_NONE;
+}
+
+bool exim_is_computed(const char *value)
+{
+    return strpbrk(value, "${}") != NULL;
+}
+
 const struct exim_macro *exim_macro(const struct exim *exim, const char *name)
 {
     for (size_t i = 0; i < exim->macro_count; i++)

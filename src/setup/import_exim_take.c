@@ -1,7 +1,6 @@
 /*
- * What an Exim configuration that somebody wrote means for us: the usual routers, transports and
- * authenticators of a machine that sends by a smarthost, and the lists of the main section. What an
- * expansion computes, and what is not usual, is left.
+ * What the routers, transports and authenticators mean for us that an Exim usually has on a machine
+ * that sends by a smarthost. What an expansion computes, and what is not usual, is left.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,21 +11,8 @@
 #include "setup/import_aliases.h"
 #include "setup/import_exim.h"
 
-static const char listen_name[] = "smtp";
 static const char routers[] = "routers", transports[] = "transports",
                   authenticators[] = "authenticators";
-
-static bool is_computed(const char *text)
-{
-    return strpbrk(text, "${}") != NULL;
-}
-
-/* The note of an option; NOTE_NONE when it is not set. */
-static size_t note_of(const struct exim *exim, const char *section, size_t driver, const char *name)
-{
-    const struct exim_option *option = exim_find(exim, section, driver, name);
-    return option ? option->note : NOTE_NONE;
-}
 
 /* How many drivers a section has. */
 static size_t drivers_of(const struct exim *exim, const char *section)
@@ -58,57 +44,6 @@ static void say_driver(struct exim *exim, const char *section, size_t driver, en
             note_say(exim->importing->import, exim->options[i].note, mark, "%s", words);
 }
 
-/* ---- the main section ---- */
-
-static void take_main(struct exim *exim, const char *option, const char *section, const char *key)
-{
-    const char *value = exim_value(exim, "main", 0, option);
-    size_t note = note_of(exim, "main", 0, option);
-    if (is_computed(value))
-        note_say(exim->importing->import, note, IMPORT_LEFT, "not taken over: it is computed");
-    else if (*value)
-        take_setting(exim->importing->import, note, section, "", key, value);
-}
-
-/* A named list: "domainlist local_domains". */
-static void take_named(struct exim *exim, const char *option, const char *section, const char *name,
-                       const char *key)
-{
-    const struct exim_option *found = exim_find(exim, "main", 0, option);
-    if (found)
-        exim_take_list(exim->importing->import, found->note, found->value, section, name, key);
-}
-
-static void take_listener(struct exim *exim)
-{
-    struct import *import = exim->importing->import;
-    const struct exim_option *interfaces = exim_find(exim, "main", 0, "local_interfaces");
-    const char *advertised = exim_value(exim, "main", 0, "tls_advertise_hosts");
-    const char *certificate = exim_value(exim, "main", 0, "tls_certificate");
-    const char *key = exim_value(exim, "main", 0, "tls_privatekey");
-    char *why = NULL;
-    exim_take_interfaces(import, interfaces ? interfaces->note : NOTE_NONE,
-                         interfaces ? interfaces->value : "", listen_name);
-    take_named(exim, "hostlist relay_from_hosts", "listen", listen_name, "relay_networks");
-    take_named(exim, "domainlist relay_to_domains", "listen", listen_name, "relay_domains");
-    size_t key_note = note_of(exim, "main", 0, *key ? "tls_privatekey" : "tls_certificate");
-    key = *key ? key : certificate;
-    if (*certificate && *advertised && !is_computed(certificate) && !is_computed(key) &&
-        take_would("listen", listen_name, "tls_certificate", certificate, &why) &&
-        take_would("listen", listen_name, "tls_key", key, &why)) {
-        take_setting(import, note_of(exim, "main", 0, "tls_advertise_hosts"), "listen", listen_name,
-                     "tls", "starttls");
-        take_setting(import, note_of(exim, "main", 0, "tls_certificate"), "listen", listen_name,
-                     "tls_certificate", certificate);
-        take_setting(import, key_note, "listen", listen_name, "tls_key", key);
-    }
-    free(why);
-    const char *most = exim_value(exim, "main", 0, "smtp_accept_max");
-    if (*most)
-        take_setting(import, note_of(exim, "main", 0, "smtp_accept_max"), "listen", listen_name,
-                     "max_connections", most);
-}
-
 /* ---- next hops ---- */
 
 /* One way of a manualroute router. */
@@ -118,50 +53,69 @@ struct way {
     size_t note;
 };
 
+/* "identity^user^password", where '^' stands for a NUL byte and "^^" for itself. False: it is not.
+ */
+static bool split_plain(const char *text, struct buffer parts[3])
+{
+    size_t part = 0;
+    for (; *text; text++) {
+        bool itself = text[0] == '^' && text[1] == '^';
+        if (*text == '^' && !itself) {
+            if (++part == 3)
+                return false;
+            continue;
+        }
+        text += itself;
+        buffer_append_byte(&parts[part], *text);
+    }
+    return part == 2 && parts[1].length && parts[2].length;
+}
+
+/* What an authenticator sends, item by item. */
+static void take_sent(struct exim *exim, size_t driver, const struct exim_option *send,
+                      struct foreign *account)
+{
+    bool login = text_equal(exim_value(exim, authenticators, driver, "public_name"), "LOGIN");
+    struct texts items = {0};
+    struct buffer parts[3] = {{0}, {0}, {0}};
+    exim_split(send->value, &items);
+    if (items.count == 1 && split_plain(items.items[0], parts)) {
+        said_set(&account->user, buffer_text(&parts[1]), send->note);
+        said_set(&account->password, buffer_text(&parts[2]), send->note);
+    } else if (login && items.count == 2) {
+        said_set(&account->user, items.items[0], send->note);
+        said_set(&account->password, items.items[1], send->note);
+        said_set(&account->auth, "login", exim_note(exim, authenticators, driver, "public_name"));
+    }
+    for (size_t i = 0; i < items.count; i++)
+        memory_wipe(items.items[i], strlen(items.items[i]));
+    for (size_t i = 0; i < 3; i++)
+        buffer_wipe(&parts[i]);
+    texts_free(&items);
+}
+
+/* By the first authenticator that says with what. */
 static void take_sign_in(struct exim *exim, size_t transport, struct foreign *account)
 {
-    struct import *import = exim->importing->import;
     bool wanted = exim_find(exim, transports, transport, "hosts_require_auth") ||
                   exim_find(exim, transports, transport, "hosts_try_auth");
-    for (size_t i = 1; i <= drivers_of(exim, authenticators) && wanted; i++) {
+    size_t count = wanted ? drivers_of(exim, authenticators) : 0;
+    for (size_t i = 1; i <= count && !account->user.value; i++) {
         const struct exim_option *send = exim_find(exim, authenticators, i, "client_send");
         const struct exim_option *name = exim_find(exim, authenticators, i, "client_name");
         const struct exim_option *secret = exim_find(exim, authenticators, i, "client_secret");
-        const char *client = send ? strstr(send->value, "passwd.client") : NULL;
-        if (account->user.value || !(send || (name && secret)))
-            continue;
-        if (client) {
+        if (send && strstr(send->value, "passwd.client")) {
             exim_read_clients(exim->importing, "/etc/exim4/passwd.client", account);
-        } else if (name && secret && !is_computed(name->value) && !is_computed(secret->value)) {
+        } else if (name && secret && !exim_is_computed(name->value) &&
+                   !exim_is_computed(secret->value)) {
             said_set(&account->user, name->value, name->note);
             said_set(&account->password, secret->value, secret->note);
-            said_set(&account->auth, "cram-md5", note_of(exim, authenticators, i, "public_name"));
-        } else if (send && !is_computed(send->value)) {
-            bool login = text_equal(exim_value(exim, authenticators, i, "public_name"), "LOGIN");
-            struct texts parts = {0};
-            exim_split(send->value, &parts);
-            /* PLAIN has '^' for the NUL bytes between identity, user and password. */
-            char *plain = parts.count == 1 && *parts.items[0] == '^' ? parts.items[0] + 1 : NULL;
-            char *password = plain ? strchr(plain, '^') : NULL;
-            if (password && !strchr(password + 1, '^')) {
-                *password++ = '\0';
-                said_set(&account->user, plain, send->note);
-                said_set(&account->password, password, send->note);
-            } else if (login && parts.count == 2) {
-                said_set(&account->user, parts.items[0], send->note);
-                said_set(&account->password, parts.items[1], send->note);
-                said_set(&account->auth, "login", note_of(exim, authenticators, i, "public_name"));
-            }
-            for (size_t k = 0; k < parts.count; k++)
-                memory_wipe(parts.items[k], strlen(parts.items[k]));
-            texts_free(&parts);
+            said_set(&account->auth, "cram-md5", exim_note(exim, authenticators, i, "public_name"));
+        } else if (send && !exim_is_computed(send->value)) {
+            take_sent(exim, i, send, account);
         }
-        if (account->user.value)
-            say_driver(exim, authenticators, i, IMPORT_SAME,
-                       "ours takes the strongest that is "
-                       "offered, unless auth says otherwise");
-        else
-            note_say(import, send ? send->note : name->note, IMPORT_LEFT,
+        if (!account->user.value && (send || name))
+            note_say(exim->importing->import, send ? send->note : name->note, IMPORT_LEFT,
                      "not taken over: user and password are computed, or stand elsewhere");
     }
 }
@@ -178,16 +132,16 @@ static void set_tls(struct exim *exim, size_t transport, struct foreign *account
     account->tls = FOREIGN_MAY;
     if (is_for_all(exim, transport, "hosts_require_tls"))
         account->tls = FOREIGN_STARTTLS;
-    foreign_said_tls(account, note_of(exim, transports, transport, "hosts_require_tls"));
+    foreign_said_tls(account, exim_note(exim, transports, transport, "hosts_require_tls"));
     if (is_for_all(exim, transport, "hosts_avoid_tls"))
         account->tls = FOREIGN_CLEAR;
-    foreign_said_tls(account, note_of(exim, transports, transport, "hosts_avoid_tls"));
+    foreign_said_tls(account, exim_note(exim, transports, transport, "hosts_avoid_tls"));
     if (strcmp(exim_value(exim, transports, transport, "protocol"), "smtps") == 0) {
         account->tls = FOREIGN_IMPLICIT;
-        foreign_said_tls(account, note_of(exim, transports, transport, "protocol"));
+        foreign_said_tls(account, exim_note(exim, transports, transport, "protocol"));
     }
     account->verified = is_for_all(exim, transport, "tls_verify_hosts");
-    note_say(import, note_of(exim, transports, transport, "tls_verify_hosts"), IMPORT_SAME,
+    note_say(import, exim_note(exim, transports, transport, "tls_verify_hosts"), IMPORT_SAME,
              "ours looks at certificates, too");
     static const struct {
         const char *option;
@@ -197,9 +151,9 @@ static void set_tls(struct exim *exim, size_t transport, struct foreign *account
                  {"tls_privatekey", offsetof(struct foreign, key)}};
     for (size_t i = 0; i < 3; i++) {
         const char *value = exim_value(exim, transports, transport, files[i].option);
-        if (*value && !is_computed(value))
+        if (*value && !exim_is_computed(value))
             said_set((struct said *)(void *)((char *)account + files[i].place), value,
-                     note_of(exim, transports, transport, files[i].option));
+                     exim_note(exim, transports, transport, files[i].option));
     }
     if (account->certificate.value && !account->key.value)
         said_set(&account->key, account->certificate.value, account->certificate.note);
@@ -213,18 +167,28 @@ static bool take_account(struct exim *exim, size_t router, const struct way *way
     size_t transport =
         driver_called(exim, transports, exim_value(exim, routers, router, "transport"));
     foreign_begin(&account, "Exim", exim->importing->import->notes[way->note].file, name);
-    said_set(&account.senders, senders, note_of(exim, routers, router, "senders"));
+    said_set(&account.senders, senders, exim_note(exim, routers, router, "senders"));
     said_set(&account.hosts, buffer_text(&way->hosts), way->note);
     take_sign_in(exim, transport, &account);
     set_tls(exim, transport, &account);
     const char *port = exim_value(exim, transports, transport, "port");
     if (*port)
         said_set(&account.port, strcmp(port, "submission") == 0 ? "587" : port,
-                 note_of(exim, transports, transport, "port"));
+                 exim_note(exim, transports, transport, "port"));
     else
         said_set(&account.port, account.tls == FOREIGN_IMPLICIT ? "465" : "25", NOTE_NONE);
     bool taken = foreign_take(exim->importing->import, &account);
     foreign_free(&account);
+    for (size_t i = 1; i <= drivers_of(exim, authenticators); i++)
+        if (note_has_words(exim->importing->import,
+                           exim_note(exim, authenticators, i, "client_send")) ||
+            note_has_words(exim->importing->import,
+                           exim_note(exim, authenticators, i, "client_name")))
+            say_driver(exim, authenticators, i, IMPORT_SAME, "belongs to user and password");
+    static const char *const parts[] = {"", "driver", "hosts_require_auth", "hosts_try_auth"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        note_say(exim->importing->import, exim_note(exim, transports, transport, parts[i]),
+                 IMPORT_SAME, "belongs to the smarthost");
     say_driver(exim, transports, transport, IMPORT_LEFT,
                "not taken over: a [smarthost] has nothing like it");
     return taken;
@@ -281,11 +245,11 @@ static void take_way(struct exim *exim, size_t router, struct way *way)
 {
     struct import *import = exim->importing->import;
     const char *senders = exim_value(exim, routers, router, "senders");
-    if (!way->hosts.length || is_computed(buffer_text(&way->hosts))) {
+    if (!way->hosts.length || exim_is_computed(buffer_text(&way->hosts))) {
         note_say(import, way->note, IMPORT_LEFT, "not taken over: the hosts are computed");
         return;
     }
-    if (way->domains.count == 0 && *senders && !is_computed(senders)) {
+    if (way->domains.count == 0 && *senders && !exim_is_computed(senders)) {
         struct texts items = {0};
         struct buffer list = {0};
         exim_split(senders, &items);
@@ -357,7 +321,7 @@ static void take_manual(struct exim *exim, size_t router)
     } else if (data) {
         struct way way = {.note = data->note};
         char *copy = memory_copy(data->value, strlen(data->value));
-        if (!is_computed(copy))
+        if (!exim_is_computed(copy))
             put_hosts(copy, &way.hosts);
         if (find_domains(exim, router, &way.domains))
             take_way(exim, router, &way);
@@ -376,7 +340,7 @@ static void take_manual(struct exim *exim, size_t router)
 static void take_lookup(struct exim *exim, size_t router)
 {
     struct import *import = exim->importing->import;
-    size_t note = note_of(exim, routers, router, "driver");
+    size_t note = exim_note(exim, routers, router, "driver");
     struct texts domains = {0};
     bool good = find_domains(exim, router, &domains);
     if (good && domains.count == 0 && !taken_value(import, "smarthost", "", "host"))
@@ -408,7 +372,7 @@ static void take_redirect(struct exim *exim, size_t router)
     }
 }
 
-static void take_routers(struct exim *exim)
+void exim_take_routers(struct exim *exim)
 {
     for (size_t i = 1; i <= drivers_of(exim, routers); i++) {
         const char *driver = exim_value(exim, routers, i, "driver");
@@ -435,138 +399,4 @@ static void take_routers(struct exim *exim)
         say_driver(exim, authenticators, i, IMPORT_LEFT,
                    "not taken over: it is no account of a smarthost; those who may sign in here "
                    "stand in the file users");
-}
-
-/* ---- the other sections ---- */
-
-/* "*@host.example ops@example.org flags", "root ops@example.org". */
-static void take_rewrite(struct exim *exim, const struct exim_option *line)
-{
-    char *copy = memory_copy(line->value, strlen(line->value)), *rest = copy;
-    const char *pattern = source_split(&rest), *address = source_split(&rest);
-    struct buffer rule = {0};
-    buffer_format(&rule, "%s: %s", pattern, address);
-    if (is_computed(copy) || is_computed(address) || !*address || strpbrk(pattern, "+^!;"))
-        note_say(exim->importing->import, line->note, IMPORT_LEFT,
-                 "not taken over: a rule of masquerade names one whole address");
-    else
-        take_setting(exim->importing->import, line->note, "mail", "", "masquerade",
-                     buffer_text(&rule));
-    buffer_free(&rule);
-    free(copy);
-}
-
-/* "* * F,2h,15m; G,16h,1h,1.5; F,4d,6h": the last of the times is when mail is given up. */
-static void take_retry(struct exim *exim, const struct exim_option *line)
-{
-    struct import *import = exim->importing->import;
-    const char *last = strrchr(line->value, ';');
-    const char *comma = strchr(last ? last : line->value, ',');
-    uint64_t seconds;
-    size_t length = comma ? strcspn(comma + 1, ", \t") : 0;
-    char *time = memory_copy(comma ? comma + 1 : "", length);
-    if (*line->value == '*' && text_to_seconds(time, &seconds) &&
-        take_seconds(import, line->note, "queue", "lifetime", seconds))
-        note_say(import, line->note, IMPORT_OTHER,
-                 "the steps between tries are not taken over: "
-                 "see retry in [queue]");
-    else
-        note_say(import, line->note, IMPORT_LEFT,
-                 "not taken over: see retry and lifetime in "
-                 "[queue] and [route]");
-    free(time);
-}
-
-static void take_acl(struct exim *exim, const struct exim_option *line, bool *refuses)
-{
-    struct import *import = exim->importing->import;
-    static const char lists[] = "dnslists";
-    size_t word = strcspn(line->value, " \t=");
-    static const char *const verbs[] = {"accept", "deny",    "drop",   "warn",
-                                        "defer",  "require", "discard"};
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (strlen(verbs[i]) == word && text_starts(line->value, verbs[i]))
-            *refuses = i == 1 || i == 2;
-    const char *text = strstr(line->value, lists);
-    const char *equals = text ? strchr(text, '=') : NULL;
-    if (equals && *refuses && !is_computed(equals)) {
-        struct texts items = {0};
-        exim_split(equals + 1, &items);
-        for (size_t i = 0; i < items.count; i++)
-            take_setting(import, line->note, "filter", "", "dnsbl", items.items[i]);
-        texts_free(&items);
-    } else {
-        note_say(import, line->note, IMPORT_LEFT,
-                 "not taken over: who may send where is told by [listen] and [filter]");
-    }
-}
-
-static void take_sections(struct exim *exim)
-{
-    bool refuses = false;
-    for (size_t i = 0; i < exim->count; i++) {
-        const struct exim_option *option = &exim->options[i];
-        if (strcmp(option->section, "rewrite") == 0)
-            take_rewrite(exim, option);
-        else if (strcmp(option->section, "retry") == 0)
-            take_retry(exim, option);
-        else if (strcmp(option->section, "acl") == 0)
-            take_acl(exim, option, &refuses);
-    }
-}
-
-static void say_main(struct exim *exim)
-{
-    static const struct {
-        const char *name;
-        enum import_mark mark;
-        const char *words;
-    } known[] = {
-        {"daemon_smtp_ports", IMPORT_OTHER,
-         "ours listens at port 25 here; another section, "
-         "[listen \"submission\"], has another port"},
-        {"acl_*", IMPORT_SAME, "the lines of that ACL have notes of their own"},
-        {"tls_*", IMPORT_SAME, "belongs to the certificate; without one ours offers no TLS"},
-        {"log_*", IMPORT_SAME, "ours logs to the facility mail"},
-        {"never_users", IMPORT_SAME, "ours never delivers as root"},
-        {"host_lookup", IMPORT_SAME, "ours asks for a client's name when a milter wants it"},
-        {"rfc1413*", IMPORT_SAME, "ours asks nobody who a client's user is"},
-        {"prdr_enable", IMPORT_SAME, "ours does not know PRDR, which nobody needs"},
-        {"ignore_bounce_errors_after", IMPORT_SAME, "ours makes no report about a report"},
-        {"timeout_frozen_after", IMPORT_SAME, "ours makes no report about a report"},
-        {"trusted_users", IMPORT_SAME, "ours lets everybody name a sender, and says who it was"},
-        {"spool_directory", IMPORT_SAME,
-         "ours has a queue of its own; what waits in that one does "
-         "not come along"},
-        {"*list *", IMPORT_SAME, "is filled in where others name it"},
-        {"keep_environment", IMPORT_SAME, "ours keeps none"},
-        {"add_environment", IMPORT_SAME, "ours keeps none"},
-        {"dns_*", IMPORT_SAME, "ours asks by the system's resolver"},
-        {"split_spool_directory", IMPORT_SAME, "is about Exim's own files"},
-        {"smtputf8_advertise_hosts", IMPORT_SAME, "ours knows SMTPUTF8"},
-        {"recipient*", IMPORT_LEFT, "not taken over: ours takes what RFC 5321 allows"},
-    };
-    for (size_t i = 0; i < exim->count; i++)
-        for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
-            if (strcmp(exim->options[i].section, "main") == 0 &&
-                text_match(known[k].name, exim->options[i].name) &&
-                !note_has_words(exim->importing->import, exim->options[i].note))
-                note_say(exim->importing->import, exim->options[i].note, known[k].mark, "%s",
-                         known[k].words);
-}
-
-void exim_take(struct exim *exim)
-{
-    struct import *import = exim->importing->import;
-    take_main(exim, "primary_hostname", "mail", "hostname");
-    take_main(exim, "qualify_domain", "mail", "domain");
-    take_main(exim, "message_size_limit", "mail", "max_message_size");
-    take_named(exim, "domainlist local_domains", "mail", "", "local_domains");
-    take_routers(exim);
-    take_listener(exim);
-    take_sections(exim);
-    say_main(exim);
-    for (size_t i = 0; i < exim->macro_count; i++)
-        if (!note_has_words(import, exim->macros[i].note))
-            note_say(import, exim->macros[i].note, IMPORT_SAME, "is filled in where its name is");
 }

@@ -1,68 +1,64 @@
 /*
  * Imports settings: PROGRAM, ROOT and HOME ("-" for none) as arguments, and a folder that gets
- * postrider.conf, credentials.conf and aliases. On standard output JSON: what was found, the status
+ * postrider.conf and credentials.conf. On standard output JSON: what was found, the status
  * and reason of the end, and what settings_load says of the file.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "config/credentials.h"
-#include "config/keys.h"
 #include "config/settings.h"
+#include "setup/edit.h"
 #include "setup/import.h"
+#include "setup/password.h"
 
 static const char *const marks[] = {"same", "taken", "other", "left"};
 
-static void put_value(FILE *file, const struct import_value *value)
+static bool write_file(const char *path, const char *text, size_t length)
 {
-    const struct key *key = keys_find(value->section, value->key);
-    struct texts items = {0};
-    if (key && key->list)
-        texts_split(&items, value->value);
-    fprintf(file, "%s = %s\n", value->key, items.count ? items.items[0] : value->value);
-    for (size_t i = 1; i < items.count; i++)
-        fprintf(file, "    %s\n", items.items[i]);
-    texts_free(&items);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool good = fd >= 0 && file_write(fd, text, length);
+    file_close(&fd);
+    return good;
 }
 
-static FILE *open_in(const char *folder, const char *name)
+/* As setup edits an empty file. */
+static bool write_settings(const char *path, const struct import_values *values)
 {
-    struct buffer path = {0};
-    buffer_format(&path, "%s/%s", folder, name);
-    FILE *file = fopen(buffer_text(&path), "w");
-    if (file)
-        fchmod(fileno(file), 0600);
-    buffer_free(&path);
-    return file;
+    struct edit edit;
+    struct outcome outcome = edit_open(&edit, path, "", 0);
+    for (size_t i = 0; i < values->count && outcome_good(&outcome); i++)
+        outcome = edit_set(&edit, values->items[i].section, values->items[i].name,
+                           values->items[i].key, values->items[i].value);
+    if (!outcome_good(&outcome))
+        fprintf(stderr, "%s\n", outcome.reason);
+    bool good = outcome_good(&outcome) && write_file(path, edit.text.data, edit.text.length);
+    edit_free(&edit);
+    return good;
 }
 
-static bool write_values(const char *folder, const char *name, const struct import_values *values)
+static bool write_passwords(const char *path, const struct import_values *values)
 {
-    FILE *file = open_in(folder, name);
-    if (!file)
-        return false;
-    for (size_t i = 0; i < values->count; i++) {
-        const struct import_value *value = &values->items[i], *last = value - 1;
-        if (i == 0 || strcmp(value->section, last->section) != 0 ||
-            strcmp(value->name, last->name) != 0)
-            fprintf(file, *value->name ? "[%s \"%s\"]\n" : "[%s]\n", value->section, value->name);
-        put_value(file, value);
+    struct edit edit;
+    struct outcome outcome = edit_open(&edit, path, "", 0);
+    bool good = outcome_good(&outcome);
+    for (size_t i = 0; i < values->count && good; i++) {
+        struct buffer password = {0};
+        struct password_files files = {0};
+        buffer_append_text(&password, values->items[i].value);
+        outcome = password_put(&edit, values->items[i].name, &password, &files);
+        good = outcome_good(&outcome) &&
+               (!files.wanted || write_file(files.wanted, password.data, password.length));
+        password_free_files(&files);
+        buffer_wipe(&password);
     }
-    return fclose(file) == 0;
-}
-
-static bool write_aliases(const char *folder, const struct texts *aliases)
-{
-    FILE *file = open_in(folder, "aliases");
-    if (!file)
-        return false;
-    for (size_t i = 0; i < aliases->count; i++)
-        fprintf(file, "%s\n", aliases->items[i]);
-    return fclose(file) == 0;
+    good = good && write_file(path, edit.text.data, edit.text.length);
+    edit_free(&edit);
+    return good;
 }
 
 /* An array of strings. */
@@ -141,12 +137,12 @@ int main(int count, char **arguments)
     struct import import;
     struct outcome outcome = import_read(
         arguments[1], arguments[2], strcmp(arguments[3], "-") == 0 ? NULL : arguments[3], &import);
-    if (!write_values(arguments[4], "postrider.conf", &import.settings) ||
-        !write_values(arguments[4], "credentials.conf", &import.credentials) ||
-        !write_aliases(arguments[4], &import.aliases))
-        return 73;
-    struct buffer path = {0}, json = {0};
+    struct buffer path = {0}, credentials = {0}, json = {0};
     buffer_format(&path, "%s/postrider.conf", arguments[4]);
+    buffer_format(&credentials, "%s/credentials.conf", arguments[4]);
+    if (!write_settings(buffer_text(&path), &import.settings) ||
+        !write_passwords(buffer_text(&credentials), &import.credentials))
+        return 73;
     struct settings settings;
     struct outcome loaded = settings_load(buffer_text(&path), &settings);
     buffer_append_byte(&json, '{');
@@ -164,6 +160,7 @@ int main(int count, char **arguments)
     settings_free(&settings);
     import_free(&import);
     buffer_free(&path);
+    buffer_free(&credentials);
     buffer_wipe(&json);
     return 0;
 }

@@ -1,0 +1,316 @@
+"""Settings of other mail programs that become ours: worked samples, Debian's own ones, and what the
+programs themselves say that they would do."""
+
+import json
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cprogram import build_program
+
+PROGRAMS = ["msmtp", "ssmtp", "dma", "nullmailer", "postfix", "exim"]
+HOME = "/home/ada"
+MACHINE = "host.example.org"
+
+
+class Import:
+    """What came out, by section; each .notes item is a dict with mark, file, line, text, words."""
+
+    def __init__(self, found, folder):
+        self.status, self.reason = found["status"], found["reason"]
+        self.loads, self.secrets = found["loads"], found["secrets"]
+        self.aliases, self.notes = found["aliases"], found["notes"]
+        self.folder = folder
+        self.settings, self.passwords = {}, {}
+        for section, name, key, value in found["settings"]:
+            heading = f"{section} {name}" if name else section
+            self.settings.setdefault(heading, {})[key] = value
+        for _, name, key, value in found["credentials"]:
+            assert key == "password"
+            self.passwords[name] = value
+
+    def note(self, file, text):
+        """The one note about a line of this file that begins so."""
+        (note,) = [one for one in self.notes
+                   if one["file"] == file and one["text"].startswith(text)]
+        return note
+
+    def words_of_file(self, file):
+        """What is said of the file itself."""
+        return [one["words"] for one in self.notes if one["file"] == file and not one["line"]]
+
+
+def lines_that_count(content):
+    """The numbers of lines with anything but white space and comments."""
+    text = content if isinstance(content, bytes) else content.encode()
+    lines = text.split(b"\n")
+    return [number for number, line in enumerate(lines, 1)
+            if line.strip(b" \t\r\v\f") and not line.strip(b" \t\r\v\f").startswith(b"#")]
+
+
+def read(folder, program, home=None):
+    """Imports from folder/root."""
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    done = subprocess.run([build_program("import_show"), program, folder / "root", home or "-", out],
+                          capture_output=True, check=True, timeout=60)
+    return Import(json.loads(done.stdout), out)
+
+
+def check(found, files, not_read=()):
+    """What holds for every import, whatever it read."""
+    assert found.loads == "", found.loads
+    assert all(secret == "found" for secret in found.secrets), found.secrets
+    for note in found.notes:
+        assert note["words"] and note["mark"] in ("same", "taken", "other", "left")
+        assert note["whole"].isprintable()
+        for password in found.passwords.values():
+            assert len(password) < 4 or password not in note["whole"], note
+    for path, content in files.items():
+        told = [number for note in found.notes if note["file"] == path and note["line"]
+                for number in range(note["line"], note["last"] + 1)]
+        counting = [] if path in not_read else lines_that_count(content)
+        assert sorted(number for number in told if number in counting) == counting, path
+
+
+@pytest.fixture
+def imported(tmp_path):
+    """imported(program, {path: content}, home=…, not_read=…): the import of these files."""
+
+    def run(program, files, home=None, not_read=(), status=0):
+        for path, content in {"/etc/mailname": f"{MACHINE}\n", **files}.items():
+            file = tmp_path / "root" / path.lstrip("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        found = read(tmp_path, program, home)
+        assert found.status == status, found.reason
+        check(found, files, not_read)
+        return found
+
+    return run
+
+
+# ---- msmtp ----
+
+MSMTPRC = """\
+# every key that there is
+defaults
+port 587
+tls on
+tls_trust_file /etc/ssl/certs/ca-certificates.crt
+timeout 30
+syslog LOG_MAIL
+logfile /var/log/msmtp.log
+
+account provider
+host smtp.provider.example
+from ada@provider.example
+auth plain
+user "ada@provider.example"
+password " a pass ; word "
+tls_fingerprint 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF
+tls_min_dh_prime_bits 1024
+
+account second : provider
+from %U@second.example
+passwordeval cat /etc/secret
+
+account plain
+host relay.example.net
+port 25
+tls off
+tls_starttls off
+auth off
+user nobody
+from *@plain.example
+domain client.example.net
+
+account cert
+host 2001:db8::25
+from bot@cert.example
+auth external
+tls_starttls off
+tls_cert_file ~/cert.pem
+tls_key_file ~/key.pem
+tls_certcheck off
+tls_trust_file ~/ca.pem
+tls_priorities NORMAL
+tls_crl_file /etc/crl
+tls_host_override other.example
+source_ip 192.0.2.7
+proxy_host 192.0.2.8
+proxy_port 9050
+port 465
+
+account nowhere
+host unreachable.example
+dsn_notify never
+dsn_return full
+
+account pattern
+host unreachable.example
+from joe[0-9]@example.org
+
+account sockets
+socket /run/x
+account lmtp
+host h.example
+protocol lmtp
+
+account default : provider
+from alerts@provider.example
+allow_from_override off
+set_from_header on
+set_date_header off
+set_msgid_header auto
+remove_bcc_headers on
+undisclosed_recipients off
+aliases /etc/aliases.msmtp
+auto_from off
+maildomain example.org
+eval echo password inEval123
+mistyped secretWord99
+"""
+
+
+PIN = ":".join(["00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF"] * 2)
+
+
+def msmtp_files():
+    return {"/etc/msmtprc": MSMTPRC, "/etc/secret": "from the file\nsecond line\n",
+            "/etc/aliases.msmtp": "root: ada@example.org\ndefault: ops@example.org\n"}
+
+
+def test_msmtp_with_every_key(imported):
+    found = imported("msmtp", msmtp_files(), HOME, ["/etc/secret", "/etc/aliases.msmtp"])
+    provider = {"host": "smtp.provider.example", "port": "587", "tls": "starttls",
+                "tls_fingerprint": PIN, "auth": "plain", "user": "ada@provider.example"}
+    assert found.settings == {
+        "mail": {"masquerade": "ada@provider.example: ada@provider.example, "
+                               "bot@cert.example: bot@cert.example, *: alerts@provider.example",
+                 "aliases": "/etc/aliases.msmtp"},
+        "smarthost": provider,
+        "smarthost provider": {"senders": "ada@provider.example", **provider},
+        "smarthost second": {"senders": "@second.example", **provider},
+        # It sent in clear, and did not sign in; ours asks for TLS all the same.
+        "smarthost plain": {"senders": "*@plain.example", "host": "relay.example.net",
+                            "port": "25", "tls": "starttls"},
+        "smarthost cert": {"senders": "bot@cert.example", "host": "[2001:db8::25]", "port": "465",
+                           "tls": "implicit", "tls_trust": f"{HOME}/ca.pem",
+                           "tls_certificate": f"{HOME}/cert.pem", "tls_key": f"{HOME}/key.pem",
+                           "auth": "external"},
+    }
+    assert found.passwords == dict.fromkeys(["", "provider", "second"], " a pass ; word ")
+    marks = {text: found.note("/etc/msmtprc", text)["mark"] for text in [
+        "tls off", "tls_certcheck off", "syslog", "logfile", "account nowhere", "account pattern",
+        "account sockets", "account lmtp", "set_date_header", "eval ****", "mistyped ****"]}
+    assert marks == {"tls off": "other", "tls_certcheck off": "other", "syslog": "same",
+                     **{text: "left" for text in list(marks)[3:]}}
+    assert "sends in clear" in found.note("/etc/msmtprc", "tls off")["words"]
+    assert "default" in found.note("/etc/msmtprc", "aliases")["words"]
+    everything = json.dumps(found.notes)
+    assert "inEval123" not in everything and "secretWord99" not in everything
+
+
+PRETENDED = {"host": "host", "port": "port", "user": "user", "tls_fingerprint": "tls_fingerprint",
+             "tls_cert_file": "tls_certificate", "tls_key_file": "tls_key"}
+
+
+@pytest.mark.parametrize("account, heading", [
+    ("default", "smarthost"), ("provider", "smarthost provider"), ("second", "smarthost second"),
+    ("plain", "smarthost plain"), ("cert", "smarthost cert")])
+def test_msmtp_itself_would_use_the_same(imported, tmp_path, account, heading):
+    """msmtp --pretend says what it makes of the file."""
+    lines = [line for line in MSMTPRC.splitlines(keepends=True)
+             if not line.startswith(("mistyped", "eval", "tls_min"))]
+    found = imported("msmtp", {**msmtp_files(), "/etc/msmtprc": "".join(lines)}, HOME,
+                     ["/etc/secret", "/etc/aliases.msmtp"])
+    rc = tmp_path / "msmtprc"
+    rc.write_text("".join(lines))
+    rc.chmod(0o600)
+    said = pretend(rc, "-a", account)
+    ours = found.settings[heading]
+    for theirs, key in PRETENDED.items():
+        value = said.get(theirs, "(not set)")
+        if value != "(not set)" and not (theirs == "user" and said["auth"] == "none"):
+            assert ours[key].strip("[]") == value, theirs
+        else:
+            assert key not in ours, theirs
+    if said["tls"] == "on":
+        assert ours["tls"] == ("starttls" if said["tls_starttls"] == "on" else "implicit")
+    assert ours.get("auth", "none").upper() == said["auth"].upper()
+
+
+def pretend(path, *options):
+    done = subprocess.run(["msmtp", "-C", path, *options, "-P", "x@y.example"], text=True,
+                          capture_output=True, check=True, env={**os.environ, "HOME": HOME})
+    return dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
+
+
+@pytest.mark.parametrize("text", [
+    "host h.example\nuser x\nauth on\n",
+    "account default\n  host   \"h.example\"  \nuser \"a\"b\"\nport\t26\nauth\n",
+    "defaults\nport 587\naccount a\nhost a.example\ndefaults\nport 26\naccount b : a\n"
+    "account default : b , a\n",
+    "defaults\nport 587\naccount a\nhost a.example\nport 99\ndefaults\nport 26\n"
+    "account default : a\n",
+    "account default\nhost h.example\ntls\ntls_starttls off\n",
+    "defaults\nuser u\nauth on\naccount a\nhost h.example\nuser \"\"\naccount default : a\n",
+])
+def test_msmtp_fills_an_account_in_the_same_way(imported, tmp_path, text):
+    found = imported("msmtp", {"/etc/msmtprc": text})
+    rc = tmp_path / "msmtprc"
+    rc.write_text(text)
+    rc.chmod(0o600)
+    said, ours = pretend(rc), found.settings["smarthost"]
+    assert ours["host"] == said["host"] and ours["port"] == said["port"]
+    assert ours.get("user", "(not set)") == said["user"]
+
+
+def test_msmtp_of_a_user_counts_for_more(imported):
+    found = imported("msmtp", {
+        "/etc/msmtprc": "account default\nhost system.example\naccount other\nhost o.example\n"
+                        "from o@o.example\n",
+        f"{HOME}/.msmtprc": "account default\nhost own.example\nfrom ada@own.example\n"}, HOME)
+    assert found.settings["smarthost"]["host"] == "own.example"
+    assert found.settings["smarthost other"]["senders"] == "o@o.example"
+    # What this machine's programs send goes by the account's sender, as with msmtp without -f.
+    assert found.settings["mail"]["masquerade"] == f"*@{MACHINE}: ada@own.example"
+    assert "counts" in found.note("/etc/msmtprc", "account default")["words"]
+
+
+@pytest.mark.parametrize("command, password, ours", [
+    ("cat /etc/secret", "first line", None),
+    ("echo 'pass word'", "pass word", None),
+    ("/usr/bin/pass 'mail at home'", None, '/usr/bin/pass "mail at home"'),
+    ("gpg -dq ~/.pw.gpg", None, f"/usr/bin/gpg -dq {HOME}/.pw.gpg"),
+    ("pass mail | head -1", None, None),
+    ("echo $SECRET", None, None),
+    ("unknown-program x", None, None),
+    ("cat /etc/missing", None, None),
+])
+def test_msmtp_commands_for_passwords(imported, tmp_path, command, password, ours):
+    program = tmp_path / "root/usr/bin/gpg"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    found = imported("msmtp", {
+        "/etc/msmtprc": f"account default\nhost h.example\ntls on\nauth on\nuser u\n"
+                        f"passwordeval {command}\n", "/etc/secret": "first line\nnext\n"},
+        HOME, ["/etc/secret"])
+    assert found.passwords.get("") == password
+    assert found.settings["smarthost"].get("password_command") == ours
+    note = found.note("/etc/msmtprc", "passwordeval")
+    assert note["text"] == "passwordeval ****"
+    assert note["mark"] == ("left" if not password and not ours else note["mark"])
+
+
+def test_msmtp_examples_of_its_package(imported):
+    folder = Path("/usr/share/doc/msmtp/examples")
+    for name in ("msmtprc-system.example", "msmtprc-user.example"):
+        found = imported("msmtp", {"/etc/msmtprc": (folder / name).read_text()})
+        assert found.settings["smarthost"]["host"] in ("mail.oursite.example",
+                                                       "smtp.freemail.example")
