@@ -24,6 +24,8 @@ caller_packages="cron busybox-static at anacron bsd-mailx s-nail mailutils mutt 
     php-cli libphp-phpmailer php-symfony-mailer libmime-lite-perl libmailtools-perl
     libemail-sender-perl ruby-mail node-nodemailer sudo logwatch mdadm smartmontools
     unattended-upgrades apticron apt-listchanges fail2ban reportbug"
+# Programs whose settings can be taken over: only unpacked, for the settings that they come with.
+import_packages="msmtp ssmtp dma nullmailer"
 
 usage() {
     echo "usage: sh contrib/bootstrap.sh build|demo|check" >&2
@@ -88,7 +90,8 @@ fi
 # and installed by the tests, in a file system that goes away with them. PACKAGE.needs has the names, but
 # for what would start something on a schedule: nothing is to, there.
 download_servers() {
-    if [ "$(cat build/packages/complete 2>/dev/null)" = "$server_packages $caller_packages" ]; then
+    all="$server_packages $caller_packages $import_packages"
+    if [ "$(cat build/packages/complete 2>/dev/null)" = "$all" ]; then
         return
     fi
     rm -rf build/packages
@@ -115,10 +118,11 @@ download_servers() {
         sed -n '/^Inst [^ ]*\(msmtp\|systemd\|udev\)/d; s/^Inst \([^ ]*\).*/\1/p' >build/packages/callers
     (
         cd build/packages
-        # shellcheck disable=SC2046
-        apt-get download -q $(sort -u ./*.needs ./callers)
+        # shellcheck disable=SC2046,SC2086
+        apt-get download -q $(sort -u ./*.needs ./callers) \
+            $(apt-cache show $import_packages 2>/dev/null | sed -n 's/^Package: //p' | sort -u)
     )
-    echo "$server_packages $caller_packages" >build/packages/complete
+    echo "$all" >build/packages/complete
 }
 
 if [ "$target" = check ]; then

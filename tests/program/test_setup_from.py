@@ -3,13 +3,13 @@ programs themselves say that they would do."""
 
 import json
 import os
-import stat
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from cprogram import build_program
+from smtpfake import FakeServer
+from world import PACKAGES, World
 
 PROGRAMS = ["msmtp", "ssmtp", "dma", "nullmailer", "postfix", "exim"]
 HOME = "/home/ada"
@@ -91,6 +91,22 @@ def imported(tmp_path):
         return found
 
     return run
+
+
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory):
+    """unpacked("dma"): the folder with the files of this package of Debian's, which is not
+    installed."""
+    folders = {}
+
+    def unpack(package):
+        if package not in folders:
+            folders[package] = tmp_path_factory.mktemp(package)
+            (found,) = PACKAGES.glob(f"{package}_*.deb")
+            subprocess.run(["dpkg-deb", "-x", found, folders[package]], check=True)
+        return folders[package]
+
+    return unpack
 
 
 # ---- msmtp ----
@@ -308,9 +324,272 @@ def test_msmtp_commands_for_passwords(imported, tmp_path, command, password, our
     assert note["mark"] == ("left" if not password and not ours else note["mark"])
 
 
-def test_msmtp_examples_of_its_package(imported):
-    folder = Path("/usr/share/doc/msmtp/examples")
+def test_msmtp_examples_of_its_package(imported, unpacked):
+    folder = unpacked("msmtp") / "usr/share/doc/msmtp/examples"
     for name in ("msmtprc-system.example", "msmtprc-user.example"):
         found = imported("msmtp", {"/etc/msmtprc": (folder / name).read_text()})
         assert found.settings["smarthost"]["host"] in ("mail.oursite.example",
                                                        "smtp.freemail.example")
+
+
+# ---- ssmtp ----
+
+SSMTP_CONF = """\
+# Config file for sSMTP sendmail
+root=postmaster
+Mailhub=smtp.example.net:587
+rewriteDomain=@example.org
+hostname=host.example.org
+FromLineOverride=NO
+UseTLS=Yes
+useSTARTTLS=YES
+UseTLSCert=YES
+TLSCert=/etc/ssmtp/c.pem
+TLSKey=/etc/ssmtp/k.pem
+TLS_CA_File=/etc/ssmtp/ca.pem
+AuthUser=me@example.net
+AuthPass=s3cr:et
+AuthMethod=cram-md5
+Debug=YES
+mistyped hunter22word
+minimumUserId=
+"""
+REVALIASES = """\
+root:ops@example.org:smtp.other.example:2525
+www:web@example.org
+ada:ada@example.net:smtp.example.net:587
+no colon in here
+"""
+
+
+def test_ssmtp_with_every_key(imported):
+    found = imported("ssmtp", {"/etc/ssmtp/ssmtp.conf": SSMTP_CONF,
+                               "/etc/ssmtp/revaliases": REVALIASES})
+    account = {"tls": "starttls", "tls_trust": "/etc/ssmtp/ca.pem",
+               "tls_certificate": "/etc/ssmtp/c.pem", "tls_key": "/etc/ssmtp/k.pem",
+               "user": "me@example.net", "auth": "cram-md5"}
+    assert found.settings == {
+        "mail": {"domain": "example.org", "hostname": "host.example.org",
+                 "masquerade": "root@example.org: ops@example.org, "
+                               "www@example.org: web@example.org, "
+                               "ada@example.org: ada@example.net"},
+        "smarthost": {"host": "smtp.example.net", "port": "587", **account},
+        "smarthost root": {"senders": "ops@example.org", "host": "smtp.other.example",
+                           "port": "2525", **account},
+    }
+    assert found.passwords == {"": "s3cr:et", "root": "s3cr:et"}
+    assert found.aliases == ["root: postmaster@example.org"]
+    assert "hunter22word" not in json.dumps(found.notes)
+
+
+@pytest.mark.parametrize("lines, tls, port, mark", [
+    ("", "starttls", "25", "sends in clear"),
+    ("UseTLS=NO\n", "starttls", "25", "sends in clear"),
+    ("UseTLS=YES\n", "implicit", "25", "not looked at"),
+    ("UseSTARTTLS=YES\n", "starttls", "25", "not looked at"),
+])
+def test_ssmtp_without_certificates(imported, lines, tls, port, mark):
+    found = imported("ssmtp", {"/etc/ssmtp/ssmtp.conf": f"mailhub=smtp.example.net\n{lines}"
+                                                        "AuthUser=a\nAuthPass=bcdef\n"})
+    assert found.settings["smarthost"] == {"host": "smtp.example.net", "port": port, "tls": tls,
+                                           "user": "a"}
+    assert any(note["mark"] == "other" and mark in note["words"] for note in found.notes)
+
+
+@pytest.mark.parametrize("written", ["ab:cd", "abc=d", "abc d", '"abc'])
+def test_ssmtp_itself_signs_in_with_the_same(imported, tmp_path, unpacked, written):
+    """Its own program, told by the same file, against a server that takes what we found."""
+    with FakeServer(auth_in_clear=True) as server:
+        found = imported("ssmtp", {
+            "/etc/ssmtp/ssmtp.conf": f"root=admin@example.org\nmailhub=127.0.0.1:{server.port}\n"
+                                     f"AuthUser=u@x.example\nAuthPass={written}\n"
+                                     "rewriteDomain=ex.example\nhostname=h.ex.example\n"})
+        server.users = {"u@x.example": found.passwords[""]}
+        subprocess.run([unpacked("ssmtp") / "usr/sbin/ssmtp",
+                        f"-C{tmp_path}/root/etc/ssmtp/ssmtp.conf", "root"],
+                       input=b"Subject: x\n\nhi\n", check=True, timeout=30)
+        assert server.connections[0].user == "u@x.example"
+        assert server.messages[0].sender == "root@ex.example"
+        assert server.messages[0].recipients == ["admin@example.org"]
+    # The server is on this machine: ours may sign in without TLS there, too.
+    assert found.settings["smarthost"]["tls"] == "off"
+    assert found.settings["mail"]["domain"] == "ex.example"
+    assert found.aliases == ["root: admin@example.org"]
+
+
+def test_ssmtp_as_its_package_leaves_it(imported, unpacked, tmp_path):
+    """The postinst of the package writes this file, with what it is told by debconf."""
+    control = tmp_path / "control"
+    (package,) = PACKAGES.glob("ssmtp_*.deb")
+    subprocess.run(["dpkg-deb", "-e", package, control], check=True)
+    script = (control / "postinst").read_text()
+    start = script.index('echo "#"')
+    lines = script[start:script.index("\nfi", script.index("FromLineOverride=YES"))]
+    written = subprocess.run(["sh", "-c", lines], check=True, capture_output=True, text=True, env={
+        "PATH": "/usr/bin:/bin", "root": "postmaster", "mailhub": "mail.example.net",
+        "hostname": MACHINE}).stdout
+    found = imported("ssmtp", {
+        "/etc/ssmtp/ssmtp.conf": written,
+        "/etc/ssmtp/revaliases": (unpacked("ssmtp") / "etc/ssmtp/revaliases").read_text()})
+    assert found.settings == {
+        "mail": {"hostname": MACHINE},
+        "smarthost": {"host": "mail.example.net", "port": "25", "tls": "starttls"}}
+    assert found.aliases == [f"root: postmaster@{MACHINE}"]
+
+
+# ---- dma ----
+
+DMA_CONF = """\
+# a comment
+SMARTHOST smtp.example.net
+PORT 587
+ALIASES /etc/aliases
+SPOOLDIR /var/spool/dma
+AUTHPATH /etc/dma/auth.conf
+SECURETRANSFER
+STARTTLS
+FINGERPRINT 1234567890ABCDEF1234567890ABCDEF1234567890ABCDEF1234567890ABCDEF
+CERTFILE /etc/dma/c.pem		# both in one file
+SECURE
+DEFER
+FULLBOUNCE
+MAILNAME /etc/mailname
+MASQUERADE herb@
+NULLCLIENT
+OPPORTUNISTIC_TLS yes
+STARTTLS yes
+PORT
+  INDENTED
+MISTYPED word
+"""
+DMA_AUTH = """\
+# user|host:password
+old|smtp.example.net:before
+me|smtp.example.net:pa ss:w#rd
+you|other.example:otherPassword
+rubbish with secretWord99
+"""
+
+
+def test_dma_with_every_key(imported):
+    found = imported("dma", {"/etc/dma/dma.conf": DMA_CONF, "/etc/dma/auth.conf": DMA_AUTH,
+                             "/etc/aliases": "root: ada bob\n*: ops\n"},
+                     not_read=["/etc/aliases"])
+    assert found.settings == {
+        "mail": {"aliases": "/etc/aliases", "masquerade": f"*: herb@{MACHINE}"},
+        "smarthost": {"host": "smtp.example.net", "port": "587", "tls": "starttls",
+                      "tls_fingerprint": "1234567890ABCDEF" * 4, "tls_certificate": "/etc/dma/c.pem",
+                      "tls_key": "/etc/dma/c.pem", "user": "me"}}
+    assert found.passwords == {"": "pa ss:w#rd"}
+    everything = json.dumps(found.notes)
+    assert "secretWord99" not in everything and "otherPassword" not in everything
+    # dma parts targets by blanks, as ours does not.
+    assert "/etc/aliases:1" in found.note("/etc/dma/dma.conf", "ALIASES")["words"]
+    left = [note["text"] for note in found.notes
+            if note["mark"] == "left" and note["file"] == "/etc/dma/dma.conf"]
+    assert left == ["DEFER", "FULLBOUNCE", "OPPORTUNISTIC_TLS yes", "STARTTLS yes", "PORT",
+                    "  INDENTED", "MISTYPED word"]
+
+
+@pytest.mark.parametrize("lines, tls, told", [
+    ("", "starttls", "sends in clear"),
+    ("SECURETRANSFER\n", "implicit", "not looked at"),
+    ("SECURETRANSFER\nSTARTTLS\n", "starttls", "not looked at"),
+    ("STARTTLS\n", "starttls", "sends in clear"),
+    ("SECURETRANSFER\nSTARTTLS\nOPPORTUNISTIC_TLS\n", "opportunistic", ""),
+])
+def test_dma_without_a_password(imported, lines, tls, told):
+    found = imported("dma", {"/etc/dma/dma.conf": f"SMARTHOST smtp.example.net\n{lines}"})
+    assert found.settings["smarthost"] == {"host": "smtp.example.net", "port": "25", "tls": tls}
+    told_in = [note["mark"] for note in found.notes if told and told in note["words"]]
+    assert set(told_in) == ({"other"} if told else set())
+
+
+@pytest.mark.parametrize("masquerade, wanted", [
+    ("john@", {"masquerade": f"*: john@{MACHINE}"}),
+    ("percolator.example", {"domain": "percolator.example"}),
+    ("herb@ert.example", {"masquerade": "*: herb@ert.example"}),
+    ("@ert.example", {"domain": "ert.example"}),
+    ("@", {}),
+])
+def test_dma_masquerades(imported, masquerade, wanted):
+    found = imported("dma", {"/etc/dma/dma.conf": f"MASQUERADE {masquerade}\n"})
+    assert found.settings.get("mail", {}) == wanted
+    # Without a smarthost dma delivers by itself.
+    assert found.settings["route *"] == {"via": "mx", "port": "25", "tls": "opportunistic"}
+
+
+def test_dma_as_its_package_leaves_it(imported, unpacked):
+    folder = unpacked("dma")
+    found = imported("dma", {"/etc/dma/dma.conf": (folder / "usr/share/dma/dma.conf").read_text(),
+                             "/etc/dma/auth.conf": (folder / "etc/dma/auth.conf").read_text()})
+    assert found.settings == {"route *": {"via": "mx", "port": "25", "tls": "opportunistic"}}
+    assert found.note("/etc/dma/dma.conf", "MAILNAME /etc/mailname")["mark"] == "same"
+
+
+# ---- nullmailer ----
+
+REMOTES = """\
+# comment
+smtp.example.net smtp --port=587 --starttls --user=me --pass='my pass phrase; x' --auth-login
+smtp2.example.net smtp port=2525 starttls user=me "pass=my pass phrase; x" auth-login
+smtp3.example.net smtp --ssl --user=you --pass=otherPassword
+2001:db8::25 smtp --starttls --user=me --pass=my\\ pass\\ phrase\\;\\ x --auth-login --source=h
+qmqp.example qmqp
+broken.example smtp "--pass=secretWord99
+bad_host!.example smtp --port=587 --starttls --user=me --pass='my pass phrase; x' --auth-login
+"""
+NULLMAILER = {"remotes": REMOTES, "me": "host\n", "defaultdomain": "example.org\n",
+              "defaulthost": "mail\n", "helohost": "helo.example.org\n", "idhost": "id\n",
+              "adminaddr": "ops@example.org, ada@example.net\n",
+              "allmailfrom": "alerts@example.org\nsecond line\n", "pausetime": "120\n",
+              "maxpause": "3600\n", "sendtimeout": "60\n", "queuelifetime": "259200\n",
+              "doublebounceto": "bounces@example.org\n"}
+
+
+def test_nullmailer_with_every_key(imported):
+    found = imported("nullmailer", {f"/etc/nullmailer/{name}": content
+                                    for name, content in NULLMAILER.items()})
+    assert found.settings == {
+        "mail": {"hostname": "helo.example.org", "domain": "mail.example.org",
+                 "masquerade": "*: alerts@example.org"},
+        "smarthost": {"host": "smtp.example.net:587, smtp2.example.net:2525, [2001:db8::25]",
+                      "port": "25", "tls": "starttls", "auth": "login", "user": "me"},
+        "queue": {"retry": "2m, 4m, 8m, 16m, 32m, 1h", "lifetime": "3d"}}
+    assert found.passwords == {"": "my pass phrase; x"}
+    admin = "ops@example.org, ada@example.net"
+    assert found.aliases == [f"root: {admin}", f"@helo.example.org: {admin}",
+                             f"@host.example.org: {admin}", f"@localhost: {admin}",
+                             "postmaster: bounces@example.org"]
+    everything = json.dumps(found.notes)
+    assert "secretWord99" not in everything and "otherPassword" not in everything
+    marks = [note["mark"] for note in found.notes if note["file"] == "/etc/nullmailer/remotes"]
+    assert marks == ["taken", "taken", "left", "left", "left", "left", "left"]
+
+
+@pytest.mark.parametrize("options, wanted, told", [
+    ("", {"port": "25", "tls": "starttls"}, "sends in clear"),
+    ("--ssl", {"port": "465", "tls": "implicit"}, ""),
+    ("tls insecure", {"port": "465", "tls": "implicit"}, "not looked at"),
+    ("starttls x509cafile=/etc/ca.pem", {"port": "25", "tls": "starttls",
+                                         "tls_trust": "/etc/ca.pem"}, ""),
+    ("starttls x509certfile=/etc/c.pem x509crlfile=/etc/crl",
+     {"port": "25", "tls": "starttls", "tls_certificate": "/etc/c.pem", "tls_key": "/etc/c.pem"},
+     "x509crlfile is not taken over"),
+])
+def test_nullmailer_and_TLS(imported, options, wanted, told):
+    found = imported("nullmailer", {"/etc/nullmailer/remotes": f"smtp.example.net smtp {options}\n"})
+    assert found.settings["smarthost"] == {"host": "smtp.example.net", **wanted}
+    assert told in json.dumps(found.notes)
+
+
+def test_nullmailer_as_its_package_leaves_it(imported):
+    """Its postinst writes what was asked for, and empty files for the rest."""
+    found = imported("nullmailer", {"/etc/nullmailer/remotes": "mail.example.net\n",
+                                    "/etc/nullmailer/adminaddr": "",
+                                    "/etc/nullmailer/defaultdomain": ""})
+    assert found.settings == {
+        "smarthost": {"host": "mail.example.net", "port": "25", "tls": "starttls"}}
+    assert found.aliases == []
+    assert "7 days" in found.words_of_file("/etc/nullmailer/queuelifetime")[0]
+    assert found.words_of_file("/etc/nullmailer/adminaddr")
