@@ -1,0 +1,185 @@
+"""postrider setup of a machine, in a World: as root, with owners and modes, and a provider's name and
+port that lead to a scripted smarthost."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sandbox import EX_NOPERM, EX_OK, REPOSITORY
+from smtpfake import Certificates, FakeServer
+from test_setup import added
+from world import World
+
+pytestmark = pytest.mark.installed
+
+FOLDER = "/etc/postrider"
+CONFIG, CREDENTIALS = f"{FOLDER}/postrider.conf", f"{FOLDER}/credentials.conf"
+DOMAIN = "mg.example.org"
+USER, PASSWORD = f"postmaster@{DOMAIN}", "hunter2 with ; in it"
+PLAIN = "hunter2-plain"
+FLAGS = ("setup", "mailgun", "--domain", DOMAIN)
+
+
+class Named(Certificates):
+    KINDS = {"good": {"names": ["smtp.mailgun.org"]}}
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """With a provider at hand: .server."""
+    certificates = Named(tmp_path_factory.mktemp("certificates"))
+    with World() as world:
+        world.make("install")
+        world.add_user("ada")
+        world.shell(f"cp -a {FOLDER} /srv/fresh")
+        world.shell("echo '127.0.0.1 smtp.mailgun.org' >> /etc/hosts; "
+                    "mkdir -p /etc/ssl/certs; cat >> /etc/ssl/certs/ca-certificates.crt",
+                    stdin=certificates.ca.read_bytes())
+        world.server = world.inside(lambda: FakeServer(
+            certificate=certificates.good, auth_needed=True, port=587))
+        with world.server:
+            yield world
+
+
+@pytest.fixture
+def world(machine):
+    """As it is right after the installation."""
+    machine.shell(f"rm -rf {FOLDER} /etc/aliases*; cp -a /srv/fresh {FOLDER}")
+    machine.server.users = {USER: PLAIN}
+    machine.server.at.clear()
+    del machine.server.messages[:]
+    return machine
+
+
+def setup_with(world, *arguments, password=PLAIN, check=EX_OK, **options):
+    return world.run(["postrider", *FLAGS, *arguments], stdin=f"{password}\n", check=check, **options)
+
+
+def modes(world):
+    """Name, mode and owner of each file in the folder."""
+    return sorted(world.shell(f"cd {FOLDER} && find . -type f -printf '%P %m %u:%g\\n'").out
+                  .splitlines())
+
+
+def contents(world):
+    return world.shell(f"cd {FOLDER} && find . -type f -exec sha256sum {{}} + | sort; "
+                       "cat /etc/aliases 2>/dev/null || true").out
+
+
+def test_from_the_installation_to_the_first_message(world):
+    before = (REPOSITORY / "etc" / "postrider.conf").read_text()
+    done = setup_with(world, "--root", "you@example.net", "--test", "you@example.net")
+    lines = done.out.splitlines()
+    assert "test message: delivered to smtp.mailgun.org: 250 2.0.0 Ok: queued" in lines
+    assert lines[-1] == "changed"
+    assert any("v=spf1 include:mailgun.org ~all" in line for line in lines)
+    assert any("sendmail -q" in line or "postrider-queue.timer" in line for line in lines)
+    assert added(before, world.read(CONFIG).decode()) == [
+        f"domain = {DOMAIN}", "[smarthost]", "host = smtp.mailgun.org", "port = 587",
+        "tls = starttls", f"user = {USER}", ""]
+    assert modes(world) == ["credentials.conf 600 postrider:postrider",
+                            "postrider.conf 644 root:root"]
+    assert world.read("/etc/aliases") == b"root: you@example.net\n"
+    assert world.shell("stat -c '%a %U' /etc/aliases /etc/aliases.db").out == "644 root\n644 root\n"
+    assert [message.recipients for message in world.server.messages] == [["you@example.net"]]
+    # as programs of anybody send mail
+    world.run(["sendmail", "-odi", "root"], stdin="Subject: hi\n\nhello\n", user="ada", check=EX_OK)
+    assert world.server.messages[-1].sender == f"ada@{DOMAIN}"
+    assert world.server.messages[-1].recipients == ["you@example.net"]
+    # again
+    state = contents(world)
+    done = setup_with(world, "--root", "you@example.net")
+    assert done.out.splitlines() == ["nothing to change", "unchanged"] and contents(world) == state
+
+
+def test_sign_in_is_tried_without_root(world):
+    """What hears the provider is the user who runs the queue, and he could read what he was given."""
+    seen, here = [], os.readlink(f"/proc/{world.init}/ns/mnt")
+
+    def look(_session, _line):
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                status = (process / "status").read_text()
+                if os.readlink(process / "ns" / "mnt") != here:
+                    continue
+            except OSError:
+                continue
+            if status.startswith("Name:\tpostrider-run\n"):
+                seen.append(status.partition("\nUid:\t")[2].split("\n")[0].split())
+
+    world.server.at["AUTH"] = look
+    setup_with(world)
+    number = world.shell("id -u postrider").out.strip()
+    assert seen and all(ids == [number] * 4 for ids in seen)
+
+
+def test_password_that_needs_a_file_of_its_own(world):
+    world.server.users = {USER: PASSWORD}
+    setup_with(world, "--test", "you@example.net", password=PASSWORD)
+    assert len(world.server.messages) == 1
+    assert modes(world) == ["credentials.conf 600 postrider:postrider",
+                            "postrider.conf 644 root:root",
+                            "smarthost.password 600 postrider:postrider"]
+    assert setup_with(world, password=PASSWORD).out.endswith("unchanged\n")
+
+
+def test_owners_and_modes_of_what_was_there(world):
+    """Of the settings they stay; those of the passwords are put right."""
+    world.shell(f"chown root:adm {CONFIG}; chmod 640 {CONFIG}")
+    world.shell(f"chgrp postrider {CONFIG}")  # the front door has to read them
+    setup_with(world)
+    assert "postrider.conf 640 root:postrider" in modes(world)
+    world.shell(f"chown ada {CREDENTIALS}; chmod 644 {CREDENTIALS}")
+    assert setup_with(world).out.endswith("changed\n")
+    assert "credentials.conf 600 postrider:postrider" in modes(world)
+
+
+def test_full_disk_changes_nothing(world):
+    setup_with(world)
+    world.shell(f"""
+        mkdir /tmp/kept && cp -a {FOLDER}/. /tmp/kept
+        mount -t tmpfs -o size=64k,mode=0755 tmpfs {FOLDER}
+        cp -a /tmp/kept/. {FOLDER}
+        dd if=/dev/zero of={FOLDER}/full bs=4096 2>/dev/null || true""")
+    try:
+        before = contents(world)
+        done = world.run(["postrider", *FLAGS, "--user", "other", "--offline"], stdin="other\n")
+        assert done.returncode != EX_OK and "No space left on device" in done.err
+        assert contents(world) == before
+    finally:
+        world.shell(f"umount {FOLDER}; rm -rf /tmp/kept")
+
+
+def test_who_is_not_root(world):
+    """The machine's settings are not his; his own are, and he gets some."""
+    done = world.run(["postrider", "setup", "-C", CONFIG, "mailgun"], user="ada", stdin=f"{PLAIN}\n",
+                     check=EX_NOPERM)
+    assert "only root may set up this machine" in done.err
+    setup_with(world, "--test", "you@example.net", user="ada")
+    own = "/home/ada/.config/postrider"
+    assert world.shell(f"cd {own}; stat -c '%a %U' *").out == "600 ada\n600 ada\n"
+    assert len(world.server.messages) == 1 and not world.names("/var/spool/postrider/spool")
+    world.run(["sendmail", "-odi", "you@example.net"], stdin="Subject: hi\n\nhello\n", user="ada",
+              check=EX_OK)
+    assert world.server.messages[-1].sender == f"ada@{DOMAIN}"
+    world.shell(f"rm -rf {own}")
+
+
+def test_settings_of_somebody_who_gains_nothing_by_it(world):
+    """Root's setup of a machine runs no code of the settings, and a link in the folder of somebody
+    else leads it nowhere."""
+    world.shell("mkdir -p /home/ada/own && ln -sf /etc/shadow /home/ada/own/credentials.conf && "
+                "chown -R ada /home/ada/own")
+    before = world.shell("sha256sum /etc/shadow; stat -c '%a %U' /etc/shadow").out
+    done = world.run(["postrider", "setup", "-C", "/home/ada/own/postrider.conf", "mailgun",
+                      "--domain", DOMAIN, "--offline"], user="ada", stdin=f"{PLAIN}\n")
+    assert done.returncode != EX_OK
+    assert world.shell("sha256sum /etc/shadow; stat -c '%a %U' /etc/shadow").out == before
+
+
+def test_machine_is_left_alone(world):
+    """Nothing of the setup stays behind in the folder."""
+    setup_with(world)
+    assert sorted(name for name in os.listdir(world.outside(FOLDER))) == [
+        "credentials.conf", "postrider.conf"]
