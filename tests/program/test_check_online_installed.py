@@ -206,6 +206,24 @@ def test_spf_of_a_provider(place):
     found("warning", "spf", "masked.tld, a domain that is not in the DNS")
 
 
+def test_records_of_strangers(place):
+    """However many, whatever is in them: words, in one line each, of a few hundred bytes."""
+    long = txt(*[b"v=spf1 " + b"x" * 240] * 30)
+    for records, words in (
+            ([txt("x" * 250)] * 60 + [txt("v=spf1 -all")], "is in order"),
+            ([long], "has a mistake at xxx"),
+            ([txt(b"v=spf1 \x1b[2J\0\xff\t\n -all")], "has a mistake at  [2J??"),
+            ([txt("v=spf1 include:mail.site.tld ~all")], "needs more than 20 lookups"),
+            ([txt("v=spf1 " + " ".join(f"include:{i}.tld" for i in range(12)))],
+             "it includes 0.tld, which has no SPF record"),
+            (lambda query: query[:2] + b"\x81\x80\0\1\xff\xff\0\0\0\0" + query[12:] + b"\xc0\x0c" * 99,
+             "is not known: no name server answered in time")):
+        place.use(dns={(DOMAIN, "TXT"): records, (DOMAIN, "MX"): [mx(10, "a b\x1b.tld")]})
+        (finding,) = [one for one in place.look().all if one["topic"] == "spf"]
+        assert words in finding["text"], finding
+        assert len(finding["text"]) < 700 and "\x1b" not in finding["text"]
+
+
 # --- keys ---
 
 

@@ -94,6 +94,25 @@ static void expect(const char *findings, const char *begin, const char *words)
     fail_msg("no \"%s\" with \"%s\" in:\n%s", begin, words, findings);
 }
 
+/* What is to be found of a name. */
+struct expected {
+    const char *name, *mark, *words;
+};
+
+#define EXPECT_EACH(lines, at, cases, subject)                                                     \
+    expect_each(lines, at, cases, sizeof(cases) / sizeof *(cases), subject)
+
+/* subject: what is looked at, by the name. */
+static void expect_each(const struct line *lines, look_at *at, const struct expected *cases,
+                        size_t count, const void *(*subject)(const char *name))
+{
+    for (size_t i = 0; i < count; i++) {
+        char *found = look(lines, at, subject(cases[i].name));
+        expect(found, cases[i].mark, cases[i].words);
+        free(found);
+    }
+}
+
 /* ---- SPF ---- */
 
 static void look_spf(struct dns_book *book, const void *subject, struct findings *findings)
@@ -307,6 +326,13 @@ static void look_sender(struct dns_book *book, const void *subject, struct findi
     dns_sender_look(book, subject, findings);
 }
 
+static const void *sender_of(const char *name)
+{
+    static struct dns_sender sender;
+    sender = (struct dns_sender){.domain = (char *)name};
+    return &sender;
+}
+
 static void test_dmarc(void **state)
 {
     static const struct line lines[] = {
@@ -321,9 +347,7 @@ static void test_dmarc(void **state)
         {"dead.example", ns_t_txt, "v=spf1 ~all"},
         {"_dmarc.dead.example", ns_t_txt, NULL},
         {0}};
-    static const struct {
-        const char *domain, *mark, *words;
-    } cases[] = {
+    static const struct expected cases[] = {
         {"a.example", "good dmarc", "is _dmarc.a.example: p=reject"},
         {"x.a.example", "good dmarc", "for x.a.example is _dmarc.a.example: p=reject"},
         {"none.example", "hint dmarc", "_dmarc.none.example. IN TXT \"v=DMARC1; p=none\""},
@@ -332,12 +356,7 @@ static void test_dmarc(void **state)
         {"dead.example", "hint dmarc", "is not known: nobody answered"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct dns_sender sender = {.domain = (char *)cases[i].domain};
-        char *found = look(lines, look_sender, &sender);
-        expect(found, cases[i].mark, cases[i].words);
-        free(found);
-    }
+    EXPECT_EACH(lines, look_sender, cases, sender_of);
 }
 
 static void test_way_back(void **state)
@@ -349,9 +368,7 @@ static void test_way_back(void **state)
                                         {"none.example", ns_t_txt, "v=spf1 ~all"},
                                         {"dead.example", ns_t_mx, NULL},
                                         {0}};
-    static const struct {
-        const char *domain, *mark, *words;
-    } cases[] = {
+    static const struct expected cases[] = {
         {"mx.example", "good sender", "go to first.example"},
         {"null.example", "warning sender", "says that it takes no mail"},
         {"four.example", "good sender", "go to 192.0.2.4"},
@@ -360,12 +377,7 @@ static void test_way_back(void **state)
         {"dead.example", "hint sender", "is not known"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct dns_sender sender = {.domain = (char *)cases[i].domain};
-        char *found = look(lines, look_sender, &sender);
-        expect(found, cases[i].mark, cases[i].words);
-        free(found);
-    }
+    EXPECT_EACH(lines, look_sender, cases, sender_of);
 }
 
 /* ---- keys, lists ---- */
@@ -413,6 +425,11 @@ static void look_list(struct dns_book *book, const void *subject, struct finding
     dns_list_look(book, "dnsbl", subject, findings);
 }
 
+static const void *itself(const char *name)
+{
+    return name;
+}
+
 static void test_lists(void **state)
 {
     static const struct line lines[] = {{"2.0.0.127.good.example", ns_t_a, "127.0.0.2"},
@@ -422,9 +439,7 @@ static void test_lists(void **state)
                                         {"1.0.0.127.hijacked.example", ns_t_a, "192.0.2.1"},
                                         {"2.0.0.127.dead.example", ns_t_a, NULL},
                                         {0}};
-    static const struct {
-        const char *zone, *mark, *words;
-    } cases[] = {
+    static const struct expected cases[] = {
         {"good.example", "good dnsbl", "answers"},
         {"all.example", "warning dnsbl", "it has 127.0.0.1 as 127.255.255.254, and is ignored"},
         {"hijacked.example", "warning dnsbl", "does not have the test entry 127.0.0.2"},
@@ -432,26 +447,43 @@ static void test_lists(void **state)
         {"dead.example", "warning dnsbl", "does not answer: nobody answered"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char *found = look(lines, look_list, cases[i].zone);
-        expect(found, cases[i].mark, cases[i].words);
-        free(found);
-    }
+    EXPECT_EACH(lines, look_list, cases, itself);
 }
 
 /* ---- what comes in ---- */
 
-static const char *domain;
-static bool backup;
+static struct dns_inbound inbound;
 
 static void look_domain(struct dns_book *book, const void *subject, struct findings *findings)
 {
-    dns_inbound_look_domain(book, subject, domain, backup, findings);
+    dns_inbound_look_domain(book, &inbound, subject, true, findings);
 }
 
 static void look_host(struct dns_book *book, const void *subject, struct findings *findings)
 {
     dns_inbound_look_host(book, subject, findings);
+}
+
+static const void *machine(const char *name)
+{
+    inbound.hostname = name;
+    return &inbound;
+}
+
+static int set_up_inbound(void **state)
+{
+    (void)state;
+    inbound = (struct dns_inbound){.hostname = "here.example"};
+    texts_add(&inbound.own, "192.0.2.1");
+    texts_add(&inbound.own, "2001:db8::1");
+    return 0;
+}
+
+static int tear_down_inbound(void **state)
+{
+    (void)state;
+    texts_free(&inbound.own);
+    return 0;
 }
 
 static void test_domains(void **state)
@@ -470,9 +502,7 @@ static void test_domains(void **state)
                                         {"deadhost.example", ns_t_mx, "dead.first.example"},
                                         {"dead.first.example", ns_t_a, NULL},
                                         {0}};
-    static const struct {
-        const char *domain, *mark, *words;
-    } cases[] = {
+    static const struct expected cases[] = {
         {"named.example", "good mx", "comes here, as HERE.example"},
         {"addressed.example", "good mx", "comes here, as alias.example"},
         {"itself.example", "good mx", "comes here, as itself.example"},
@@ -486,18 +516,8 @@ static void test_domains(void **state)
         {"dead.example", "hint mx", "is not known"},
         {"deadhost.example", "hint mx", "is not known"},
     };
-    struct dns_inbound inbound = {.hostname = "here.example"};
     (void)state;
-    texts_add(&inbound.own, "192.0.2.1");
-    texts_add(&inbound.own, "2001:db8::1");
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        domain = cases[i].domain;
-        backup = true;
-        char *found = look(lines, look_domain, &inbound);
-        expect(found, cases[i].mark, cases[i].words);
-        free(found);
-    }
-    texts_free(&inbound.own);
+    EXPECT_EACH(lines, look_domain, cases, itself);
 }
 
 static void test_hostname(void **state)
@@ -510,9 +530,7 @@ static void test_hostname(void **state)
         {"six.example", ns_t_aaaa, "2001:db8::1"},
         {"dead.example", ns_t_a, NULL},
         {0}};
-    static const struct {
-        const char *hostname, *mark, *words;
-    } cases[] = {
+    static const struct expected cases[] = {
         {"here.example", "good hostname", "leads here (192.0.2.1)"},
         {"here.example", "good hostname", "192.0.2.1 leads back to here.example"},
         {"nat.example", "hint hostname", "which is no address of this machine itself"},
@@ -525,17 +543,8 @@ static void test_hostname(void **state)
         {"gone.example", "warning hostname", "has no address in the DNS"},
         {"dead.example", "hint hostname", "is not known"},
     };
-    struct dns_inbound inbound = {0};
     (void)state;
-    texts_add(&inbound.own, "192.0.2.1");
-    texts_add(&inbound.own, "2001:db8::1");
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        inbound.hostname = cases[i].hostname;
-        char *found = look(lines, look_host, &inbound);
-        expect(found, cases[i].mark, cases[i].words);
-        free(found);
-    }
-    texts_free(&inbound.own);
+    EXPECT_EACH(lines, look_host, cases, machine);
 }
 
 /* However much strangers put into their records. */
@@ -569,8 +578,8 @@ int main(void)
         cmocka_unit_test(test_way_back),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_domains),
-        cmocka_unit_test(test_hostname),
+        cmocka_unit_test_setup_teardown(test_domains, set_up_inbound, tear_down_inbound),
+        cmocka_unit_test_setup_teardown(test_hostname, set_up_inbound, tear_down_inbound),
         cmocka_unit_test(test_a_book_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
