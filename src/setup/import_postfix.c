@@ -108,6 +108,9 @@ void postfix_say(struct postfix *postfix, const char *name, enum import_mark mar
 
 /* ---- variables ---- */
 
+static const char name_letters[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
 /* The defaults that are needed to fill in others, or that we look at. */
 static const char *const defaults[][2] = {
     {"myorigin", "$myhostname"},
@@ -188,22 +191,47 @@ static const char *find_close(const char *text)
     return NULL;
 }
 
-/* Between the brackets: "name", "name?text", "name:text". Comparisons stay as they are. */
+/* The text behind '?' or ':', up to its end, or within brackets of its own; *rest is what follows.
+ */
+static char *branch(const char *text, const char **rest)
+{
+    const char *open = text + strspn(text, " \t"), *close = *open == '{' ? find_close(open) : NULL;
+    *rest = close ? close + 1 + strspn(close + 1, " \t") : "";
+    if (!close)
+        return memory_copy(text, strlen(text));
+    char *copy = memory_copy(open + 1, (size_t)(close - open) - 1), *trimmed = text_trim(copy);
+    trimmed = memory_copy(trimmed, strlen(trimmed));
+    free(copy);
+    return trimmed;
+}
+
+/* Between the brackets: "name", "name?text", "name:text", "name?{text}:{text}". */
 static void put_bracketed(struct postfix *postfix, const char *inside, size_t length,
                           unsigned depth, struct buffer *value)
 {
     char *copy = memory_copy(inside, length);
-    size_t name = strspn(copy, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
-    char kind = copy[name];
+    size_t name = strspn(copy, name_letters);
+    const char *rest = copy + name + strspn(copy + name, " \t");
+    char kind = *rest;
     copy[name] = '\0';
     struct buffer held = {.limit = VALUE_LONGEST};
     put_variable(postfix, copy, depth, &held);
-    if (!kind)
+    bool set = held.length > 0;
+    if (!name || (kind && kind != '?' && kind != ':'))
+        postfix->computed = true;
+    else if (!kind || (kind == ':' && set))
         buffer_append_text(value, buffer_text(&held));
-    else if (name && (kind == '?' || kind == ':') && (kind == '?') == (held.length > 0))
-        expand(postfix, copy + name + 1, depth + 1, value);
-    else if (name && kind == ':')
-        buffer_append_text(value, buffer_text(&held));
+    else {
+        char *text = branch(rest + 1, &rest);
+        if (set == (kind == '?'))
+            expand(postfix, text, depth + 1, value);
+        free(text);
+        if (kind == '?' && !set && *rest == ':') {
+            text = branch(rest + 1, &rest);
+            expand(postfix, text, depth + 1, value);
+            free(text);
+        }
+    }
     buffer_free(&held);
     free(copy);
 }
@@ -218,8 +246,7 @@ static void expand(struct postfix *postfix, const char *text, unsigned depth, st
             return;
         text++;
         const char *close = *text == '{' || *text == '(' ? find_close(text) : NULL;
-        size_t name =
-            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+        size_t name = strspn(text, name_letters);
         if (close) {
             put_bracketed(postfix, text + 1, (size_t)(close - text) - 1, depth, value);
             text = close + 1;
@@ -252,10 +279,13 @@ const char *postfix_value(struct postfix *postfix, const char *name)
     if (!parameter->expanded) {
         struct buffer value = {.limit = VALUE_LONGEST};
         postfix->steps = 0;
+        postfix->computed = false;
         expand(postfix, parameter->value, 0, &value);
         char *text = buffer_take(&value);
         char *trimmed = text_trim(text);
-        parameter = find(postfix, name);
+        if (postfix->computed)
+            note_say(postfix->importing->import, parameter->note, IMPORT_LEFT,
+                     "what it compares is not taken over");
         parameter->expanded = memory_copy(trimmed, strlen(trimmed));
         free(text);
     }

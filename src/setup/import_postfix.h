@@ -26,6 +26,7 @@ struct postfix {
     struct parameter *parameters;
     size_t count;
     unsigned steps; /* that filling in the present value has taken */
+    bool computed;  /* it holds a comparison, which nobody computes here */
 };
 
 /* Reads main.cf. False: it cannot be read. */

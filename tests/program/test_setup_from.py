@@ -593,3 +593,301 @@ def test_nullmailer_as_its_package_leaves_it(imported):
     assert found.aliases == []
     assert "7 days" in found.words_of_file("/etc/nullmailer/queuelifetime")[0]
     assert found.words_of_file("/etc/nullmailer/adminaddr")
+
+
+# ---- Postfix ----
+
+MAIN_CF = """\
+# every parameter that means something to us
+compatibility_level = 3.6
+smtpd_banner = $myhostname ESMTP $mail_name (Debian/GNU)
+biff = no
+myhostname = host.example.org
+mydomain = example.org
+myorigin = /etc/mailname
+mydestination = $myhostname, extra.example.org, localhost.$mydomain,
+   localhost
+# a comment does not end it
+    , .below.example.org hash:/etc/postfix/domains !not.example.org
+alias_maps = hash:/etc/aliases, nis:mail.aliases
+alias_database = hash:/etc/aliases
+virtual_alias_maps = hash:/etc/postfix/virtual regexp:/etc/postfix/virtual.re
+relayhost = [smtp.example.net]:submission
+smtp_sasl_auth_enable = yes
+smtp_sasl_password_maps = hash:/etc/postfix/sasl_passwd
+smtp_sasl_security_options = noanonymous
+smtp_sasl_mechanism_filter = plain
+smtp_sender_dependent_authentication = yes
+sender_dependent_relayhost_maps = texthash:/etc/postfix/relay
+smtp_tls_security_level = encrypt
+smtp_tls_CAfile = /etc/postfix/ca.pem
+smtp_tls_policy_maps = hash:/etc/postfix/policy
+smtp_tls_cert_file = /etc/postfix/client.pem
+smtp_tls_key_file = $smtp_tls_cert_file
+smtp_tls_mandatory_protocols = >=TLSv1.2
+smtp_tls_session_cache_database = btree:${data_directory}/smtp_scache
+transport_maps = lmdb:/etc/postfix/transport
+smtp_generic_maps = hash:/etc/postfix/generic
+sender_canonical_maps = hash:/etc/postfix/canonical
+inet_interfaces = 127.0.0.1, [2001:db8::1], $myhostname
+inet_protocols = all
+mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128 10.0.0.0/8 0.0.0.0/0 !10.9.9.9
+relay_domains = partner.example, .partner.example
+smtpd_tls_cert_file = /etc/ssl/certs/server.pem
+smtpd_tls_key_file = /etc/ssl/private/server.key
+smtpd_tls_security_level = encrypt
+smtpd_sasl_auth_enable = yes
+smtpd_recipient_restrictions = permit_mynetworks,
+    reject_rbl_client zen.example=127.0.0.2, check_policy_service inet:127.0.0.1:10023
+smtpd_milters = unix:opendkim/o.sock, inet:localhost:8891
+milter_default_action = accept
+message_size_limit = 10240000
+mailbox_size_limit = 0
+maximal_queue_lifetime = 3
+bounce_queue_lifetime = 1d
+delay_warning_time = 4
+minimal_backoff_time = 300s
+maximal_backoff_time = 1h
+default_destination_concurrency_limit = 5
+smtp_destination_rate_delay = 2s
+recipient_delimiter = +
+mail_spool_directory = /var/spool/mail
+home_mailbox = Maildir/
+always_bcc = archive@example.org
+own_name = smtp
+own_unused = 1
+unknown_to_us = $own_name
+relayhost_of_old = x
+message_size_limit = 20480000
+no equals sign secretWord99
+"""
+TABLES = {
+    "domains": "d.example x\n",
+    "sasl_passwd": "# comment\n[smtp.example.net]:submission me@example.net:pa:ss w#rd\n"
+                   "smtp.example.net loser:otherPassword\n"
+                   "bot@example.com\n   bot:secretOfBot\n"
+                   "[route.example]:25 router:secretOfRoute\nbrokenSecret99\n",
+    "relay": "@Example.COM [smtp.example.com]:465\njoe@example.org DUNNO\n"
+             "list@example.org [smtp.example.net]:587\nnodomain [x.example]\n",
+    "policy": "[smtp.example.com]:465 secure match=nexthop\n[unused.example] none\n",
+    "virtual": "virt.example anything\njoe@virt.example joe, ops@example.net\n"
+               "@virt.example ops@example.net\n@a.example @b.example\nsupport ada bob\n"
+               "bad@@x y\n",
+    "transport": "st3.example.org smtp:[mx1.st3.example.org]:2525\n"
+                 ".intra.example relay:mx.intra.example\ndirect.example smtp:\n"
+                 "route.example relay:[route.example]:25\ndrop.example discard:\n"
+                 "lm.example lmtp:unix:private/dovecot\nerr.example error:5.1.1 no such\n"
+                 "joe@x.example smtp:[y.example]\nmine.example local:\nuucp.example uucp:x\n"
+                 "tcp.example lmtp:[127.0.0.1]:24\nlater.example retry:\n* :\n",
+    "generic": "@host.example.org ops@example.org\nroot@host.example.org alerts@example.org\n"
+               "www web@example.org\n@keep.example @other.example\n",
+    "canonical": "ada ada.l@example.org\n",
+}
+MASTER_CF = """\
+# service type private unpriv chroot wakeup maxproc command
+smtp      inet  n       -       y       -       -       smtpd
+submission inet n       -       y       -       -       smtpd
+  -o syslog_name=postfix/submission
+  -o smtpd_tls_security_level=encrypt
+465       inet  n       -       y       -       -       smtpd
+2525      inet  n       -       y       -       -       smtpd
+pickup    unix  n       -       y       60      1       pickup
+relay     unix  -       -       y       -       -       smtp
+        -o syslog_name=postfix/$service_name
+slow      unix  -       -       y       -       -       smtp
+        -o smtp_connect_timeout=1
+maildrop  unix  -       n       n       -       -       pipe
+  flags=DRXhu user=vmail argv=/usr/bin/maildrop -d ${recipient}
+nonsense
+"""
+
+
+def postfix_files(main=MAIN_CF, master=MASTER_CF, tables=TABLES):
+    return {"/etc/postfix/main.cf": main, "/etc/postfix/master.cf": master,
+            "/etc/aliases": "root: ada\nprog: \"|/bin/x\"\n",
+            **{f"/etc/postfix/{name}": content for name, content in tables.items()}}
+
+
+def test_postfix_with_every_parameter(imported):
+    found = imported("postfix", postfix_files(),
+                     not_read=["/etc/aliases", "/etc/postfix/domains"])
+    tls = {"tls": "starttls", "tls_trust": "/etc/postfix/ca.pem",
+           "tls_certificate": "/etc/postfix/client.pem", "tls_key": "/etc/postfix/client.pem"}
+    account = {"host": "smtp.example.net", "port": "587", **tls, "auth": "plain"}
+    assert found.settings == {
+        "mail": {
+            "hostname": MACHINE, "aliases": "/etc/aliases", "max_message_size": "20480000",
+            "mailbox_directory": "/var/spool/mail",
+            "local_domains": f"{MACHINE}, extra.example.org, localhost.example.org, localhost, "
+                             "*.below.example.org, virt.example",
+            # Postfix looks for the whole address, then the name, then the domain.
+            "masquerade": f"root@{MACHINE}: alerts@example.org, www@{MACHINE}: web@example.org, "
+                          f"*@{MACHINE}: ops@example.org, ada@{MACHINE}: ada.l@example.org"},
+        "smarthost": {**account, "user": "loser", "connections": "5", "rate": "30/m"},
+        "smarthost example.com": {"senders": "@example.com", "host": "smtp.example.com",
+                                  "port": "465", **tls},
+        "smarthost list@example.org": {"senders": "list@example.org", **account, "user": "loser"},
+        "smarthost bot@example.com": {"senders": "bot@example.com", **account, "user": "bot"},
+        "smarthost route.example": {"host": "route.example", "port": "25", **tls, "auth": "plain",
+                                    "user": "router"},
+        "route st3.example.org": {"via": "mx1.st3.example.org:2525", "tls": "starttls"},
+        "route *.intra.example": {"via": "mx.intra.example:25", "tls": "starttls"},
+        "route direct.example": {"via": "mx", "tls": "starttls"},
+        "route route.example": {"via": "smarthost route.example"},
+        "route drop.example": {"via": "discard"},
+        "route lm.example": {"via": "lmtp:/var/spool/postfix/private/dovecot"},
+        "route err.example": {"via": "error 5.1.1 no such"},
+        "route mine.example": {"via": "local"}, "route later.example": {"via": "hold"},
+        "route *": {"via": "smarthost"},
+        "queue": {"lifetime": "3d", "warn": "4h", "retry": "5m, 10m, 20m, 40m, 1h"},
+        "listen smtp": {
+            "address": f"127.0.0.1, [2001:db8::1], {MACHINE}",
+            "relay_networks": "127.0.0.0/8, ::1/128, 10.0.0.0/8",
+            "relay_domains": "partner.example, *.partner.example", "tls": "starttls",
+            "tls_certificate": "/etc/ssl/certs/server.pem",
+            "tls_key": "/etc/ssl/private/server.key", "require_tls": "yes"},
+        "filter": {"dnsbl": "zen.example=127.0.0.2", "milter_default": "accept",
+                   "milter": "unix:/var/spool/postfix/opendkim/o.sock, inet:localhost:8891"},
+    }
+    # By the name of the host comes before by the next hop as it is written.
+    assert found.passwords == {"": "otherPassword", "list@example.org": "otherPassword",
+                               "bot@example.com": "secretOfBot", "route.example": "secretOfRoute"}
+    assert found.aliases == ["joe@virt.example: joe, ops@example.net",
+                             "@virt.example: ops@example.net", "support: ada, bob"]
+    everything = json.dumps(found.notes)
+    for secret in ("pa:ss", "secretWord99", "brokenSecret99"):
+        assert secret not in everything
+    main, tables, master = "/etc/postfix/main.cf", "/etc/postfix/", "/etc/postfix/master.cf"
+    for file, text, mark, told in [
+            (main, "smtp_tls_security_level", "other", "not looked at"),
+            (main, "mynetworks", "left", "so wide"), (main, "mydestination", "left", "hash:"),
+            (main, "alias_maps", "left", "alias_commands"),
+            (main, "smtpd_recipient_restrictions", "left", "check_policy_service"),
+            (main, "home_mailbox", "left", "lmtp:PATH"), (main, "biff", "same", ""),
+            (main, "message_size_limit = 10240000", "same", "again"),
+            (main, "own_name", "same", "filled in"), (main, "own_unused", "left", ""),
+            (main, "no ****", "left", ""), (tables + "policy", "[unused.example]", "left", ""),
+            (tables + "sasl_passwd", "[smtp.example.net]:submission ****", "left", ""),
+            (tables + "transport", ".intra.example", "other", "MX"),
+            (master, "submission", "left", "passwd"), (master, "465", "left", "implicit"),
+            (master, "slow", "other", "-o"), (master, "relay", "same", ""),
+            (master, "maildrop", "same", ""), (master, "nonsense", "left", "")]:
+        note = found.note(file, text)
+        assert note["mark"] == mark and told in note["words"], note
+
+
+class Postconf:
+    """What the real program says of a folder with main.cf."""
+
+    def __init__(self, unpacked, folder):
+        self.folder = folder
+        root = unpacked("postfix")
+        libraries = [root / "usr/lib/postfix", *root.glob("usr/lib/*-linux-*")]
+        self.argv = [root / "usr/sbin/postconf", "-c", folder]
+        self.environment = {"LD_LIBRARY_PATH": ":".join(map(str, libraries)), "PATH": os.environ["PATH"]}
+
+    def run(self, *options):
+        return subprocess.run([*self.argv, *options], check=True, capture_output=True, text=True,
+                              env=self.environment).stdout
+
+    def value(self, name):
+        return self.run("-x", "-h", name).strip()
+
+    def values(self, *names):
+        return dict(line.split(" = ", 1) for line in self.run("-x", *names).splitlines())
+
+
+def items(text):
+    return text.replace(",", " ").split()
+
+
+def test_postconf_says_the_same(imported, tmp_path, unpacked):
+    # Without the last lines, which it refuses.
+    main, master = ["".join(text.splitlines(keepends=True)[:-1]) for text in (MAIN_CF, MASTER_CF)]
+    found = imported("postfix", postfix_files(main, master),
+                     not_read=["/etc/aliases", "/etc/postfix/domains"])
+    real = Postconf(unpacked, tmp_path / "root/etc/postfix")
+    settings = found.settings
+    said = real.values("relayhost", "myhostname", "message_size_limit", "maximal_queue_lifetime",
+                       "mail_spool_directory", "smtp_tls_key_file", "mydestination",
+                       "inet_interfaces")
+    assert said["relayhost"] == "[smtp.example.net]:submission"
+    assert said["myhostname"] == settings["mail"]["hostname"]
+    assert said["message_size_limit"] == settings["mail"]["max_message_size"]
+    assert said["maximal_queue_lifetime"] + "d" == settings["queue"]["lifetime"]
+    assert said["mail_spool_directory"] == settings["mail"]["mailbox_directory"]
+    assert said["smtp_tls_key_file"] == settings["smarthost"]["tls_key"]
+    named = items(settings["mail"]["local_domains"])
+    assert [domain for domain in items(said["mydestination"])
+            if not set("!:") & set(domain)] == [domain.removeprefix("*") for domain in named[:-1]]
+    assert [address.strip("[]") for address in items(said["inet_interfaces"])] == [
+        address.strip("[]") for address in items(settings["listen smtp"]["address"])]
+
+
+VARIABLES = """\
+mydomain = d.example
+myhostname = h.$mydomain
+a = a.example
+b = $a
+empty =
+c = ${b?c}
+mydestination = $a ${a} $(a) ${a?set1.example} ${a:unset1.example} $b,
+    ${none?set2.example} ${none:unset2.example} $none ${empty?set3.example}
+# comment
+
+    ${empty:unset3.example} ${a?{braced1.example}} ${none:{ braced2.example }}
+\t${a?{yes1.example}:{no1.example}} ${none?{yes2.example}:{no2.example}} h.${a}.$b
+    $myhostname $mydomain localhost.$mydomain ${c?${b}.${c}.example}
+"""
+
+
+def test_postconf_fills_in_the_same(imported, tmp_path, unpacked):
+    found = imported("postfix", {"/etc/postfix/main.cf": VARIABLES, "/etc/postfix/master.cf": ""})
+    real = Postconf(unpacked, tmp_path / "root/etc/postfix")
+    wanted = list(dict.fromkeys(items(real.value("mydestination"))))
+    assert len(wanted) > 10
+    assert items(found.settings["mail"]["local_domains"]) == wanted
+
+
+DEBIAN_TYPES = {
+    "Internet Site": {"relayhost": "", "inet_interfaces": "all"},
+    "Internet with smarthost": {"relayhost": "[smtp.example.net]:587", "inet_interfaces": "all"},
+    "Satellite system": {"relayhost": "smtp.example.net", "inet_interfaces": "loopback-only"},
+    "Local only": {"relayhost": "", "inet_interfaces": "loopback-only",
+                   "default_transport": "error", "relay_transport": "error"},
+}
+
+
+@pytest.mark.parametrize("kind", DEBIAN_TYPES)
+def test_postfix_as_its_package_leaves_it(imported, tmp_path, unpacked, kind):
+    """Debian's files, with what its postinst gives to postconf -e for each kind of machine."""
+    share = unpacked("postfix") / "usr/share/postfix"
+    folder = tmp_path / "edited"
+    folder.mkdir()
+    (folder / "main.cf").write_text((share / "main.cf.debian").read_text()
+                                    + (share / "main.cf.tls").read_text())
+    Postconf(unpacked, folder).run("-e", *[f"{name}={value}" for name, value in {
+        "myhostname": MACHINE, "alias_maps": "hash:/etc/aliases",
+        "alias_database": "hash:/etc/aliases", "myorigin": "/etc/mailname",
+        "mydestination": f"$myhostname, {MACHINE}, localhost.example.org, , localhost",
+        "mynetworks": "127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128", "mailbox_size_limit": "0",
+        "recipient_delimiter": "+", "inet_protocols": "all", **DEBIAN_TYPES[kind]}.items()])
+    found = imported("postfix", {
+        "/etc/postfix/main.cf": (folder / "main.cf").read_text(),
+        "/etc/postfix/master.cf": (share / "master.cf.dist").read_text(),
+        "/etc/aliases": "postmaster: root\n"}, not_read=["/etc/aliases"])
+    settings = found.settings
+    assert settings["mail"]["local_domains"] == f"{MACHINE}, localhost.example.org, localhost"
+    assert settings["listen smtp"]["address"] == (
+        "127.0.0.1, [::1]" if "loopback" in DEBIAN_TYPES[kind]["inet_interfaces"] else "*")
+    assert settings["listen smtp"]["relay_networks"] == "127.0.0.0/8, ::1/128"
+    if kind == "Internet Site":
+        assert settings["route *"] == {"via": "mx", "tls": "opportunistic"}
+    elif kind == "Local only":
+        assert settings["route *"]["via"].startswith("error ")
+    else:
+        assert settings["smarthost"] == {
+            "host": "smtp.example.net", "tls": "opportunistic",
+            "port": "587" if "smarthost" in kind else "25"}
+        note = found.note("/etc/postfix/main.cf", "relayhost")
+        assert ("MX" in note["words"]) == (kind == "Satellite system")
