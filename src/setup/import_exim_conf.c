@@ -234,14 +234,16 @@ static void take_whole(struct exim *exim, const struct source *source, struct so
 static void take_option(struct exim *exim, const struct source *source, struct source_line *line,
                         char *text)
 {
-    text += text_starts(text, "hide ") ? strlen("hide ") : 0;
+    bool hidden = text_starts(text, "hide ") || text_starts(text, "hide\t");
+    text += hidden ? strlen("hide ") : 0;
     text += strspn(text, " \t");
     char *equals = strchr(text, '=');
     struct buffer name = {0}, shown = {0};
     buffer_append(&name, text, equals ? (size_t)(equals - text) : strlen(text));
     char *copy = buffer_take(&name), *trimmed = text_trim(copy);
-    bool secret = strcmp(exim->section, "authenticators") == 0 && strcmp(trimmed, "driver") != 0 &&
-                  strcmp(trimmed, "public_name") != 0;
+    bool open = strcmp(trimmed, "driver") == 0 || strcmp(trimmed, "public_name") == 0;
+    bool secret = hidden || text_match("*_servers", trimmed) ||
+                  (strcmp(exim->section, "authenticators") == 0 && !open);
     buffer_format(&shown, "%s = ****", trimmed);
     size_t note =
         source_note(exim->importing, source, line, secret && equals ? buffer_text(&shown) : NULL);

@@ -202,16 +202,8 @@ static void put_hosts(char *text, struct buffer *hosts)
     if (*list == '"') {
         list++;
         list[strcspn(list, "\"")] = '\0';
-    } else if (*list != '<') {
-        /* Blanks may stand around the ':' between two hosts; any others end the list. */
-        for (char *at = strpbrk(list, " \t"); at; at = strpbrk(at, " \t")) {
-            char *next = at + strspn(at, " \t");
-            if (*next != ':' && (at == list || at[-1] != ':')) {
-                *at = '\0';
-                break;
-            }
-            at = next;
-        }
+    } else {
+        list[strcspn(list, " \t")] = '\0';
     }
     exim_split(list, &items);
     for (size_t i = 0; i < items.count; i++)
@@ -225,18 +217,22 @@ static void put_hosts(char *text, struct buffer *hosts)
 static bool find_domains(struct exim *exim, size_t router, struct texts *domains)
 {
     const char *text = exim_value(exim, routers, router, "domains");
-    bool good = true;
+    bool good = !exim_is_computed(text), exceptions = false;
     struct texts items = {0};
     exim_split(text, &items);
     for (size_t i = 0; i < items.count; i++) {
-        char *item = text_trim(items.items[i]);
-        bool others = *item == '!' && strstr(item, "+local_domains");
-        if (others || strcmp(item, "*") == 0)
-            continue;
-        good = good && !strpbrk(item, "!+/;$^{@");
-        texts_add(domains, item);
+        const char *item = items.items[i];
+        if (*item == '!') {
+            exceptions = exceptions || !strstr(item, "+local_domains");
+        } else if (strcmp(item, "*") != 0) {
+            good = good && !strpbrk(item, "+/;^@");
+            texts_add(domains, item);
+        }
     }
     texts_free(&items);
+    if (exceptions)
+        note_say(exim->importing->import, exim_note(exim, routers, router, "domains"), IMPORT_OTHER,
+                 "its exceptions are not taken over; a [route] of their own can be one");
     return good;
 }
 

@@ -891,3 +891,338 @@ def test_postfix_as_its_package_leaves_it(imported, tmp_path, unpacked, kind):
             "port": "587" if "smarthost" in kind else "25"}
         note = found.note("/etc/postfix/main.cf", "relayhost")
         assert ("MX" in note["words"]) == (kind == "Satellite system")
+
+
+# ---- Exim ----
+
+UPDATE_CONF = """\
+# /etc/exim4/update-exim4.conf.conf
+dc_eximconfig_configtype='smarthost'
+dc_other_hostnames='host.example.org;extra.example.org'
+dc_local_interfaces='127.0.0.1 ; ::1.25 ; [192.0.2.5]:2525'
+dc_readhost='visible.example.org'
+dc_relay_domains="partner.example : *.partner.example"
+dc_minimaldns='false'
+dc_relay_nets='10.0.0.0/8;2001:db8::/32;friend.example;0.0.0.0/0'
+dc_smarthost='smtp.example.net::587;[2001::0db8::f::4::::2]::2587;192.0.2.9;2001::0db8::::9'
+CFILEMODE='644'
+dc_use_split_config='false'
+dc_hide_mailname='true'
+dc_mailname_in_oh='true'
+dc_localdelivery='mail_spool'
+dc_smarthost_of_old=`cat /etc/x`
+"""
+LOCALMACROS = """\
+REMOTE_SMTP_SMARTHOST_HOSTS_REQUIRE_TLS = *
+REMOTE_SMTP_SMARTHOST_TLS_VERIFY_CERTIFICATES = /etc/exim4/ca.pem
+MESSAGE_SIZE_LIMIT = 30M
+MAIN_TLS_ENABLE = yes
+MAIN_HARDCODE_PRIMARY_HOSTNAME = host.example.org
+OWN_PASSWORD = secretWord99
+"""
+PASSWD_CLIENT = """\
+# target:login:password
+other.example:loser:otherPassword
+^smtp[0-9]*\\.example\\.net:me@example.net:pa:ss#w^rd
+*:you:lastPassword
+broken secretWord98
+"""
+DEBIAN_EXIM = {"/etc/exim4/update-exim4.conf.conf": UPDATE_CONF,
+               "/etc/exim4/exim4.conf.localmacros": LOCALMACROS,
+               "/etc/exim4/passwd.client": PASSWD_CLIENT,
+               "/etc/email-addresses": "root: alerts@example.org\nwww: web@example.org\n",
+               "/etc/exim4/hubbed_hosts": "foo.example: internal.example.net\n"
+                                          "bar.example: 192.0.2.3::2525:192.0.2.4\n"}
+
+
+def test_exim_of_Debian_with_every_setting(imported):
+    found = imported("exim", DEBIAN_EXIM)
+    assert found.settings == {
+        "mail": {"hostname": MACHINE, "local_domains": f"{MACHINE}, extra.example.org",
+                 "domain": "visible.example.org", "max_message_size": "30M",
+                 "masquerade": "root@visible.example.org: alerts@example.org, "
+                               "www@visible.example.org: web@example.org"},
+        "smarthost": {"host": "smtp.example.net:587, [2001:0db8:f:4::2]:2587, 192.0.2.9, "
+                              "[2001:0db8::9]",
+                      "port": "25", "tls": "starttls", "tls_trust": "/etc/exim4/ca.pem",
+                      "user": "me@example.net"},
+        "route foo.example": {"via": "internal.example.net", "tls": "opportunistic"},
+        "route bar.example": {"via": "192.0.2.3:2525, 192.0.2.4", "tls": "opportunistic"},
+        "listen smtp": {"address": "127.0.0.1, [::1]:25, 192.0.2.5:2525",
+                        "relay_networks": "10.0.0.0/8, 2001:db8::/32",
+                        "relay_domains": "partner.example, *.partner.example", "tls": "starttls",
+                        "tls_certificate": "/etc/exim4/exim.crt", "tls_key": "/etc/exim4/exim.key"},
+    }
+    assert found.passwords == {"": "pa:ss#w^rd"}
+    everything = json.dumps(found.notes)
+    for secret in ("secretWord99", "secretWord98", "otherPassword", "lastPassword"):
+        assert secret not in everything
+    conf, folder = "/etc/exim4/update-exim4.conf.conf", "/etc/exim4/"
+    for file, text, mark, told in [
+            (conf, "dc_relay_nets", "left", "so wide"), (conf, "dc_smarthost_of_old", "left", "shell"),
+            (conf, "dc_readhost", "other", "masquerade"), (conf, "CFILEMODE", "same", ""),
+            (folder + "passwd.client", "other.example:loser:****", "other", "no smarthost"),
+            (folder + "passwd.client", "*:you:****", "left", "above"),
+            (folder + "exim4.conf.localmacros", "OWN_PASSWORD = ****", "left", "")]:
+        note = found.note(file, text)
+        assert note["mark"] == mark and told in note["words"], note
+    assert "exim4.conf.template" in found.words_of_file(conf)[0]
+
+
+@pytest.mark.parametrize("kind, wanted", [
+    ("internet", {"route *": {"via": "mx"}}),
+    ("local", {"route *": {"via": "error Mailing to remote domains not supported"}}),
+    ("satellite", {"smarthost": {"host": "smtp.example.net", "port": "25",
+                                 "tls": "opportunistic"}}),
+    ("none", {}),
+])
+def test_exim_of_Debian_by_its_type(imported, kind, wanted):
+    found = imported("exim", {"/etc/exim4/update-exim4.conf.conf": "\n".join([
+        f"dc_eximconfig_configtype='{kind}'", "dc_other_hostnames=''", "dc_local_interfaces=''",
+        "dc_readhost=''", "dc_smarthost='smtp.example.net'", "dc_relay_nets=''",
+        "dc_relay_domains=''", "dc_localdelivery='maildir_home'", ""])})
+    listening = {} if kind == "none" else {"listen smtp": {"address": "*"}}
+    assert found.settings == {**wanted, **listening}
+    assert found.note("/etc/exim4/update-exim4.conf.conf", "dc_localdelivery")["mark"] == "left"
+
+
+def test_exim_of_Debian_with_the_only_account_there_is(imported):
+    """Exim looks for the name that the address of the smarthost has; nobody asks the DNS here."""
+    found = imported("exim", {
+        "/etc/exim4/update-exim4.conf.conf": "dc_eximconfig_configtype='smarthost'\n"
+                                             "dc_smarthost='smtp.example.net::587'\n",
+        "/etc/exim4/passwd.client": "mail-a12.cloud.example:me:password1\n"})
+    assert found.passwords == {"": "password1"}
+    assert found.settings["smarthost"]["tls"] == "starttls"
+    assert found.note("/etc/exim4/passwd.client", "mail-a12")["mark"] == "other"
+
+
+EXIM_CONF = """\
+# written by hand
+primary_hostname = host.example.org
+qualify_domain = example.org
+domainlist local_domains = @ : localhost : example.org : /etc/domains
+domainlist relay_to_domains = partner.example
+hostlist relay_from_hosts = <; localhost ; 192.0.2.0/24 ; 2001:db8::/32
+local_interfaces = <; 127.0.0.1 ; ::1
+SMTPPORT = 587
+SMTPPASS = pass word:x^y
+message_size_limit = 50M
+.ifdef NOT_SET
+message_size_limit = 1M
+.else
+never_users = root
+.endif
+acl_smtp_rcpt = acl_check_rcpt
+tls_advertise_hosts = *
+tls_certificate = /etc/exim4/server.pem
+.include_if_exists /etc/exim4/more.conf
+.include /etc/exim4/missing.conf
+hide mysql_servers = localhost/db/user/secretWord99
+begin acl
+acl_check_rcpt:
+  deny message = listed
+       dnslists = zen.example : bl.example
+  warn dnslists = soft.example
+  accept hosts = +relay_from_hosts
+begin routers
+by_sender:
+  driver = manualroute
+  domains = ! +local_domains
+  senders = *@example.com : bot@example.net
+  transport = other_smtp
+  route_list = * smtp.example.com byname
+smarthost:
+  driver = manualroute
+  domains = ! +local_domains : !+relay_to_domains
+  transport = smart_smtp
+  route_list = * "smtp.example.net::SMTPPORT : smtp2.example.net" byname
+  no_more
+intra:
+  driver = manualroute
+  domains = intra.example : other.example
+  transport = plain_smtp
+  route_data = 192.0.2.1
+computed:
+  driver = manualroute
+  domains = computed.example
+  transport = plain_smtp
+  route_data = ${lookup{$domain}lsearch{/etc/hosts.map}}
+lookup:
+  driver = dnslookup
+  domains = direct.example
+  transport = plain_smtp
+system_aliases:
+  driver = redirect
+  data = ${lookup{$local_part}lsearch{/etc/aliases}}
+userforward:
+  driver = redirect
+  check_local_user
+  file = $home/.forward
+localuser:
+  driver = accept
+  check_local_user
+  transport = local_delivery
+begin transports
+smart_smtp:
+  driver = smtp
+  port = 25
+  hosts_require_auth = *
+  hosts_require_tls = *
+  tls_verify_hosts = *
+  tls_verify_certificates = /etc/exim4/ca.pem
+  multi_domain
+other_smtp:
+  driver = smtp
+  protocol = smtps
+plain_smtp:
+  driver = smtp
+local_delivery:
+  driver = appendfile
+  file = /var/mail/$local_part
+begin retry
+*   *   F,2h,15m; G,16h,1h,1.5; F,4d,6h
+slow.example * F,1h,5m
+begin rewrite
+root@host.example.org  ops@example.org  Ffrs
+*@+local_domains "${lookup{$1}lsearch{/etc/x}{$value}fail}" Ffrs
+begin authenticators
+client_plain:
+  driver = plaintext
+  public_name = PLAIN
+  client_send = ^me@example.net^\\
+     pass word::x^^y
+server_plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_condition = ${if eq{$auth3}{secretWord98}}
+"""
+
+
+def exim_files():
+    return {"/etc/exim4/exim4.conf": EXIM_CONF, "/etc/aliases": "root: ada\n",
+            "/etc/exim4/more.conf": "smtputf8_advertise_hosts = *\nsmtp_accept_max = 50\n"}
+
+
+def test_exim_written_by_hand(imported):
+    found = imported("exim", exim_files(), not_read=["/etc/aliases"])
+    assert found.settings == {
+        "mail": {"hostname": MACHINE, "domain": "example.org", "max_message_size": "50M",
+                 "local_domains": "example.org", "aliases": "/etc/aliases",
+                 "masquerade": f"root@{MACHINE}: ops@example.org"},
+        "smarthost by_sender": {"senders": "@example.com, bot@example.net",
+                                "host": "smtp.example.com", "port": "465", "tls": "implicit"},
+        "smarthost": {"host": "smtp.example.net:587, smtp2.example.net", "port": "25",
+                      "tls": "starttls", "tls_trust": "/etc/exim4/ca.pem",
+                      "user": "me@example.net"},
+        "route intra.example": {"via": "192.0.2.1", "tls": "opportunistic"},
+        "route other.example": {"via": "192.0.2.1", "tls": "opportunistic"},
+        "route direct.example": {"via": "mx"},
+        "queue": {"lifetime": "4d"},
+        "listen smtp": {"address": "127.0.0.1, [::1]",
+                        "relay_networks": "192.0.2.0/24, 2001:db8::/32",
+                        "relay_domains": "partner.example", "tls": "starttls",
+                        "tls_certificate": "/etc/exim4/server.pem",
+                        "tls_key": "/etc/exim4/server.pem", "max_connections": "50"},
+        "filter": {"dnsbl": "zen.example, bl.example"},
+    }
+    assert found.passwords == {"": "pass word:x^y"}
+    everything = json.dumps(found.notes)
+    assert "secretWord99" not in everything and "secretWord98" not in everything
+    conf = "/etc/exim4/exim4.conf"
+    for text, mark, told in [
+            ("domainlist local_domains", "left", "/etc/domains"), ("SMTPPASS = ****", "same", ""),
+            ("  domains = ! +local_domains : !", "other", "exceptions"),
+            ("  route_data = ${lookup", "left", "computed"), ("userforward:", "left", ".forward"),
+            (".include /etc", "left", "no such file"), (".include_if", "same", "read"),
+            ("*   *   F,2h", "other", "retry"), ("slow.example", "left", "retry"),
+            ("*@+local_domains", "left", "masquerade"), ("server_plain:", "left", "users"),
+            ("  multi_domain", "left", ""), ("  warn dnslists", "left", "")]:
+        note = found.note(conf, text)
+        assert note["mark"] == mark and told in note["words"], note
+
+
+def routed(world, *options):
+    """Where Exim itself would send mail for an address, and by what: (transport, [host:port])."""
+    out = world.run(["exim4", *options], check=0).out
+    lines = [line.strip() for line in out.splitlines()]
+    (transport,) = [line.split("transport = ")[1] for line in lines if "transport = " in line]
+    hosts = [line.split() for line in lines if line.startswith("host ")]
+    return transport, [words[1] + "".join(word.replace("port=", ":") for word in words
+                                          if word.startswith("port=")) for words in hosts]
+
+
+def test_exim_itself_would_do_the_same(tmp_path):
+    """Debian's own settings, as its scripts make a configuration of them, and one by hand."""
+    with World("host.example.org") as world:
+        world.install_packages("exim4-daemon-light")
+        world.write("/etc/hosts", "127.0.0.1 localhost\n127.0.0.1 host.example.org host\n"
+                    "192.0.2.1 smtp.example.net\n192.0.2.2 smtp2.example.net\n"
+                    "192.0.2.3 smtp.example.com\n192.0.2.4 mail.elsewhere.example\n")
+        (tmp_path / "root").symlink_to(world.outside("/"))
+        # As the package leaves it, installed without a question.
+        found = read(tmp_path, "exim")
+        check(found, {path: world.read(path) for path in (
+            "/etc/exim4/update-exim4.conf.conf", "/etc/exim4/passwd.client", "/etc/email-addresses")})
+        assert found.settings["listen smtp"]["address"] == "127.0.0.1, [::1]"
+        assert world.run(["exim4", "-bP", "local_interfaces"]).out.strip().endswith(
+            "<; 127.0.0.1 ; ::1")
+        # Told to send by a smarthost.
+        world.write("/etc/exim4/update-exim4.conf.conf", """\
+dc_eximconfig_configtype='smarthost'
+dc_other_hostnames='host.example.org;extra.example.org'
+dc_local_interfaces='127.0.0.1 ; ::1'
+dc_readhost='visible.example.org'
+dc_relay_domains='partner.example'
+dc_minimaldns='false'
+dc_relay_nets='10.0.0.0/8'
+dc_smarthost='smtp.example.net::587;smtp2.example.net'
+CFILEMODE='644'
+dc_use_split_config='false'
+dc_hide_mailname='true'
+dc_mailname_in_oh='true'
+dc_localdelivery='mail_spool'
+""")
+        world.write("/etc/exim4/exim4.conf.localmacros", "MESSAGE_SIZE_LIMIT = 30M\n")
+        world.write("/etc/exim4/passwd.client", "*.example.net:me:secret:word\n", 0o640,
+                    "root:Debian-exim")
+        world.run(["update-exim4.conf"], check=0)
+        found = read(tmp_path, "exim")
+        check(found, {path: world.read(path) for path in (
+            "/etc/exim4/update-exim4.conf.conf", "/etc/exim4/passwd.client")})
+        mail, smarthost = found.settings["mail"], found.settings["smarthost"]
+        assert routed(world, "-bt", "someone@elsewhere.example") == (
+            "remote_smtp_smarthost", ["smtp.example.net:587", "smtp2.example.net"])
+        assert (smarthost["host"], smarthost["port"]) == (
+            "smtp.example.net:587, smtp2.example.net", "25")
+        assert routed(world, "-bt", "root@extra.example.org")[0] != "remote_smtp_smarthost"
+        assert items(mail["local_domains"]) == [MACHINE, "extra.example.org"]
+        assert world.run(["exim4", "-bP", "message_size_limit"]).out.split()[-1] == (
+            mail["max_message_size"])
+        # What Debian's authenticators would send to this host, under TLS.
+        line = "${lookup{smtp.example.net}nwildlsearch{/etc/exim4/passwd.client}}"
+        assert world.run(["exim4", "-be", line]).out.strip() == (
+            f"{smarthost['user']}:{found.passwords['']}")
+        # One that somebody wrote takes its place.
+        text = EXIM_CONF.replace(".include /etc/exim4/missing.conf\n", "").replace(
+            "hide mysql_servers = localhost/db/user/secretWord99\n", "").replace(
+                " : /etc/domains", "")
+        for path, content in {**exim_files(), "/etc/exim4/exim4.conf": text}.items():
+            world.write(path, content)
+        found = read(tmp_path, "exim")
+        assert found.loads == ""
+        for address, sender, transport, hosts, ours in [
+                ("a@elsewhere.example", "x@example.org", "smart_smtp",
+                 ["smtp.example.net:587", "smtp2.example.net"], "smarthost"),
+                ("a@elsewhere.example", "x@example.com", "other_smtp", ["smtp.example.com"],
+                 "smarthost by_sender"),
+                ("a@elsewhere.example", "bot@example.net", "other_smtp", ["smtp.example.com"],
+                 "smarthost by_sender")]:
+            assert routed(world, "-f", sender, "-bt", address) == (transport, hosts)
+            assert items(found.settings[ours]["host"]) == hosts
+        for name, value in {"primary_hostname": found.settings["mail"]["hostname"],
+                            "qualify_domain": found.settings["mail"]["domain"],
+                            "message_size_limit": found.settings["mail"]["max_message_size"],
+                            "smtp_accept_max": found.settings["listen smtp"]["max_connections"],
+                            }.items():
+            assert world.run(["exim4", "-bP", name]).out.split(" = ")[1].strip() == value
