@@ -284,7 +284,7 @@ bool foreign_take(struct import *import, struct foreign *account)
         return false;
     if (!take_would(section, account->name, "host", account->hosts.value, &why)) {
         note_say(import, account->hosts.note, IMPORT_LEFT,
-                 "not taken over: our settings do not allow %s", why);
+                 "not taken over, as our settings say: %s", why);
         free(why);
         return false;
     }

@@ -57,7 +57,7 @@ struct exim {
     const char *section;
     size_t driver;
     char *driver_name;
-    unsigned files; /* read so far, includes among them */
+    struct texts files; /* read so far, includes among them */
     bool switched_off[16];
     unsigned conditions; /* open .ifdef */
 };

@@ -30,6 +30,7 @@ void exim_free(struct exim *exim)
         free(exim->macros[i].name);
         free(exim->macros[i].value);
     }
+    texts_free(&exim->files);
     free(exim->options);
     free(exim->macros);
     free(exim->driver_name);
@@ -285,6 +286,15 @@ static bool begin_section(struct exim *exim, const struct source *source, struct
     return true;
 }
 
+/* Whether a file is not to be read any more: a second time, as in a circle, or one too many. */
+static bool is_read(const struct exim *exim, const char *path)
+{
+    for (size_t i = 0; i < exim->files.count; i++)
+        if (strcmp(exim->files.items[i], path) == 0)
+            return true;
+    return exim->files.count >= FILES_MOST;
+}
+
 static void take_directive(struct exim *exim, const struct source *source, struct source_line *line,
                            char *text)
 {
@@ -300,10 +310,9 @@ static void take_directive(struct exim *exim, const struct source *source, struc
             note_say(import, note, IMPORT_LEFT, "not taken over: Exim does not know it here");
     } else if (is_off(exim)) {
         note_say(import, note, IMPORT_SAME, "means nothing: it is switched off by a condition");
-    } else if (exim->files >= FILES_MOST) {
+    } else if (is_read(exim, rest)) {
         note_say(import, note, IMPORT_LEFT,
-                 "not taken over: there are too many files, or a circle "
-                 "of them");
+                 "not taken over: it is read above, or there are too many of them");
     } else {
         bool there = exim_read(exim, rest, optional ? SOURCE_MAYBE : SOURCE_NAMED);
         note_say(import, note, there || optional ? IMPORT_SAME : IMPORT_LEFT,
@@ -351,7 +360,7 @@ bool exim_read(struct exim *exim, const char *path, enum source_need need)
 {
     struct source source;
     struct source_line line;
-    exim->files++;
+    texts_add(&exim->files, path);
     if (!exim->section)
         exim->section = sections[0];
     bool there = source_open(exim->importing, path, need, &source);

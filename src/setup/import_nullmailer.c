@@ -153,8 +153,7 @@ static void add_host(struct import *import, struct buffer *hosts, const struct r
     if (take_would("smarthost", "", "host", buffer_text(&host), &why)) {
         buffer_format(hosts, "%s%s", hosts->length ? ", " : "", buffer_text(&host));
     } else {
-        note_say(import, remote->note, IMPORT_LEFT, "not taken over: our settings do not allow %s",
-                 why);
+        note_say(import, remote->note, IMPORT_LEFT, "not taken over, as our settings say: %s", why);
         free(why);
     }
     buffer_free(&host);

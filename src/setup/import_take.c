@@ -203,7 +203,7 @@ bool take_setting(struct import *import, size_t note, const char *section, const
 {
     char *why;
     if (!take_would(section, name, key, value, &why)) {
-        note_say(import, note, IMPORT_LEFT, "not taken over: our settings do not allow %s", why);
+        note_say(import, note, IMPORT_LEFT, "not taken over, as our settings say: %s", why);
         free(why);
         return false;
     }

@@ -3,6 +3,8 @@ programs themselves say that they would do."""
 
 import json
 import os
+import random
+import re
 import subprocess
 
 import pytest
@@ -14,6 +16,8 @@ from world import PACKAGES, World
 PROGRAMS = ["msmtp", "ssmtp", "dma", "nullmailer", "postfix", "exim"]
 HOME = "/home/ada"
 MACHINE = "host.example.org"
+# What could begin a line or steer a terminal.
+UNFIT = re.compile("[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class Import:
@@ -66,7 +70,7 @@ def check(found, files, not_read=()):
     assert all(secret == "found" for secret in found.secrets), found.secrets
     for note in found.notes:
         assert note["words"] and note["mark"] in ("same", "taken", "other", "left")
-        assert note["whole"].isprintable()
+        assert not UNFIT.search(note["whole"]), note
         for password in found.passwords.values():
             assert len(password) < 4 or password not in note["whole"], note
     for path, content in files.items():
@@ -1226,3 +1230,158 @@ dc_localdelivery='mail_spool'
                             "smtp_accept_max": found.settings["listen smtp"]["max_connections"],
                             }.items():
             assert world.run(["exim4", "-bP", name]).out.split(" = ")[1].strip() == value
+
+
+# ---- hostile and odd ----
+
+MAIN_FILES = {
+    "msmtp": "/etc/msmtprc", "ssmtp": "/etc/ssmtp/ssmtp.conf", "dma": "/etc/dma/dma.conf",
+    "nullmailer": "/etc/nullmailer/remotes", "postfix": "/etc/postfix/main.cf",
+    "exim": "/etc/exim4/update-exim4.conf.conf"}
+BY_HAND = "/etc/exim4/exim4.conf"
+MAIN = [*MAIN_FILES.items(), ("exim", BY_HAND)]
+
+
+def tells_of_every_line(program, path, content, imported):
+    """Whatever stands in a file: settings that load, and a note about each line of it."""
+    found = imported(program, {path: content})
+    assert found.notes
+    return found
+
+
+@pytest.mark.parametrize("program, path", MAIN)
+def test_random_bytes(imported, program, path):
+    generator = random.Random(program)
+    for _ in range(3):
+        tells_of_every_line(program, path, generator.randbytes(20_000), imported)
+        letters = bytes(range(9, 127)) + b"\n\n\n  ==::$${}{}@@.."
+        tells_of_every_line(program, path, bytes(generator.choices(letters, k=20_000)), imported)
+
+
+@pytest.mark.parametrize("program, path", MAIN)
+def test_words_of_its_own_in_any_order(imported, program, path):
+    """Lines of the samples, cut, doubled, mixed."""
+    samples = {"msmtp": MSMTPRC, "ssmtp": SSMTP_CONF, "dma": DMA_CONF, "nullmailer": REMOTES,
+               "postfix": MAIN_CF, "exim": EXIM_CONF if path == BY_HAND else UPDATE_CONF}
+    generator = random.Random(path)
+    lines = samples[program].splitlines()
+    for _ in range(6):
+        mixed = generator.choices(lines, k=60)
+        for _ in range(20):
+            at = generator.randrange(len(mixed))
+            line = mixed[at]
+            cut = generator.randrange(len(line) + 1)
+            mixed[at] = generator.choice([line[:cut], line[cut:], line + "\t" + line, line * 30])
+        tells_of_every_line(program, path, "\n".join(mixed), imported)
+
+
+@pytest.mark.parametrize("program, path", MAIN)
+def test_huge_lines(imported, program, path):
+    for line in ("x" * 400_000, "host " + "a." * 100_000, "relayhost = " + "$a" * 100_000,
+                 "SMARTHOST " + "y" * 5000, "dc_smarthost='" + "z;" * 5000 + "'",
+                 "mailhub=" + "m" * 3000, "root=" + "r" * 3000):
+        tells_of_every_line(program, path, line + "\n", imported)
+
+
+@pytest.mark.parametrize("program, path", MAIN)
+def test_what_cannot_be_read(tmp_path, program, path):
+    """Missing, a folder, a pipe that nobody writes to, closed to us, too large, a file for a folder."""
+    file = tmp_path / "root" / path.lstrip("/")
+    if path != BY_HAND:
+        assert read(tmp_path, program).status == os.EX_NOINPUT
+    file.parent.mkdir(parents=True)
+    file.mkdir()
+    assert read(tmp_path, program).status == os.EX_DATAERR
+    file.rmdir()
+    os.mkfifo(file)
+    assert read(tmp_path, program).status == os.EX_DATAERR
+    file.unlink()
+    file.write_bytes(b"x\n" * 300_000)
+    found = read(tmp_path, program)
+    assert found.status == os.EX_DATAERR and "512 KB" in found.reason and found.settings == {}
+    file.write_text("host h\n")
+    file.chmod(0)
+    tmp_path.chmod(0o755)
+    for folder in [tmp_path / "root", *file.parent.parents]:
+        if tmp_path in folder.parents:
+            folder.chmod(0o755)
+    out = tmp_path / "closed"
+    out.mkdir()
+    out.chmod(0o777)
+    for parent in (tmp_path.parent, tmp_path.parent.parent, tmp_path.parent.parent.parent):
+        assert parent.stat().st_mode
+    done = as_nobody([build_program("import_show"), program, tmp_path / "root", "-", out])
+    assert done["status"] == os.EX_NOPERM and "Permission denied" in done["reason"]
+
+
+def as_nobody(argv):
+    """What the program prints, run without the rights of root over files."""
+    argv = [*argv] if os.geteuid() else ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *argv]
+    return json.loads(subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout)
+
+
+def test_an_unknown_program(tmp_path):
+    found = read(tmp_path, "sendmail")
+    assert found.status == os.EX_USAGE
+    assert all(program in found.reason for program in PROGRAMS)
+
+
+def test_includes_that_go_round(imported):
+    found = imported("exim", {BY_HAND: f".include {BY_HAND}\nprimary_hostname = h.example\n"})
+    assert "read above" in found.note(BY_HAND, ".include")["words"]
+    assert found.settings["mail"]["hostname"] == "h.example"
+
+
+def test_variables_that_go_round(imported):
+    """In circles, and in a tree that has more leaves than anybody could visit."""
+    tree = "".join(f"v{n} = $v{n + 1}$v{n + 1}$v{n + 1}$v{n + 1}\n" for n in range(19))
+    found = imported("postfix", {
+        "/etc/postfix/main.cf": "a = $b\nb = $a\nrelayhost = $a\nmyhostname = $mydomain\n"
+                                f"mydomain = $myhostname\n{tree}mydestination = $v0 x.example\n",
+        "/etc/postfix/master.cf": "smtp inet n - n - - smtpd\n"})
+    assert found.settings["route *"]["via"] == "mx"
+
+
+def test_macros_that_grow(imported):
+    found = imported("exim", {BY_HAND: "".join(
+        f"M{n}Z = M{n - 1}ZM{n - 1}ZM{n - 1}Z\n" for n in range(1, 40))
+        + "primary_hostname = M39Z\n"})
+    assert "mail" not in found.settings
+
+
+def test_a_table_that_is_missing(imported):
+    found = imported("postfix", {
+        "/etc/postfix/main.cf": "relayhost = [smtp.example.net]:587\nsmtp_sasl_auth_enable = yes\n"
+                                "smtp_sasl_password_maps = hash:/etc/postfix/none\n"
+                                "virtual_alias_maps = ldap:/etc/postfix/ldap.cf\n"
+                                "transport_maps = hash:/etc\n"})
+    assert "user" not in found.settings["smarthost"]
+    for text in ("smtp_sasl_password_maps", "virtual_alias_maps", "transport_maps"):
+        assert found.note("/etc/postfix/main.cf", text)["mark"] == "left"
+    assert "No such file" in found.words_of_file("/etc/postfix/none")[0]
+
+
+@pytest.mark.parametrize("password", [
+    "with ; comment", " blanks around ", "x" * 300, "\\\"'`$(id)", "[smarthost]", "ünïcödé",
+    ";begins", "#begins", "a\tb", "x" * 8192])
+def test_passwords_come_through_whole(imported, password):
+    found = imported("msmtp", {"/etc/msmtprc": 'account default\nhost h.example\ntls on\nauth on\n'
+                                               f'user u\npassword "{password}"\n'})
+    assert found.passwords == {"": password} and found.secrets == ["found"]
+
+
+@pytest.mark.parametrize("password", ["x" * 8193, "a\rb", ""])
+def test_passwords_that_cannot_be(imported, password):
+    found = imported("msmtp", {"/etc/msmtprc": 'account default\nhost h.example\ntls on\nauth on\n'
+                                               f'user u\npassword "{password}"\n'})
+    assert found.passwords == {}
+
+
+def test_no_setting_opens_what_was_closed(imported):
+    """Values that would make two lines, another section or another key of one."""
+    for value in ("h.example\r[route \"*\"]", "h.example\vvia = mx", "h.example ; x", "[x]",
+                  "h.example, other.example", "=", "srv:h.example"):
+        found = imported("msmtp", {"/etc/msmtprc": f"account default\nhost {value}\nfrom a@b.example\n"})
+        assert set(found.settings) <= {"smarthost", "mail"}
+        hosts = found.settings.get("smarthost", {}).get("host", "")
+        assert "other.example" not in hosts or value.count(",") == 1
