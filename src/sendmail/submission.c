@@ -34,6 +34,7 @@ struct submission {
     const struct options *options;
     struct caller caller;
     struct address self;   /* who the caller is, as an address */
+    struct address here;   /* the same by the name of this host, as some programs have it */
     struct address sender; /* as it was said, before it was masqueraded in the envelope */
     struct envelope envelope;
     struct intake intake;
@@ -179,12 +180,16 @@ static struct outcome take_header_recipients(struct submission *submission)
     return outcome;
 }
 
+static bool is_own(const struct submission *submission, const struct address *address)
+{
+    return address_equal(address, &submission->self) || address_equal(address, &submission->here);
+}
+
 /* Text for X-Authentication-Warning, or NULL; the caller frees. */
 static char *make_warning(const struct submission *submission)
 {
     const struct address *sender = &submission->sender;
-    if (!submission->options->sender || submission->caller.uid == 0 ||
-        address_equal(sender, &submission->self))
+    if (!submission->options->sender || submission->caller.uid == 0 || is_own(submission, sender))
         return NULL;
     struct buffer text = {0};
     char *path = address_text(sender);
@@ -199,7 +204,7 @@ static const char *find_full_name(const struct submission *submission)
 {
     if (submission->options->full_name)
         return submission->options->full_name;
-    bool own = address_equal(&submission->sender, &submission->self);
+    bool own = is_own(submission, &submission->sender);
     return own || address_is_null(&submission->sender) ? submission->caller.full_name : NULL;
 }
 
@@ -349,12 +354,15 @@ struct outcome submission_run(struct office *office, const struct options *optio
         .intake = {.input = {.fd = STDIN_FILENO}, .dot_ends = !options->ignore_dots && isatty(0)}};
     caller_find(&submission.caller);
     submission.self.local = memory_copy(submission.caller.name, strlen(submission.caller.name));
+    submission.here = address_copy(&submission.self);
     address_qualify(&submission.self, office->settings.domain);
+    address_qualify(&submission.here, office->settings.hostname);
 
     char id[QUEUE_ID_SIZE];
     struct outcome outcome = submit(&submission, id);
 
     address_free(&submission.self);
+    address_free(&submission.here);
     address_free(&submission.sender);
     caller_free(&submission.caller);
     envelope_free(&submission.envelope);

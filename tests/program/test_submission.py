@@ -90,6 +90,17 @@ def test_warning_about_a_sender_that_was_set(sandbox):
     assert "X-Authentication-Warning" not in own.parsed
 
 
+def test_ones_own_address_on_this_host(make_sandbox):
+    """Some programs say it with -f, GNU mailutils for one."""
+    sandbox = make_sandbox(mail="domain = sends.example\nmasquerade = *@here.example: x@sends.example")
+    options = lend_to_nobody(sandbox)
+    user = pwd.getpwuid(options.get("user", os.getuid())).pw_name
+    options["env"] = {**options.get("env", {}), "NAME": "Own Name"}
+    letter = submit(sandbox, b"\nx\n", "-f", f"{user}@here.example", **options)
+    assert letter.parsed["From"] == "Own Name <x@sends.example>" and letter.sender == "x@sends.example"
+    assert "X-Authentication-Warning" not in letter.parsed
+
+
 def test_recipient_lists_and_names(sandbox):
     sandbox.sendmail("-odq", "A <a@far.example>, b@far.example", "(c) c@FAR.example,, local",
                      "a@far.example", stdin=b"x\n", check=0)
