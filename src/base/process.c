@@ -94,7 +94,7 @@ int process_end_verb(struct outcome outcome)
 {
     if (outcome_good(&outcome) && (fflush(stdout) != 0 || ferror(stdout)))
         outcome = outcome_refuse(EX_IOERR, "cannot write to standard output: %s", strerror(errno));
-    if (!outcome_good(&outcome))
+    if (!outcome_good(&outcome) && *outcome.reason) /* else all was said before */
         fprintf(stderr, "postrider: %s\n", outcome.reason);
     return outcome_good(&outcome) ? EX_OK : outcome.exit_status;
 }

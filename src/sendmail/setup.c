@@ -82,15 +82,7 @@ static struct outcome read_settings(struct setup *setup)
         return outcome_refuse(EX_OSERR, "cannot make a file in memory");
     struct outcome outcome = settings_read(fd, setup->path, &setup->now);
     file_close(&fd);
-    if (outcome_good(&outcome) && setup->now.aliases.count)
-        outcome =
-            save_load(setup->now.aliases.items[0], SAVE_OPEN, setup->installed, &setup->aliases);
-    /* the aliases file of all, as somebody's own settings name it, may be none of his business */
-    if (outcome.exit_status == EX_NOPERM && !setup->installed) {
-        save_free(&setup->aliases);
-        outcome = outcome_done();
-    }
-    return outcome;
+    return outcome_good(&outcome) ? setup_load_aliases(setup, &setup->now) : outcome;
 }
 
 static struct outcome open_settings(struct setup *setup)
@@ -261,7 +253,10 @@ static struct outcome save_aliases(struct setup *setup)
     if (!setup->aliases_text.length)
         return outcome_done();
     struct outcome outcome = save_all(&step, 1);
-    return outcome_good(&outcome) ? make_databases(setup) : outcome;
+    if (!outcome_good(&outcome))
+        return outcome;
+    setup->changed = true;
+    return make_databases(setup);
 }
 
 static struct outcome send_test(struct setup *setup)
@@ -302,22 +297,20 @@ static struct outcome change(struct setup *setup)
     struct outcome outcome = setup_apply(setup);
     if (!outcome_good(&outcome))
         return outcome;
-    setup->changed = changes_accounts(setup) || setup->aliases_text.length;
-    if (!setup->changed)
+    bool wanted = changes_accounts(setup) || setup->aliases_text.length;
+    bool online = !(setup->options.given & VERB_OFFLINE), dry = setup->options.given & VERB_DRY_RUN;
+    if (wanted)
+        outcome = confirm(setup);
+    setup->changed = wanted && dry;
+    if (!outcome_good(&outcome) || !wanted || dry)
         return outcome;
-    outcome = confirm(setup);
-    if (!outcome_good(&outcome) || setup->options.given & VERB_DRY_RUN)
-        return outcome;
-    bool online = !(setup->options.given & VERB_OFFLINE);
-    setup->changed = false;
     if (online && changes_accounts(setup) && setup->account_count)
         outcome = sign_in(setup);
-    if (outcome_good(&outcome) && changes_accounts(setup))
+    if (outcome_good(&outcome) && changes_accounts(setup)) {
         outcome = save_files(setup);
-    if (outcome_good(&outcome))
-        outcome = save_aliases(setup);
-    setup->changed = outcome_good(&outcome);
-    return outcome;
+        setup->changed = outcome_good(&outcome);
+    }
+    return outcome_good(&outcome) ? save_aliases(setup) : outcome;
 }
 
 static struct outcome run(struct setup *setup)
@@ -327,14 +320,12 @@ static struct outcome run(struct setup *setup)
         outcome = find_wish(setup);
     if (outcome_good(&outcome))
         outcome = change(setup);
-    if (!outcome_good(&outcome)) {
-        if (setup->options.given & VERB_JSON && setup->findings.count)
-            setup_show_json(setup);
+    bool json = setup->options.given & VERB_JSON;
+    if (!outcome_good(&outcome) && !setup->changed && !(json && setup->findings.count))
         return outcome;
-    }
-    if (!(setup->options.given & VERB_DRY_RUN))
+    if (outcome_good(&outcome) && !(setup->options.given & VERB_DRY_RUN))
         outcome = send_test(setup);
-    if (setup->options.given & VERB_JSON)
+    if (json)
         setup_show_json(setup);
     else
         setup_show_end(setup);

@@ -125,7 +125,7 @@ static const char *password_of(const struct import *import, const char *name)
 static struct outcome apply_import(struct setup *setup)
 {
     const struct import *import = &setup->import;
-    struct outcome outcome = drop_others(setup);
+    struct outcome outcome = outcome_done();
     const char *last = NULL;
     for (size_t i = 0; i < import->settings.count && outcome_good(&outcome); i++) {
         const struct import_value *value = &import->settings.items[i];
@@ -134,7 +134,7 @@ static struct outcome apply_import(struct setup *setup)
         if (text_equal(value->section, section) && (!last || strcmp(last, value->name) != 0))
             add_account(setup, last = value->name, password_of(import, value->name));
     }
-    return outcome;
+    return outcome_good(&outcome) ? drop_others(setup) : outcome;
 }
 
 /* ---- both ---- */
@@ -167,6 +167,26 @@ static struct outcome read_settings(struct setup *setup)
 }
 
 /* ---- aliases ---- */
+
+struct outcome setup_load_aliases(struct setup *setup, const struct settings *settings)
+{
+    struct outcome outcome = outcome_done();
+    save_free(&setup->aliases);
+    if (settings->aliases.count)
+        outcome =
+            save_load(settings->aliases.items[0], SAVE_OPEN, setup->installed, &setup->aliases);
+    /* the aliases file of all, as somebody's own settings name it, may be none of his business */
+    if (outcome.exit_status == EX_NOPERM && !setup->installed) {
+        save_free(&setup->aliases);
+        outcome = outcome_done();
+    }
+    return outcome;
+}
+
+static const char *first_file(const struct settings *settings)
+{
+    return settings->aliases.count ? settings->aliases.items[0] : "";
+}
 
 bool setup_root_needs_alias(struct setup *setup)
 {
@@ -225,7 +245,9 @@ static struct outcome apply_aliases(struct setup *setup)
     struct outcome outcome = outcome_done();
     buffer_free(&setup->aliases_text);
     texts_free(&setup->alias_notes);
-    if (!setup->wish.root && !setup->import.aliases.count)
+    if (strcmp(first_file(&setup->now), first_file(&setup->then)) != 0)
+        outcome = setup_load_aliases(setup, &setup->then);
+    if (!outcome_good(&outcome) || (!setup->wish.root && !setup->import.aliases.count))
         return outcome;
     if (!setup->aliases.path)
         return outcome_refuse(EX_CONFIG,

@@ -54,6 +54,8 @@ static inline const char *setup_config(const struct setup *setup)
 
 /* Makes .after of both files anew, .then, .accounts and the text of the aliases. */
 struct outcome setup_apply(struct setup *setup);
+/* Takes the first aliases file of the settings, if there is one that the caller may read. */
+struct outcome setup_load_aliases(struct setup *setup, const struct settings *settings);
 /* Whether root's mail has a reader, and if not, whether there is a file to name him in. */
 bool setup_root_needs_alias(struct setup *setup);
 void setup_forget_accounts(struct setup *setup);

@@ -117,18 +117,11 @@ static void list_files(const struct setup *setup, struct texts *files)
         texts_add(files, setup->aliases.path);
 }
 
-static void show_list(const struct texts *items, const char *format)
-    __attribute__((format(printf, 2, 0)));
-
-/* format: with one %s. */
-static void show_list(const struct texts *items, const char *format)
+static void show_list(const struct texts *items, const char *before, const char *behind)
 {
     for (size_t i = 0; i < items->count; i++) {
         char *text = terminal_text(items->items[i]);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        printf(format, text);
-#pragma GCC diagnostic pop
+        printf("%s%s%s\n", before, text, behind);
         free(text);
     }
 }
@@ -139,15 +132,15 @@ void setup_show_end(const struct setup *setup)
     bool dry = setup->options.given & VERB_DRY_RUN;
     list_files(setup, &files);
     list_steps(setup, &steps);
-    show_list(&files, dry ? "would be written: %s\n" : "written: %s\n");
-    show_list(&setup->dropped, "no longer counts: %s; it is a comment now\n");
-    show_list(&setup->alias_notes, "left as it is: the alias that is there, instead of %s\n");
+    show_list(&files, dry ? "would be written: " : "written: ", "");
+    show_list(&setup->dropped, "no longer counts: ", "; it is a comment now");
+    show_list(&setup->alias_notes, "left as it is: the alias that is there, instead of ", "");
     if (!setup->changed)
         puts("nothing to change");
     if (setup->test.words.length)
         printf("test message: %s\n", buffer_text(&setup->test.words));
     if (!dry && (setup->changed || setup->may_ask))
-        show_list(&steps, "next: %s\n");
+        show_list(&steps, "next: ", "");
     puts(setup->changed ? "changed" : "unchanged");
     texts_free(&files);
     texts_free(&steps);

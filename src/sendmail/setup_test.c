@@ -124,7 +124,7 @@ struct watch {
     const struct setup_test *test;
     char host[256];   /* the last one that was connected to */
     char reply[300];  /* its last reply */
-    char remark[400]; /* what went wrong since */
+    char remark[512]; /* what went wrong since */
     bool sent;        /* the message, to its end */
 };
 
