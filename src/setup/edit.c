@@ -287,10 +287,9 @@ static bool add_section(struct edit *edit, const char *lines, const struct chang
 {
     const char *text = buffer_text(&edit->text);
     size_t length = edit->text.length, places[PLACES] = {0};
-    for (const struct edit_entry *entry = edit->entries; entry < edit->entries + edit->count;
-         entry++)
-        if (!entry->key && text_equal(entry->section, change->section))
-            places[0] = last_line_in(edit, entry) + 1;
+    for (size_t i = 0; i < edit->count; i++)
+        if (!edit->entries[i].key && text_equal(edit->entries[i].section, change->section))
+            places[0] = last_line_in(edit, &edit->entries[i]) + 1;
     if (!places[0])
         places[0] = edit_lines_find_section(text, length, change->section);
     places[1] = edit_lines_count(text, length) + 1;
