@@ -1,0 +1,336 @@
+"""The callers: how each is run, and what must come of it.
+
+Those that can be told what to say send BODY to YOU, ben and, unseen, HIDDEN; the others write to root.
+"""
+
+import os
+import pty
+import re
+import select
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from callerpackages import ADMIN, DOMAIN, OTHER_DOMAIN
+
+YOU, HIDDEN = "you@far.example", "hidden@far.example"
+BODY = "Grüße aus dem Wald\n.\nhinter dem Punkt\n..zwei Punkte\nund ein Schluß\n"
+ADA = ("Ada Lovelace", f"ada@{DOMAIN}")
+ROOT = ("root", f"root@{DOMAIN}")
+SHOP = ("", f"shop@{DOMAIN}")
+LITTLE_SHOP = ("Lädchen", f"shop@{DOMAIN}")
+SCRIPTS = Path(__file__).with_name("callers")
+
+
+@dataclass
+class Expected:
+    """One letter, known by its subject and a part of its text."""
+
+    subject: str
+    author: tuple = ADA
+    sender: str = ""  # the author's address, if nothing else is said
+    relayed: tuple = ()
+    local: str = ""  # whose mailbox has it as well
+    part: str = ""  # of the text
+    whole: bool = True  # that is all of it
+    dsn: dict = field(default_factory=dict)  # what the relay is to tell, and how
+
+    def __post_init__(self):
+        self.sender = self.sender or self.author[1]
+
+
+@dataclass
+class Caller:
+    name: str
+    package: str
+    run: object  # run(place, caller) -> Run
+    letters: list = field(default_factory=list)
+    status: int = 0
+    command: str = ""  # of one that speaks SMTP
+    alone: str = ""  # those with the same word here run one after the other, as they stand
+
+    @property
+    def slug(self):
+        return re.sub(r"\W+", "-", self.name.lower()).strip("-")
+
+    @property
+    def subject(self):
+        return f"{self.name} grüßt"
+
+
+CALLERS = []
+
+
+def calls(name, package, letters=None, status=0, command="", alone="", **expected):
+    """The function that follows runs this caller. Without letters it is one that is told all."""
+    def add(function):
+        caller = Caller(name, package, function, status=status, command=command, alone=alone)
+        what = {"relayed": (YOU, HIDDEN), "local": "ben", "part": BODY, **expected}
+        caller.letters = letters or [Expected(caller.subject, **what)]
+        CALLERS.append(caller)
+        return function
+    return add
+
+
+def to_root(subject, part, author=ROOT, **more):
+    return Expected(subject, author=author, relayed=(ADMIN,), part=part, whole=more.pop("whole", False),
+                    **more)
+
+
+def prepare(place):
+    """What several of them need."""
+    place.world.write("/srv/body", BODY)
+    for path in SCRIPTS.iterdir():
+        place.world.write(f"/srv/{path.name}", path.read_text())
+    place.world.run(["sendmail", "-bd"], check=0)
+
+
+# --- jobs ---
+
+
+def next_minute(place):
+    """The first fields of a crontab for what is to run once, soon, after the daemons have begun."""
+    now = place.world.shell("date +%s").out
+    return place.world.shell(f"date -d @$(({now} + ({now} % 60 < 50 ? 60 : 120))) '+%M %H * * *'"
+                             .replace("\n", "")).out.strip()
+
+
+CRON = ("Cron Daemon", f"root@{DOMAIN}")
+
+
+@calls("cron", "cron", letters=[
+    to_root("Cron <root@here> cat /srv/body", BODY, author=CRON, whole=True),
+    Expected("Cron <ada@here> cat /srv/body", author=CRON, sender=ADA[1], local="ada", part=BODY),
+    Expected("Cron <ben@here> cat /srv/body; : ü", author=CRON, sender=f"ben@{DOMAIN}",
+             relayed=(YOU,), local="ben", part=BODY)])
+def cron(place, caller):
+    """A job of root's, one whose MAILTO is not set, one whose MAILTO is a list."""
+    when = next_minute(place)
+    place.world.write("/etc/cron.d/callers", f"{when} root cat /srv/body\n")
+    place.world.run(["crontab", "-"], user="ada", stdin=f"{when} cat /srv/body\n", check=0)
+    place.world.run(["crontab", "-"], user="ben", check=0, stdin=(
+        'CONTENT_TYPE="text/plain; charset=UTF-8"\n'
+        f"MAILTO={YOU},ben\n{when} cat /srv/body; : ü\n"))
+    return place.start(caller.slug, ["cron", "-f"])[1]
+
+
+@calls("busybox crond", "busybox-static", letters=[
+    Expected("cron: cat /srv/body", author=ADA, relayed=(YOU,), part=BODY)])
+def busybox_crond(place, caller):
+    place.world.write("/srv/crontabs/ada", f"MAILTO={YOU}\n{next_minute(place)} cat /srv/body\n", 0o600)
+    return place.start(caller.slug, ["busybox", "crond", "-f", "-c", "/srv/crontabs"])[1]
+
+
+@calls("at", "at", letters=[
+    Expected("Output from your job        1", local="ada", part=BODY),
+    to_root("Output from your job        2", BODY, whole=True)])
+def at(place, caller):
+    _, run = place.start(caller.slug, ["atd", "-f"])
+    place.world.wait_until(lambda: place.world.read("/run/atd.pid").strip())
+    for user in ("ada", None):
+        place.world.run(["at", "now"], user=user, stdin="cat /srv/body\n", check=0)
+    return run
+
+
+@calls("anacron", "anacron", letters=[
+    to_root("Anacron job 'forest' on here.example", BODY, author=("Anacron", ROOT[1]), whole=True)])
+def anacron(place, caller):
+    place.world.write("/srv/anacrontab", "1 0 forest cat /srv/body\n")
+    place.world.shell("mkdir /srv/anacron")
+    return place.call(caller.slug, ["anacron", "-d", "-n", "-t", "/srv/anacrontab", "-S",
+                                    "/srv/anacron"], user="root")
+
+
+# --- programs that people write mail with ---
+
+
+@calls("bsd-mailx", "bsd-mailx")
+def bsd_mailx(place, caller):
+    return place.call(caller.slug, ["bsd-mailx", "-s", caller.subject, "-c", "ben", "-b", HIDDEN, YOU],
+                      stdin=BODY)
+
+
+@calls("s-nail", "s-nail")
+def s_nail(place, caller):
+    return place.call(caller.slug, ["s-nail", "-:/", "-s", caller.subject, "-c", "ben", "-b", HIDDEN,
+                                    YOU], stdin=BODY)
+
+
+@calls("s-nail -r", "s-nail", author=SHOP)
+def s_nail_sender(place, caller):
+    return place.call(caller.slug, ["s-nail", "-:/", "-r", SHOP[1], "-s", caller.subject, "-c", "ben",
+                                    "-b", HIDDEN, YOU], stdin=BODY)
+
+
+@calls("GNU mailutils", "mailutils")
+def mailutils(place, caller):
+    return place.call(caller.slug, ["mail.mailutils", "-E", "unset dot", "-s", caller.subject, "-a", "Cc: ben", "-a",
+                                    f"Bcc: {HIDDEN}", YOU], stdin=BODY)
+
+
+@calls("mutt", "mutt")
+def mutt(place, caller):
+    return place.call(caller.slug, ["mutt", "-s", caller.subject, "-c", "ben", "-b", HIDDEN, YOU],
+                      stdin=BODY)
+
+
+@calls("mutt, its own sender and DSN", "mutt", author=LITTLE_SHOP,
+       dsn={"RET": "HDRS", "NOTIFY": "FAILURE,DELAY"})
+def mutt_settings(place, caller):
+    settings = (f'set use_envelope_from from="{SHOP[1]}" realname="{LITTLE_SHOP[0]}" use_8bitmime '
+                'dsn_notify="failure,delay" dsn_return=hdrs')
+    return place.call(caller.slug, ["mutt", "-e", settings, "-s", caller.subject, "-c", "ben", "-b",
+                                    HIDDEN, YOU], stdin=BODY)
+
+
+@calls("neomutt", "neomutt")
+def neomutt(place, caller):
+    return place.call(caller.slug, ["neomutt", "-s", caller.subject, "-c", "ben", "-b", HIDDEN, YOU],
+                      stdin=BODY)
+
+
+PINERC = f"""inbox-path=/home/ada/none
+last-version-used=6.26
+default-fcc=""
+character-set=UTF-8
+customized-hdrs=Bcc: {HIDDEN}
+"""
+
+
+@calls("alpine", "alpine")
+def alpine(place, caller):
+    """On a terminal: its keys for sending, and for being sure of it."""
+    place.world.write("/home/ada/.pinerc", PINERC, owner="ada:ada")
+    quoted = ["".join(f"%{byte:02X}" for byte in text.encode())
+              for text in (caller.subject, BODY.replace("\n", "\r\n"))]
+    master, slave = pty.openpty()
+    program, run = place.start(
+        caller.slug, ["alpine", "-url", f"mailto:{YOU}?cc=ben&subject={quoted[0]}&body={quoted[1]}"],
+        stdin=slave, stdout=slave, user="ada", env={"TERM": "vt100"})
+    os.close(slave)
+    typed = [(b"Cut Text", b"\x18"), (b"Send message", b"y")]
+    shown = b""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if typed and typed[0][0] in shown:
+            os.write(master, typed.pop(0)[1])
+        if select.select([master], [], [], 0.1)[0]:
+            try:
+                shown += os.read(master, 65536)
+            except OSError:  # it has ended
+                break
+    os.close(master)
+    run.status = program.wait(60)
+    run.output = shown.decode("utf-8", "replace")
+    return run
+
+
+PATCH = """cd; git init -q forest; cd forest
+git config user.name 'Ada Lovelace'; git config user.email ada@here.example
+echo forest > text; git add text; git commit -qm first
+cp /srv/body text; git commit -qam 'Grüße
+.
+behind the dot'
+"""
+
+
+@calls("git send-email", "git-email", letters=[
+    Expected("[PATCH] Grüße . behind the dot", relayed=(YOU, HIDDEN), local="ben", whole=False,
+             part="".join(f"\n+{line}" for line in BODY.splitlines()))])
+def git_send_email(place, caller):
+    place.world.shell(PATCH, user="ada")
+    return place.call(caller.slug, ["git", "-C", "/home/ada/forest", "send-email", "--confirm=never",
+                                    "--suppress-cc=all", "--to", YOU, "--cc", "ben", "--bcc", HIDDEN,
+                                    "-1"])
+
+
+@calls("reportbug", "reportbug", letters=[
+    Expected("base-files: Grüße", author=("Ada Lovelace", f"ada@{OTHER_DOMAIN}"), part=BODY,
+             relayed=("submit@bugs.debian.org", f"ada@{OTHER_DOMAIN}"), whole=False)])
+def reportbug(place, caller):
+    return place.call(caller.slug, [
+        "reportbug", "--no-config-files", "--offline", "--no-query-bts", "--no-bug-script", "--ui=text",
+        "--mode=expert", "--no-check-available", "--no-cc-menu", "--no-tags-menu", "--no-compress",
+        "--email", f"ada@{OTHER_DOMAIN}", "--realname", ADA[0], "--subject", "base-files: Grüße",
+        "--severity=wishlist", "--body-file", "/srv/body", "-V", "12", "base-files"])
+
+
+# --- libraries ---
+
+
+@calls("PHP mail()", "php-cli", author=LITTLE_SHOP, sender=ADA[1])
+def php(place, caller):
+    return place.call(caller.slug, ["php", "/srv/php_mail.php", caller.subject], stdin=BODY)
+
+
+@calls("PHP mail() with -f", "php-cli", author=LITTLE_SHOP)
+def php_sender(place, caller):
+    return place.call(caller.slug, ["php", "/srv/php_mail.php", caller.subject, f"-f{SHOP[1]}"],
+                      stdin=BODY)
+
+
+@calls("PHPMailer, isMail()", "libphp-phpmailer", author=LITTLE_SHOP)
+def phpmailer(place, caller):
+    return place.call(caller.slug, ["php", "/srv/phpmailer.php", caller.subject, "isMail"], stdin=BODY)
+
+
+@calls("PHPMailer, isSendmail()", "libphp-phpmailer", author=LITTLE_SHOP)
+def phpmailer_sendmail(place, caller):
+    return place.call(caller.slug, ["php", "/srv/phpmailer.php", caller.subject, "isSendmail"],
+                      stdin=BODY)
+
+
+@calls("Symfony Mailer, sendmail://", "php-symfony-mailer", author=LITTLE_SHOP)
+def symfony(place, caller):
+    return place.call(caller.slug, ["php", "/srv/symfony.php", caller.subject, "sendmail://default"],
+                      stdin=BODY)
+
+
+@calls("Symfony Mailer, native://", "php-symfony-mailer", author=LITTLE_SHOP)
+def symfony_native(place, caller):
+    return place.call(caller.slug, ["php", "/srv/symfony.php", caller.subject, "native://default"],
+                      stdin=BODY)
+
+
+@calls("Perl MIME::Lite", "libmime-lite-perl", author=SHOP)
+def mime_lite(place, caller):
+    return place.call(caller.slug, ["perl", "/srv/mime_lite.pl", caller.subject], stdin=BODY)
+
+
+@calls("Perl Mail::Mailer", "libmailtools-perl", author=SHOP, sender=ADA[1])
+def mail_mailer(place, caller):
+    return place.call(caller.slug, ["perl", "/srv/mail_mailer.pl", caller.subject], stdin=BODY)
+
+
+@calls("Perl Email::Sender", "libemail-sender-perl", author=SHOP)
+def email_sender(place, caller):
+    return place.call(caller.slug, ["perl", "/srv/email_sender.pl", caller.subject], stdin=BODY)
+
+
+@calls("Ruby mail", "ruby-mail", author=SHOP)
+def ruby_mail(place, caller):
+    return place.call(caller.slug, ["ruby", "/srv/ruby_mail.rb", caller.subject], stdin=BODY)
+
+
+@calls("nodemailer", "node-nodemailer", author=SHOP)
+def nodemailer(place, caller):
+    return place.call(caller.slug, ["node", "/srv/nodemailer.js", caller.subject], stdin=BODY,
+                      env={"NODE_PATH": "/usr/share/nodejs"})
+
+
+@calls("Python os.popen()", "python3", author=SHOP, sender=ADA[1])
+def python_popen(place, caller):
+    return place.call(caller.slug, ["python3", "/srv/python_ways.py", caller.subject, "popen"],
+                      stdin=BODY)
+
+
+@calls("Python subprocess and email", "python3", author=SHOP, sender=ADA[1])
+def python_subprocess(place, caller):
+    return place.call(caller.slug, ["python3", "/srv/python_ways.py", caller.subject, "policy"],
+                      stdin=BODY)
+
+
+@calls("Python smtplib", "python3", author=SHOP, command="SMTP to localhost")
+def python_smtplib(place, caller):
+    return place.call(caller.slug, ["python3", "/srv/python_ways.py", caller.subject, "smtplib"],
+                      stdin=BODY)
