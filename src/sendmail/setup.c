@@ -271,7 +271,7 @@ static struct outcome send_test(struct setup *setup)
     setup->test.config = setup_config(setup);
     setup->test.sender = sender.length ? buffer_text(&sender) : NULL;
     setup->test.recipient = setup->wish.test;
-    setup->test.verbose = setup->options.given & VERB_VERBOSE;
+    setup->test.verbose = (setup->options.given & (VERB_VERBOSE | VERB_JSON)) == VERB_VERBOSE;
     struct outcome outcome = setup_test_run(&setup->test, &setup->then);
     buffer_free(&sender);
     return outcome;

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (EX_CONFIG, EX_DATAERR, EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_OK, EX_TEMPFAIL,
+from sandbox import (EX_CONFIG, EX_DATAERR, EX_NOINPUT, EX_NOPERM, EX_OK, EX_TEMPFAIL,
                      EX_UNAVAILABLE, EX_USAGE)
 from smtpfake import Certificates, FakeServer
 from strace import without_leak_check
@@ -72,6 +72,16 @@ def place(sandbox, server, certificates):
 def run_setup(place, *arguments, password=PASSWORD, check=EX_OK):
     stdin = b"" if password is None else f"{password}\n".encode()
     return place.postrider("setup", *arguments, stdin=stdin, check=check)
+
+
+def start_setup(place):
+    """The same, not waited for."""
+    reading, writing = os.pipe()
+    os.write(writing, f"{PASSWORD}\n".encode())
+    os.close(writing)
+    program = place.start(["postrider", "setup", "-C", place.config, *place.flags], stdin=reading)
+    os.close(reading)
+    return program
 
 
 def files(place):
@@ -416,11 +426,7 @@ def test_interrupted_while_it_signs_in(place, server):
         time.sleep(3)
 
     server.at["AUTH"] = wait
-    reading, writing = os.pipe()
-    os.write(writing, f"{PASSWORD}\n".encode())
-    os.close(writing)
-    program = place.start(["postrider", "setup", "-C", place.config, *place.flags], stdin=reading)
-    os.close(reading)
+    program = start_setup(place)
     place.wait_until(lambda: begun)
     assert list(place.folder.glob(".setup.*/credentials.conf"))
     program.send_signal(signal.SIGINT)
@@ -477,11 +483,7 @@ def test_killed_anywhere_leaves_a_pair_that_works(place, server):
 
 def test_killed_while_it_signs_in_leaves_no_copy_for_long(place, server):
     server.at["AUTH"] = lambda _session, _line: time.sleep(2)
-    reading, writing = os.pipe()
-    os.write(writing, f"{PASSWORD}\n".encode())
-    os.close(writing)
-    program = place.start(["postrider", "setup", "-C", place.config, *place.flags], stdin=reading)
-    os.close(reading)
+    program = start_setup(place)
     place.wait_until(lambda: list(place.folder.glob(".setup.*/credentials.conf")))
     program.kill()
     program.wait(20)
@@ -508,11 +510,7 @@ def test_file_size_limit_changes_nothing(place):
 def test_two_at_once(place, server):
     """The second one is told, and waits for nobody."""
     server.at["AUTH"] = lambda _session, _line: time.sleep(2)
-    reading, writing = os.pipe()
-    os.write(writing, f"{PASSWORD}\n".encode())
-    os.close(writing)
-    program = place.start(["postrider", "setup", "-C", place.config, *place.flags], stdin=reading)
-    os.close(reading)
+    program = start_setup(place)
     place.wait_until(lambda: list(place.folder.glob(".setup.*")))
     refused = run_setup(place, *place.flags, check=EX_TEMPFAIL)
     assert "another postrider setup is at work" in refused.err
