@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sandbox import EX_NOPERM, EX_OK, REPOSITORY
 from smtpfake import Certificates, FakeServer
@@ -183,3 +184,38 @@ def test_machine_is_left_alone(world):
     setup_with(world)
     assert sorted(name for name in os.listdir(world.outside(FOLDER))) == [
         "credentials.conf", "postrider.conf"]
+
+
+# --- the examples in contrib/ ---
+
+
+def test_cloud_init_example(world):
+    """Its files and its commands, as cloud-init does them at the first start."""
+    text = (REPOSITORY / "contrib/cloud-init/user-data.yml").read_text()
+    assert text.startswith("#cloud-config\n")
+    data = yaml.safe_load(text)
+    assert set(data) == {"write_files", "runcmd"}
+    for file in data["write_files"]:
+        content = PLAIN + "\n" if "password" in file["path"] else file["content"]
+        world.write(file["path"], content, int(file.get("permissions", "0644"), 8))
+    for command in data["runcmd"]:
+        world.run(command if isinstance(command, list) else ["sh", "-c", command], check=EX_OK)
+    assert f"user = {USER}" in world.read(CONFIG).decode()
+    assert world.read("/etc/aliases") == b"root: you@example.net\n"
+    assert not world.read("/run/postrider.password")
+    assert b"sendmail -q" in world.read("/etc/cron.d/postrider")
+
+
+def test_ansible_example(world):
+    """Its command, with its variables; make check-ansible has Ansible itself run all of it."""
+    (play,) = yaml.safe_load((REPOSITORY / "contrib/ansible/postrider.yml").read_text())
+    account = play["tasks"][0]
+    command = account["ansible.builtin.command"]
+    assert command["stdin"] == "{{ postrider_password }}" and account["check_mode"] is False
+    assert "last == 'changed'" in account["changed_when"]
+    for check, last in ((True, "changed"), (False, "changed"), (False, "unchanged")):
+        # The expression is one of Python's, too.
+        argv = eval(command["argv"].strip("{} "), {}, {**play["vars"], "ansible_check_mode": check})
+        done = world.run(argv, stdin=PLAIN, check=EX_OK)
+        assert done.out.splitlines()[-1] == last
+        assert (USER in world.read(CONFIG).decode()) == (not check)
