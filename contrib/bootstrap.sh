@@ -5,8 +5,9 @@
 #     sh contrib/bootstrap.sh demo     the same, then make demo
 #     sh contrib/bootstrap.sh check    what the tests need as well, then make check
 #
-# Packages come from the machine's own apt sources. The mail servers that the tests talk to are
-# only downloaded, into build/packages: nothing is started and the machine's mail stays as it is.
+# Packages come from the machine's own apt sources. The mail servers that the tests talk to, and the
+# programs that are to send by Postrider, are only downloaded, into build/packages: nothing is started
+# and the machine's mail stays as it is.
 set -eu
 cd "$(dirname "$0")/.."
 

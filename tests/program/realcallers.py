@@ -3,15 +3,13 @@
 Those that can be told what to say send BODY to YOU, ben and, unseen, HIDDEN; the others write to root.
 """
 
-import os
-import pty
 import re
-import select
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from callerpackages import ADMIN, DOMAIN, OTHER_DOMAIN
+from terminal import Dialogue
 
 YOU, HIDDEN = "you@far.example", "hidden@far.example"
 BODY = "Grüße aus dem Wald\n.\nhinter dem Punkt\n..zwei Punkte\nund ein Schluß\n"
@@ -201,28 +199,22 @@ customized-hdrs=Bcc: {HIDDEN}
 def alpine(place, caller):
     """On a terminal: its keys for sending, and for being sure of it."""
     place.world.write("/home/ada/.pinerc", PINERC, owner="ada:ada")
-    quoted = ["".join(f"%{byte:02X}" for byte in text.encode())
-              for text in (caller.subject, BODY.replace("\n", "\r\n"))]
-    master, slave = pty.openpty()
-    program, run = place.start(
-        caller.slug, ["alpine", "-url", f"mailto:{YOU}?cc=ben&subject={quoted[0]}&body={quoted[1]}"],
-        stdin=slave, stdout=slave, user="ada", env={"TERM": "vt100"})
-    os.close(slave)
-    typed = [(b"Cut Text", b"\x18"), (b"Send message", b"y")]
-    shown = b""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if typed and typed[0][0] in shown:
-            os.write(master, typed.pop(0)[1])
-        if select.select([master], [], [], 0.1)[0]:
-            try:
-                shown += os.read(master, 65536)
-            except OSError:  # it has ended
-                break
-    os.close(master)
-    run.status = program.wait(60)
-    run.output = shown.decode("utf-8", "replace")
-    return run
+    quoted = [quote(text) for text in (caller.subject, BODY.replace("\n", "\r\n"))]
+    argv = ["alpine", "-url", f"mailto:{YOU}?cc=ben&subject={quoted[0]}&body={quoted[1]}"]
+    runs = []
+
+    def start(slave):
+        program, run = place.start(caller.slug, argv, stdin=slave, stdout=slave, user="ada",
+                                   env={"TERM": "vt100"})
+        runs.append(run)
+        return program
+
+    dialogue = Dialogue(start)
+    dialogue.answer(b"Cut Text", b"\x18")
+    dialogue.answer(b"Send message", b"y")
+    runs[0].status = dialogue.end()
+    runs[0].output = dialogue.shown.decode("utf-8", "replace")
+    return runs[0]
 
 
 PATCH = """cd; git init -q forest; cd forest

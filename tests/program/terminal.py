@@ -31,14 +31,12 @@ def on_terminal(sandbox, argv, typed=b"", columns=100, seconds=60, env=None):
     return program.wait(10), shown
 
 
-class Terminal:
-    """A verb of postrider on a terminal of its own, which is spoken with."""
+class Dialogue:
+    """A program on a terminal of its own, which is spoken with; start(slave) is to run it."""
 
-    def __init__(self, place, verb, *arguments):
+    def __init__(self, start):
         self.master, slave = pty.openpty()
-        self.program = place.start(
-            ["postrider", verb, "-C", place.config, *arguments],
-            stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        self.program = start(slave)
         self.slave = slave  # held open, so that its modes can be looked at afterwards
         self.shown = b""
 
@@ -63,3 +61,12 @@ class Terminal:
         os.close(self.master)
         assert echo, "the echo is still off"
         return status
+
+
+class Terminal(Dialogue):
+    """A verb of postrider on one."""
+
+    def __init__(self, place, verb, *arguments):
+        super().__init__(lambda slave: place.start(
+            ["postrider", verb, "-C", place.config, *arguments],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True))
