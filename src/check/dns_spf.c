@@ -279,10 +279,11 @@ static void tell_record(const struct dns_sender *sender, const struct texts *rec
                     MOST_LOOKUPS);
         finding_remedy(findings, "take out who does not send for it any more: %.*s", MOST_SHOWN,
                        records->items[0]);
-    } else if (missing.length && walk->unknown.length) {
+    } else if (walk->unknown.length && (missing.length || !walk->has_all)) {
         finding_add(findings, FINDING_HINT, topic,
-                    "whether the SPF record of %s names %s is not known: no answer about %s",
-                    domain, buffer_text(&missing), buffer_text(&walk->unknown));
+                    "whether the SPF record of %s %s%s is not known: no answer about %s", domain,
+                    missing.length ? "names " : "is in order", buffer_text(&missing),
+                    buffer_text(&walk->unknown));
     } else if (missing.length) {
         finding_add(findings, FINDING_WARNING, topic, "the SPF record of %s does not name %s: %.*s",
                     domain, buffer_text(&missing), MOST_SHOWN, records->items[0]);
@@ -295,6 +296,8 @@ static void tell_record(const struct dns_sender *sender, const struct texts *rec
                     named.length ? "names " : "is in order", buffer_text(&named), walk->lookups,
                     MOST_LOOKUPS, MOST_SHOWN, records->items[0]);
     }
+    buffer_free(&named);
+    buffer_free(&missing);
 }
 
 static void tell_none(const struct dns_sender *sender, const struct dns_page *page,

@@ -168,6 +168,8 @@ static void test_spf(void **state)
          "whether the SPF record of d.example names the provider is not known: no answer about "
          "dead.example"},
         {"v=spf1 include:dead.example include:p.example ~all", "good spf", "names the provider"},
+        {"v=spf1 include:p.example redirect=dead.example", "hint spf",
+         "whether the SPF record of d.example is in order is not known: no answer about dead"},
         {NULL, "hint spf", "is not known: nobody answered"},
     };
     static const char many[] = "v=spf1 a:1.example a:2.example a:3.example a:4.example a:5.example "
