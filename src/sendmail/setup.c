@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -64,6 +65,19 @@ static struct outcome choose_settings(struct setup *setup)
     return outcome_done();
 }
 
+/* With root's rights nobody's settings are taken but root's: they name files that are read, and
+ * hosts that are told a password. */
+static struct outcome check_owner(const struct setup *setup)
+{
+    struct stat info;
+    if (geteuid() != 0 || setup->installed)
+        return outcome_done();
+    if ((stat(setup->path, &info) == 0 || stat(setup->folder, &info) == 0) && info.st_uid != 0)
+        return outcome_refuse(EX_NOPERM, "%s is not root's: do that as its owner, by sudo -u",
+                              setup->path);
+    return outcome_done();
+}
+
 static struct outcome open_file(struct plan_file *file, const char *path, enum save_kind kind,
                                 bool installed)
 {
@@ -88,6 +102,8 @@ static struct outcome read_settings(struct setup *setup)
 static struct outcome open_settings(struct setup *setup)
 {
     struct outcome outcome = choose_settings(setup);
+    if (outcome_good(&outcome))
+        outcome = check_owner(setup);
     if (outcome_good(&outcome) && !(setup->options.given & VERB_DRY_RUN))
         outcome = save_lock(setup->folder, &setup->lock);
     if (outcome_good(&outcome))

@@ -61,11 +61,32 @@ static const struct provider *wants_spf(const struct setup *setup)
     return setup->wish.has_account && provider && provider->spf ? provider : NULL;
 }
 
-/* Whose record it is. */
+/* Whose record it is; NULL: nobody knows. */
 static const char *sender_domain(const struct setup *setup)
 {
-    const char *at = setup->wish.senders ? strchr(setup->wish.senders, '@') : NULL;
-    return *setup->wish.name ? at ? at + 1 : NULL : setup->then.domain;
+    const struct wish *wish = &setup->wish;
+    const struct smarthost *account = settings_smarthost(&setup->then, wish->name);
+    bool is_account = wish->provider && wish->provider->own_sender && account;
+    const char *list = is_account ? account->user : *wish->name ? wish->senders : NULL;
+    const char *at = list ? strchr(list, '@') : NULL;
+    if (is_account || *wish->name)
+        return at ? at + 1 : NULL;
+    return setup->then.domain;
+}
+
+static void put_spf(const struct provider *provider, const char *domain, struct buffer *step)
+{
+    int length = (int)strcspn(domain, ", \t");
+    if (provider->own_sender)
+        buffer_format(step,
+                      "SPF: if %.*s is a domain of yours, a TXT record of it in the DNS has "
+                      "to say \"v=spf1 %s ~all\"; if there is one, only that part is added",
+                      length, domain, provider->spf);
+    else
+        buffer_format(step, "SPF: a TXT record of %.*s in the DNS has to say \"v=spf1 %s ~all\"%s",
+                      length, domain, provider->spf,
+                      provider->own_envelope ? ", if its own domain was set up there for bounces"
+                                             : "; if there is one, only that part is added");
 }
 
 /* Lines for people, each a step that is left. */
@@ -75,10 +96,7 @@ static void list_steps(const struct setup *setup, struct texts *steps)
     const struct provider *provider = wants_spf(setup);
     const char *domain = sender_domain(setup);
     if (provider && domain) {
-        buffer_format(&step, "SPF: a TXT record of %.*s in the DNS has to say \"v=spf1 %s ~all\"%s",
-                      (int)strcspn(domain, ", \t"), domain, provider->spf,
-                      provider->own_envelope ? ", if its own domain was set up there for bounces"
-                                             : "; if there is one, only that part is added");
+        put_spf(provider, domain, &step);
         texts_add(steps, buffer_text(&step));
         buffer_clear(&step);
     }

@@ -243,7 +243,7 @@ static struct outcome choose_domain(struct making *making)
     if (making->options->domains.count > 1)
         return outcome_refuse(EX_USAGE, "setup takes one --domain");
     wish->domain = copy(said);
-    /* Where the sender is the account, its domain is that of the account. */
+    /* Where the sender is the account, no other domain is seen outside. */
     if (said || *wish->name || !making->about->may_ask ||
         (wish->provider && wish->provider->own_sender))
         return outcome_done();
@@ -304,8 +304,6 @@ static void choose_masquerade(struct making *making)
     if (!wish->provider || !wish->provider->own_sender || *wish->name || !strchr(user, '@'))
         return;
     wish->masquerade = format_with("*@*: %s", user);
-    if (!wish->domain)
-        wish->domain = domain_of(user);
 }
 
 /* ---- password ---- */

@@ -167,15 +167,16 @@ def test_who_is_not_root(world):
     world.shell(f"rm -rf {own}")
 
 
-def test_settings_of_somebody_who_gains_nothing_by_it(world):
-    """Root's setup of a machine runs no code of the settings, and a link in the folder of somebody
-    else leads it nowhere."""
+def test_settings_of_somebody_else(world):
+    """They name files and hosts: root's rights are not for them. A link leads nobody anywhere."""
     world.shell("mkdir -p /home/ada/own && ln -sf /etc/shadow /home/ada/own/credentials.conf && "
                 "chown -R ada /home/ada/own")
     before = world.shell("sha256sum /etc/shadow; stat -c '%a %U' /etc/shadow").out
-    done = world.run(["postrider", "setup", "-C", "/home/ada/own/postrider.conf", "mailgun",
-                      "--domain", DOMAIN, "--offline"], user="ada", stdin=f"{PLAIN}\n")
-    assert done.returncode != EX_OK
+    command = ["postrider", "setup", "-C", "/home/ada/own/postrider.conf", "mailgun", "--domain",
+               DOMAIN, "--offline"]
+    done = world.run(command, stdin=f"{PLAIN}\n", check=EX_NOPERM)
+    assert "is not root's" in done.err
+    assert world.run(command, user="ada", stdin=f"{PLAIN}\n").returncode != EX_OK
     assert world.shell("sha256sum /etc/shadow; stat -c '%a %U' /etc/shadow").out == before
 
 
