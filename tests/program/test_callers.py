@@ -22,7 +22,7 @@ CALLERS = [
      FAR),
     ("freebsd cron", ["-FCronDaemon", "-odi", "-oem", "-oi", "-t"], HEADER, "ME", FAR),
     ("busybox crond", ["-t", "-oem", "-i"], HEADER, "ME", FAR),
-    ("busybox crond since 1.3", ["-ti"], HEADER, "ME", FAR),
+    ("busybox crond of Debian", ["-ti"], HEADER, "ME", FAR),
     ("anacron", ["-FAnacron", "-odi", "you@far.example"], HEADER, "ME", FAR),
     ("at", ["-i", "you@far.example"], HEADER, "ME", FAR),
     ("mailutils -t", ["-oi", "-f", "app@host.example", "-t"], HEADER, "app@host.example", FAR),
