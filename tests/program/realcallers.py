@@ -57,6 +57,7 @@ class Caller:
 
 
 CALLERS = []
+SUBJECT = object()
 
 
 def calls(name, package, letters=None, status=0, command="", alone="", **expected):
@@ -68,6 +69,14 @@ def calls(name, package, letters=None, status=0, command="", alone="", **expecte
         CALLERS.append(caller)
         return function
     return add
+
+
+def writes(name, package, *argv, env=None, **expected):
+    """One that takes SUBJECT in its arguments and the text from standard input."""
+    @calls(name, package, **expected)
+    def run(place, caller):
+        return place.call(caller.slug, [caller.subject if word is SUBJECT else word for word in argv],
+                          stdin=BODY, env=env)
 
 
 def to_root(subject, part, author=ROOT, **more):
@@ -141,51 +150,20 @@ def anacron(place, caller):
 
 # --- programs that people write mail with ---
 
-
-@calls("bsd-mailx", "bsd-mailx")
-def bsd_mailx(place, caller):
-    return place.call(caller.slug, ["bsd-mailx", "-s", caller.subject, "-c", "ben", "-b", HIDDEN, YOU],
-                      stdin=BODY)
-
-
-@calls("s-nail", "s-nail")
-def s_nail(place, caller):
-    return place.call(caller.slug, ["s-nail", "-:/", "-s", caller.subject, "-c", "ben", "-b", HIDDEN,
-                                    YOU], stdin=BODY)
-
-
-@calls("s-nail -r", "s-nail", author=SHOP)
-def s_nail_sender(place, caller):
-    return place.call(caller.slug, ["s-nail", "-:/", "-r", SHOP[1], "-s", caller.subject, "-c", "ben",
-                                    "-b", HIDDEN, YOU], stdin=BODY)
-
-
-@calls("GNU mailutils", "mailutils")
-def mailutils(place, caller):
-    return place.call(caller.slug, ["mail.mailutils", "-E", "unset dot", "-s", caller.subject, "-a", "Cc: ben", "-a",
-                                    f"Bcc: {HIDDEN}", YOU], stdin=BODY)
-
-
-@calls("mutt", "mutt")
-def mutt(place, caller):
-    return place.call(caller.slug, ["mutt", "-s", caller.subject, "-c", "ben", "-b", HIDDEN, YOU],
-                      stdin=BODY)
-
-
-@calls("mutt, its own sender and DSN", "mutt", author=LITTLE_SHOP,
-       dsn={"RET": "HDRS", "NOTIFY": "FAILURE,DELAY"})
-def mutt_settings(place, caller):
-    settings = (f'set use_envelope_from from="{SHOP[1]}" realname="{LITTLE_SHOP[0]}" use_8bitmime '
-                'dsn_notify="failure,delay" dsn_return=hdrs')
-    return place.call(caller.slug, ["mutt", "-e", settings, "-s", caller.subject, "-c", "ben", "-b",
-                                    HIDDEN, YOU], stdin=BODY)
-
-
-@calls("neomutt", "neomutt")
-def neomutt(place, caller):
-    return place.call(caller.slug, ["neomutt", "-s", caller.subject, "-c", "ben", "-b", HIDDEN, YOU],
-                      stdin=BODY)
-
+writes("bsd-mailx", "bsd-mailx", "bsd-mailx", "-s", SUBJECT, "-c", "ben", "-b", HIDDEN, YOU)
+writes("s-nail", "s-nail", "s-nail", "-:/", "-s", SUBJECT, "-c", "ben", "-b", HIDDEN, YOU)
+writes("s-nail -r", "s-nail", "s-nail", "-:/", "-r", SHOP[1], "-s", SUBJECT, "-c", "ben", "-b", HIDDEN,
+       YOU, author=SHOP)
+# It would take a lone dot for the end by itself.
+writes("GNU mailutils", "mailutils", "mail.mailutils", "-E", "unset dot", "-s", SUBJECT, "-a", "Cc: ben",
+       "-a", f"Bcc: {HIDDEN}", YOU)
+writes("mutt", "mutt", "mutt", "-s", SUBJECT, "-c", "ben", "-b", HIDDEN, YOU)
+writes("mutt, its own sender and DSN", "mutt", "mutt", "-e",
+       f'set use_envelope_from from="{SHOP[1]}" realname="{LITTLE_SHOP[0]}" use_8bitmime '
+       'dsn_notify="failure,delay" dsn_return=hdrs',
+       "-s", SUBJECT, "-c", "ben", "-b", HIDDEN, YOU,
+       author=LITTLE_SHOP, dsn={"RET": "HDRS", "NOTIFY": "FAILURE,DELAY"})
+writes("neomutt", "neomutt", "neomutt", "-s", SUBJECT, "-c", "ben", "-b", HIDDEN, YOU)
 
 PINERC = f"""inbox-path=/home/ada/none
 last-version-used=6.26
@@ -249,80 +227,25 @@ def reportbug(place, caller):
 
 # --- libraries ---
 
-
-@calls("PHP mail()", "php-cli", author=LITTLE_SHOP, sender=ADA[1])
-def php(place, caller):
-    return place.call(caller.slug, ["php", "/srv/php_mail.php", caller.subject], stdin=BODY)
-
-
-@calls("PHP mail() with -f", "php-cli", author=LITTLE_SHOP)
-def php_sender(place, caller):
-    return place.call(caller.slug, ["php", "/srv/php_mail.php", caller.subject, f"-f{SHOP[1]}"],
-                      stdin=BODY)
-
-
-@calls("PHPMailer, isMail()", "libphp-phpmailer", author=LITTLE_SHOP)
-def phpmailer(place, caller):
-    return place.call(caller.slug, ["php", "/srv/phpmailer.php", caller.subject, "isMail"], stdin=BODY)
-
-
-@calls("PHPMailer, isSendmail()", "libphp-phpmailer", author=LITTLE_SHOP)
-def phpmailer_sendmail(place, caller):
-    return place.call(caller.slug, ["php", "/srv/phpmailer.php", caller.subject, "isSendmail"],
-                      stdin=BODY)
-
-
-@calls("Symfony Mailer, sendmail://", "php-symfony-mailer", author=LITTLE_SHOP)
-def symfony(place, caller):
-    return place.call(caller.slug, ["php", "/srv/symfony.php", caller.subject, "sendmail://default"],
-                      stdin=BODY)
-
-
-@calls("Symfony Mailer, native://", "php-symfony-mailer", author=LITTLE_SHOP)
-def symfony_native(place, caller):
-    return place.call(caller.slug, ["php", "/srv/symfony.php", caller.subject, "native://default"],
-                      stdin=BODY)
-
-
-@calls("Perl MIME::Lite", "libmime-lite-perl", author=SHOP)
-def mime_lite(place, caller):
-    return place.call(caller.slug, ["perl", "/srv/mime_lite.pl", caller.subject], stdin=BODY)
-
-
-@calls("Perl Mail::Mailer", "libmailtools-perl", author=SHOP, sender=ADA[1])
-def mail_mailer(place, caller):
-    return place.call(caller.slug, ["perl", "/srv/mail_mailer.pl", caller.subject], stdin=BODY)
-
-
-@calls("Perl Email::Sender", "libemail-sender-perl", author=SHOP)
-def email_sender(place, caller):
-    return place.call(caller.slug, ["perl", "/srv/email_sender.pl", caller.subject], stdin=BODY)
-
-
-@calls("Ruby mail", "ruby-mail", author=SHOP)
-def ruby_mail(place, caller):
-    return place.call(caller.slug, ["ruby", "/srv/ruby_mail.rb", caller.subject], stdin=BODY)
-
-
-@calls("nodemailer", "node-nodemailer", author=SHOP)
-def nodemailer(place, caller):
-    return place.call(caller.slug, ["node", "/srv/nodemailer.js", caller.subject], stdin=BODY,
-                      env={"NODE_PATH": "/usr/share/nodejs"})
-
-
-@calls("Python os.popen()", "python3", author=SHOP, sender=ADA[1])
-def python_popen(place, caller):
-    return place.call(caller.slug, ["python3", "/srv/python_ways.py", caller.subject, "popen"],
-                      stdin=BODY)
-
-
-@calls("Python subprocess and email", "python3", author=SHOP, sender=ADA[1])
-def python_subprocess(place, caller):
-    return place.call(caller.slug, ["python3", "/srv/python_ways.py", caller.subject, "policy"],
-                      stdin=BODY)
-
-
-@calls("Python smtplib", "python3", author=SHOP, command="SMTP to localhost")
-def python_smtplib(place, caller):
-    return place.call(caller.slug, ["python3", "/srv/python_ways.py", caller.subject, "smtplib"],
-                      stdin=BODY)
+writes("PHP mail()", "php-cli", "php", "/srv/php_mail.php", SUBJECT, author=LITTLE_SHOP, sender=ADA[1])
+writes("PHP mail() with -f", "php-cli", "php", "/srv/php_mail.php", SUBJECT, f"-f{SHOP[1]}",
+       author=LITTLE_SHOP)
+for method in ("isMail", "isSendmail"):
+    writes(f"PHPMailer, {method}()", "libphp-phpmailer", "php", "/srv/phpmailer.php", SUBJECT, method,
+           author=LITTLE_SHOP)
+for scheme in ("sendmail://", "native://"):
+    writes(f"Symfony Mailer, {scheme}", "php-symfony-mailer", "php", "/srv/symfony.php", SUBJECT,
+           f"{scheme}default", author=LITTLE_SHOP)
+writes("Perl MIME::Lite", "libmime-lite-perl", "perl", "/srv/mime_lite.pl", SUBJECT, author=SHOP)
+writes("Perl Mail::Mailer", "libmailtools-perl", "perl", "/srv/mail_mailer.pl", SUBJECT, author=SHOP,
+       sender=ADA[1])
+writes("Perl Email::Sender", "libemail-sender-perl", "perl", "/srv/email_sender.pl", SUBJECT, author=SHOP)
+writes("Ruby mail", "ruby-mail", "ruby", "/srv/ruby_mail.rb", SUBJECT, author=SHOP)
+writes("nodemailer", "node-nodemailer", "node", "/srv/nodemailer.js", SUBJECT, author=SHOP,
+       env={"NODE_PATH": "/usr/share/nodejs"})
+writes("Python os.popen()", "python3", "python3", "/srv/python_ways.py", SUBJECT, "popen", author=SHOP,
+       sender=ADA[1])
+writes("Python subprocess and email", "python3", "python3", "/srv/python_ways.py", SUBJECT, "policy",
+       author=SHOP, sender=ADA[1])
+writes("Python smtplib", "python3", "python3", "/srv/python_ways.py", SUBJECT, "smtplib", author=SHOP,
+       command="SMTP to localhost")
