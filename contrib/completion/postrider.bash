@@ -1,9 +1,14 @@
 # Completion of postrider(8) in bash: commands and options as --help tells them, so that nothing can be
 # forgotten here, and what waits in the queue by id, domain and sender, as far as it is the caller's.
 
-# The usage of a command, of all without one, a line each: "queue show ID...".
+# The forms of a command, a line each: "queue show ID...".
 _postrider_usage() {
-    "$1" ${2:+"$2"} --help 2>/dev/null | sed -n 's/^  postrider \([a-z]\)/\1/p'
+    "$1" "$2" --help 2>/dev/null | sed -n 's/^  postrider \([a-z]\)/\1/p'
+}
+
+# The names of all commands, which stand before the other names of the program.
+_postrider_commands() {
+    "$1" --help 2>/dev/null | sed -n '/^By its/q; s/^  \([a-z-]*\)  .*/\1/p'
 }
 
 # What is in the queue, an object a line, with the settings that the command line names.
@@ -29,9 +34,13 @@ _postrider() {
     local program=$1 cur=$2 prev=$3 command=${COMP_WORDS[1]} usage second=
     if ((COMP_CWORD == 1)); then
         _postrider_offer "$cur" < <(
-            _postrider_usage "$program" | cut -d' ' -f1
-            printf '%s\n' --help --version
+            _postrider_commands "$program"
+            printf '%s\n' help --help --version
         )
+        return
+    fi
+    if [[ $command == help ]]; then
+        _postrider_offer "$cur" < <(_postrider_commands "$program")
         return
     fi
     usage=$(_postrider_usage "$program" "$command")

@@ -34,3 +34,19 @@ size_t spelling_distance(const char *a, const char *b)
     }
     return row[b_length];
 }
+
+const char *spelling_nearest(const char *word, const char *const words[], size_t count)
+{
+    size_t length = strlen(word), most = 2 + length / 3; /* one more than is a slip */
+    const char *nearest = NULL;
+    for (size_t i = 0; i < count; i++) {
+        size_t distance = spelling_distance(word, words[i]);
+        if (length > 1 && strncmp(word, words[i], length) == 0)
+            distance = 0;
+        if (distance < most && 2 * distance < length) {
+            most = distance;
+            nearest = words[i];
+        }
+    }
+    return nearest;
+}

@@ -14,22 +14,18 @@
 #include "base/log.h"
 #include "base/privilege.h"
 #include "base/process.h"
-#include "sendmail/check.h"
-#include "sendmail/dkim_key.h"
 #include "sendmail/flush.h"
+#include "sendmail/help.h"
 #include "sendmail/mailq.h"
 #include "sendmail/newaliases.h"
 #include "sendmail/office.h"
 #include "sendmail/options.h"
 #include "sendmail/order.h"
-#include "sendmail/passwd.h"
-#include "sendmail/queue_verb.h"
 #include "sendmail/route.h"
 #include "sendmail/selection.h"
 #include "sendmail/serve.h"
-#include "sendmail/setup.h"
-#include "sendmail/status.h"
 #include "sendmail/submission.h"
+#include "sendmail/verbs.h"
 
 #ifndef POSTRIDER_VERSION
 #define POSTRIDER_VERSION "0.1.0"
@@ -39,107 +35,6 @@ static void print_failure(const char *name, const struct outcome *outcome)
 {
     if (*outcome->reason) /* else all was said before */
         fprintf(stderr, "%s: %s\n", name, outcome->reason);
-}
-
-/* ---- verbs ---- */
-
-/* argv of a verb begins with the verb. */
-static const struct verb {
-    const char *name;
-    const char *arguments;
-    const char *summary;
-    struct outcome (*run)(int argc, char *const argv[]);
-} verbs[] = {
-    {"queue", "[list] [ID... | --domain D | --sender S | --all] [--json]", "what waits and why",
-     queue_verb},
-    {"queue", "show ID...", "a message with its envelope and the state of each recipient",
-     queue_verb},
-    {"queue", "log ID... [--json]", "what happened to a message, from the log", queue_verb},
-    {"queue", "retry ID... | --domain D | --sender S | --all [--release] [--verbose]",
-     "try now; with --release also what a route alone holds", queue_verb},
-    {"queue", "hold|release ID... | --domain D | --sender S | --all", "keep until released; let go",
-     queue_verb},
-    {"queue", "delete|bounce ID... | --domain D | --sender S | --all [--yes]",
-     "take out without a word; give up, and tell the sender", queue_verb},
-    {"flush", "[--verbose]", "run the queue once, as sendmail -q does", flush_verb},
-    {"status", "[--json | --prometheus]", "the queue by age and domain, and how the next hops are",
-     status_verb},
-    {"trace", "ID|ADDRESS... [--json]",
-     "what happened to a message, or to those from and to an address", trace_verb},
-    {"route", "[--sender ADDRESS] [--json] ADDRESS...",
-     "where mail for an address would go, and why", route_verb},
-    {"serve", "[--foreground] [--every TIME]", "the listener, and queue runs by the clock",
-     serve_verb},
-    {"check", "[--online] [--json]", "whether all is as it should be, and how to mend what is not",
-     check_verb},
-    {"setup", "[PROVIDER] [--domain D] [--user U] [--password-file F] [--root A] [--test A]",
-     "an account with a provider: asks for what is missing, signs in, writes both files",
-     setup_verb},
-    {"setup", "other --host H [--port P] [--tls MODE] [--tls-trust F]; [--name N --senders LIST]",
-     "with a smarthost of your own; a further account, for these senders", setup_verb},
-    {"setup", "... [--dry-run] [--offline] [--yes] [--json] [--verbose]",
-     "show and write nothing; do not sign in; do not ask once more", setup_verb},
-    {"setup", "--from PROGRAM [--from-root DIR]", "takes another mail program's settings over",
-     setup_verb},
-    {"passwd", "[--file FILE] [--delete | --check] NAME",
-     "gives a user of the listener a password, takes him out, or checks one", passwd_verb},
-    {"dkim-key", "[--selector NAME] [--type rsa|ed25519] [--force | --show] DOMAIN",
-     "makes a key that signs a domain's mail, and prints its record for the DNS", dkim_key_verb},
-};
-
-static void print_verb(const struct verb *verb)
-{
-    printf("  postrider %s %s\n      %s\n", verb->name, verb->arguments, verb->summary);
-}
-
-static void print_usage(void)
-{
-    puts("usage: postrider COMMAND, or as sendmail: sendmail [OPTION]... [ADDRESS]...");
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        print_verb(&verbs[i]);
-    puts(
-        "  postrider --help | --version\n"
-        "  sendmail [-i] [-t] [-f SENDER] [-F NAME] [-C FILE] [-v] [--] [ADDRESS]...\n"
-        "      put the message on standard input into the queue and send it\n"
-        "  sendmail -q | -q[!]IPART | -q[!]RPART | -q[!]SPART | -M ID | -Mrm ID... [-v]\n"
-        "      run the queue, or the messages with that in id, recipient or sender; try or remove\n"
-        "  sendmail -bv ADDRESS... | -bt\n"
-        "      where an address would go; the same for lines on standard input\n"
-        "  sendmail -bd | -bD [-qTIME] | -qTIME | -bs\n"
-        "      the listener, in the background or not; queue runs every so often; SMTP on "
-        "standard\n"
-        "      input and output\n"
-        "  mailq [-v]\n      list the queue\n"
-        "  newaliases\n      make the databases of the alias files anew");
-}
-
-static bool wants_help(int argc, char *const argv[])
-{
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0)
-            return true;
-    return false;
-}
-
-static void print_verb_usage(const char *name)
-{
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (strcmp(verbs[i].name, name) == 0)
-            print_verb(&verbs[i]);
-    puts("  -C FILE: settings to use instead of the installed ones; more in postrider(8)");
-}
-
-static struct outcome run_verb(int argc, char *const argv[])
-{
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (strcmp(argv[0], verbs[i].name) == 0) {
-            if (!wants_help(argc, argv))
-                return verbs[i].run(argc, argv);
-            print_verb_usage(argv[0]);
-            return outcome_done();
-        }
-    return outcome_refuse(EX_USAGE, "there is no command \"%s\"; postrider --help names them",
-                          argv[0]);
 }
 
 /* ---- sendmail's ways ---- */
@@ -276,7 +171,10 @@ int main(int argc, char *argv[])
     if (!outcome_good(&closed))
         return end(entry->name, closed);
     if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
-        print_usage();
+        if (entry->has_verbs)
+            help_print_all();
+        else
+            help_print(verbs_find(entry->name, true));
         return end(entry->name, outcome_done());
     }
     if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
@@ -285,8 +183,8 @@ int main(int argc, char *argv[])
     }
     if (entry->has_verbs && argc < 2)
         return end("postrider",
-                   outcome_refuse(EX_USAGE, "a command is wanted; postrider --help names them"));
+                   outcome_refuse(EX_USAGE, "a command is wanted; postrider help names them"));
     if (entry->has_verbs && argv[1][0] != '-')
-        return end("postrider", run_verb(argc - 1, argv + 1));
+        return end("postrider", verbs_run(argc - 1, argv + 1));
     return end(entry->has_verbs ? "sendmail" : entry->name, run_sendmail(argc, argv, entry->mode));
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "config/spelling.h"
 #include "queue/queue.h"
 #include "sendmail/listing.h"
 #include "sendmail/office.h"
@@ -71,6 +72,19 @@ static const struct action actions[] = {
     {"bounce", CHOICE | VERB_YES, true, run_order, {.option = "--bounce", .question = "give up"}},
 };
 
+static struct outcome refuse_action(const char *word)
+{
+    const char *words[sizeof actions / sizeof actions[0]];
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
+        words[i] = actions[i].name;
+    const char *nearest = spelling_nearest(word, words, sizeof actions / sizeof actions[0]);
+    return outcome_refuse(
+        EX_USAGE,
+        "queue does not know \"%.100s\"%s%s: list, show, log, retry, hold, release, "
+        "delete and bounce are there",
+        word, nearest ? ", perhaps " : "", nearest ? nearest : "");
+}
+
 /* The first argument, unless that is an id already. */
 static struct outcome find_action(const struct verb_options *options, struct request *request)
 {
@@ -83,12 +97,7 @@ static struct outcome find_action(const struct verb_options *options, struct req
         }
     request->action = &actions[0];
     request->selection.first_id = 0;
-    if (queue_is_id(word))
-        return outcome_done();
-    return outcome_refuse(EX_USAGE,
-                          "queue does not know \"%.100s\": list, show, log, retry, hold, release, "
-                          "delete and bounce are there",
-                          word);
+    return queue_is_id(word) ? outcome_done() : refuse_action(word);
 }
 
 static struct outcome make_request(const struct verb_options *options, struct request *request)

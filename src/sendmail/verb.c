@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "config/spelling.h"
+
 #define IN_OPTIONS(field) offsetof(struct verb_options, field)
 
 static const struct row {
@@ -80,8 +82,21 @@ static bool is_given(const struct row *row, const struct verb_options *options)
     return options->given & row->option && (!row->place || value_of(row, options));
 }
 
-static struct outcome take_option(const char *verb, const char *text, char *const **next,
-                                  struct verb_options *options)
+static struct outcome refuse_option(const char *verb, const char *text, unsigned allowed)
+{
+    const char *words[sizeof table / sizeof table[0] + 1] = {"--help"};
+    size_t count = 1;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (allowed & table[i].option)
+            words[count++] = table[i].name;
+    const char *nearest = spelling_nearest(text, words, count);
+    return outcome_refuse(EX_USAGE,
+                          "%s does not know the option \"%.100s\"%s%s; see postrider %s --help",
+                          verb, text, nearest ? ": perhaps " : "", nearest ? nearest : "", verb);
+}
+
+static struct outcome take_option(const char *verb, unsigned allowed, const char *text,
+                                  char *const **next, struct verb_options *options)
 {
     if (strncmp(text, "-C", 2) == 0) {
         options->config = text[2] ? text + 2 : **next ? *(*next)++ : NULL;
@@ -103,9 +118,7 @@ static struct outcome take_option(const char *verb, const char *text, char *cons
         options->given |= table[i].option;
         return outcome_done();
     }
-    return outcome_refuse(EX_USAGE,
-                          "%s does not know the option \"%.100s\"; see postrider %s --help", verb,
-                          text, verb);
+    return refuse_option(verb, text, allowed);
 }
 
 struct outcome verb_parse(int argc, char *const argv[], unsigned allowed,
@@ -123,7 +136,7 @@ struct outcome verb_parse(int argc, char *const argv[], unsigned allowed,
             texts_add(&options->arguments, text);
             options->given |= VERB_ARGUMENTS;
         } else {
-            struct outcome outcome = take_option(argv[0], text, &next, options);
+            struct outcome outcome = take_option(argv[0], allowed, text, &next, options);
             if (!outcome_good(&outcome))
                 return outcome;
         }

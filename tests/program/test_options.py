@@ -1,8 +1,11 @@
 """The command line: sendmail's options, names of the program, verbs."""
 
+import re
+
 import pytest
 from sandbox import EX_CONFIG, EX_DATAERR, EX_NOINPUT, EX_USAGE
 from spool import queued, spool_files
+from terminal import on_terminal
 
 MESSAGE = b"From: me\nTo: you@far.example\nSubject: s\n\nbody\n"
 
@@ -44,20 +47,69 @@ def test_any_other_name_is_sendmail(sandbox):
 def test_help_and_version(sandbox):
     for name in ("postrider", "sendmail", "mailq", "newaliases"):
         shown = sandbox.run([name, "--help"], check=0)
-        assert "flush" in shown.out and shown.err == ""
+        assert re.search(rf"^  {name if name != 'postrider' else 'queue'}\b", shown.out, re.MULTILINE)
+        assert shown.err == "" and "--version" in shown.out or name != "postrider"
         assert sandbox.run([name, "--version"], check=0).out.startswith("postrider ")
-    assert "--verbose" in sandbox.run(["postrider", "flush", "--help"], check=0).out
 
 
-def test_unknown_verb(sandbox):
-    result = sandbox.run(["postrider", "fluhs"])
-    assert result.returncode == EX_USAGE
-    assert result.err == 'postrider: there is no command "fluhs"; postrider --help names them\n'
-    result = sandbox.run(["postrider"])
-    assert result.returncode == EX_USAGE
-    assert result.err == "postrider: a command is wanted; postrider --help names them\n"
-    result = sandbox.postrider("flush", "--loudly")
-    assert result.returncode == EX_USAGE and "--loudly" in result.err
+def commands(sandbox):
+    """The commands that help tells of, without the program's other names."""
+    shown = sandbox.run(["postrider", "help"], check=0).out
+    return re.findall(r"^  ([a-z-]+)  +\S", shown.partition("By its other names")[0], re.MULTILINE)
+
+
+def test_help_is_a_line_for_each_command_and_fits_a_terminal(sandbox):
+    shown = sandbox.run(["postrider", "help"], check=0)
+    assert shown.err == "" and shown.out == sandbox.run(["postrider", "--help"], check=0).out
+    assert len(shown.out.splitlines()) <= 30 and max(map(len, shown.out.splitlines())) < 80
+    assert "\x1b" not in shown.out
+    names = commands(sandbox)
+    assert len(set(names)) == len(names)
+    assert {"queue", "flush", "trace", "status", "route", "setup", "check", "dkim-key", "passwd",
+            "serve"} == set(names)
+
+
+def test_help_of_a_command_has_its_forms_and_an_example(sandbox):
+    for name in [*commands(sandbox), "sendmail", "mailq", "newaliases"]:
+        shown = sandbox.run(["postrider", "help", name], check=0)
+        called = f"postrider {name}" if name in commands(sandbox) else name
+        assert re.search(rf"^  {called}\b.*\n      \S", shown.out, re.MULTILINE), shown.out
+        assert re.search(rf"^example:\n    .*\b{called}\b", shown.out, re.MULTILINE), shown.out
+        assert shown.err == "" and "-C FILE" in shown.out
+        if called != name:
+            assert sandbox.run(["postrider", name, "--help"], check=0).out == shown.out
+            # An option behind the command does not keep it from that.
+            assert sandbox.run(["postrider", name, "-C", "no-file", "--help"], check=0).out == shown.out
+
+
+def test_help_is_bold_on_a_terminal_alone(sandbox):
+    title = b"\x1b[1mTaking mail in\x1b[0m"
+    terminal = {"TERM": "xterm"}
+    assert title in on_terminal(sandbox, ["postrider", "help"], env=terminal)[1]
+    for env in ({**terminal, "NO_COLOR": "1"}, {"TERM": "dumb"}, {}):
+        assert b"\x1b" not in on_terminal(sandbox, ["postrider", "help"], env=env)[1]
+
+
+@pytest.mark.parametrize("words, said", [
+    (["fluhs"], 'there is no command "fluhs": perhaps flush; postrider help names them'),
+    (["QUEUE"], 'there is no command "QUEUE": perhaps queue; postrider help names them'),
+    (["dkim"], 'there is no command "dkim": perhaps dkim-key; postrider help names them'),
+    (["hepl"], 'there is no command "hepl"; postrider help names them'),
+    (["x"], 'there is no command "x"; postrider help names them'),
+    (["sendmail"], 'there is no command "sendmail"; postrider help names them'),
+    (["help", "quueue"], 'there is no command "quueue": perhaps queue; postrider help names them'),
+    (["help", "queue", "flush"], "help tells about one command, not about 2"),
+    (["queue", "relaese"], 'queue does not know "relaese", perhaps release: list, show, log, retry, hold, '
+     "release, delete and bounce are there"),
+    (["flush", "--verbos"], 'flush does not know the option "--verbos": perhaps --verbose; '
+     "see postrider flush --help"),
+    (["flush", "--jason"], 'flush does not know the option "--jason"; see postrider flush --help'),
+    (["a" * 5000], f'there is no command "{"a" * 100}"; postrider help names them'),
+    ([], "a command is wanted; postrider help names them"),
+])
+def test_what_was_meant_is_said(sandbox, words, said):
+    done = sandbox.run(["postrider", *words], check=EX_USAGE)
+    assert (done.out, done.err) == ("", f"postrider: {said}\n")
 
 
 def test_a_verb_is_an_address_for_sendmail(sandbox):

@@ -200,11 +200,9 @@ def test_an_id_that_is_not_there(sandbox):
 
 
 def test_help_of_every_verb(sandbox):
-    usage = sandbox.run(["postrider", "--help"], check=EX_OK).out
     for verb in ("queue", "flush", "status", "trace"):
         text = sandbox.run(["postrider", verb, "--help"], check=EX_OK).out
         assert f"postrider {verb} " in text and "-C FILE" in text
-        assert f"postrider {verb} " in usage
         assert "--nonsense" in sandbox.run(["postrider", verb, "--nonsense"], check=EX_USAGE).err
 
 

@@ -621,6 +621,16 @@ static void test_spelling(void **state)
     assert_int_equal(spelling_distance("Host", "hosts"), 1);
     assert_int_equal(spelling_distance("kitten", "sitting"), 3);
     assert_int_equal(spelling_distance("abc", ""), 3);
+
+    static const char *const words[] = {"status", "setup", "dkim-key"};
+    assert_string_equal(spelling_nearest("statsu", words, 3), "status");
+    assert_string_equal(spelling_nearest("SETUP", words, 3), "setup");
+    assert_string_equal(spelling_nearest("dk", words, 3), "dkim-key");
+    assert_string_equal(spelling_nearest("st", words, 3), "status");
+    static const char *const far[] = {"s", "", "nothing", "-v", "keydkim-"};
+    for (size_t i = 0; i < sizeof far / sizeof far[0]; i++)
+        assert_null(spelling_nearest(far[i], words, 3));
+    assert_null(spelling_nearest("status", words, 0));
 }
 
 /* Whatever the bytes are, the answer is settings or a fault. The seed is fixed. */
