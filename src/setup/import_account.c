@@ -312,6 +312,14 @@ bool foreign_take(struct import *import, struct foreign *account)
     return true;
 }
 
+bool route_take(struct import *import, size_t note, const char *pattern, const char *via)
+{
+    if (!taken_value(import, "route", pattern, "via"))
+        return take_setting(import, note, "route", pattern, "via", via);
+    note_say(import, note, IMPORT_LEFT, "not taken over: there is a way for %s above", pattern);
+    return false;
+}
+
 void route_take_tls(struct import *import, const char *pattern, const char *program,
                     enum foreign_tls tls, size_t note)
 {

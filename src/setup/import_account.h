@@ -53,6 +53,8 @@ void foreign_free(struct foreign *account);
 /* The file of the certificates that the system trusts: "system" for ours. */
 bool foreign_trusts_system(const char *path);
 
+/* A [route] for this pattern, unless one above has it: then false, and the note says so. */
+bool route_take(struct import *import, size_t note, const char *pattern, const char *via);
 /* What a [route] says about TLS, in the same way; via must be taken before. */
 void route_take_tls(struct import *import, const char *pattern, const char *program,
                     enum foreign_tls tls, size_t note);

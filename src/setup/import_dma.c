@@ -228,7 +228,7 @@ static void take_direct(struct reading *reading)
     note_file(import, conf, IMPORT_TAKEN,
               "names no SMARTHOST: dma asks the DNS for each domain's own hosts, and so does ours "
               "by [route \"*\"] via = mx");
-    take_setting(import, NOTE_NONE, "route", "*", "via", "mx");
+    route_take(import, NOTE_NONE, "*", "mx");
     take_setting(import, reading->said[PORT].note, "route", "*", "port",
                  is_on(reading, PORT) ? value_of(reading, PORT) : "25");
     enum foreign_tls tls = tls_of(reading);

@@ -221,10 +221,9 @@ static void take_type(struct debian *debian)
                            : "there is a [smarthost]; ours keeps mail for users of this machine "
                              "here unless an alias leads elsewhere");
     } else if (text_equal(type->value, "internet")) {
-        take_setting(import, type->note, "route", "*", "via", "mx");
+        route_take(import, type->note, "*", "mx");
     } else if (text_equal(type->value, "local")) {
-        take_setting(import, type->note, "route", "*", "via",
-                     "error Mailing to remote domains not supported");
+        route_take(import, type->note, "*", "error Mailing to remote domains not supported");
     } else {
         note_say(import, type->note, IMPORT_LEFT,
                  "not taken over: Exim has no settings of its own then");
@@ -339,7 +338,7 @@ static void take_hubs(struct debian *debian)
         exim_split(text, &items);
         for (size_t i = 0; i < items.count; i++)
             exim_put_host(items.items[i], &hosts);
-        if (take_setting(import, note, "route", line.text, "via", buffer_text(&hosts)))
+        if (route_take(import, note, line.text, buffer_text(&hosts)))
             route_take_tls(import, line.text, "Exim", FOREIGN_MAY, note);
         buffer_free(&hosts);
         texts_free(&items);

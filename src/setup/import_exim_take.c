@@ -266,7 +266,7 @@ static void take_way(struct exim *exim, size_t router, struct way *way)
     }
     for (size_t i = 0; i < way->domains.count; i++) {
         const char *domain = way->domains.items[i];
-        if (take_setting(import, way->note, "route", domain, "via", buffer_text(&way->hosts)))
+        if (route_take(import, way->note, domain, buffer_text(&way->hosts)))
             route_take_tls(import, domain, "Exim", FOREIGN_MAY, way->note);
     }
 }
@@ -342,7 +342,7 @@ static void take_lookup(struct exim *exim, size_t router)
     if (good && domains.count == 0 && !taken_value(import, "smarthost", "", "host"))
         texts_add(&domains, "*");
     for (size_t i = 0; good && i < domains.count; i++)
-        take_setting(import, note, "route", domains.items[i], "via", "mx");
+        route_take(import, note, domains.items[i], "mx");
     say_driver(exim, routers, router, good && domains.count ? IMPORT_SAME : IMPORT_LEFT,
                good && domains.count ? "belongs to what is said of its driver"
                                      : "not taken over: the domains are computed, or go elsewhere");

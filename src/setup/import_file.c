@@ -47,15 +47,18 @@ static bool load(int fd, struct source *source, const char **why, int *error)
     }
     if (!S_ISREG(status.st_mode))
         return false;
-    source->data = memory_get(FILE_LONGEST + 2);
-    ssize_t length = file_read(fd, source->data, FILE_LONGEST + 1);
+    *why = "it is larger than 512 KB";
+    if (status.st_size > FILE_LONGEST)
+        return false;
+    source->size = (size_t)status.st_size + 1;
+    source->data = memory_get(source->size);
+    ssize_t length = file_read(fd, source->data, source->size - 1);
     if (length < 0) {
         *error = errno;
         return false;
     }
-    *why = "it is larger than 512 KB";
     source->length = (size_t)length;
-    return length <= FILE_LONGEST;
+    return true;
 }
 
 bool source_open(struct importing *importing, const char *path, enum source_need need,
@@ -78,7 +81,7 @@ bool source_open(struct importing *importing, const char *path, enum source_need
 void source_free(struct source *source)
 {
     if (source->data)
-        memory_wipe(source->data, FILE_LONGEST + 2);
+        memory_wipe(source->data, source->size);
     free(source->data);
     free(source->path);
     *source = (struct source){0};

@@ -23,6 +23,7 @@ struct importing {
 struct source {
     char *path; /* as it is seen from the root */
     char *data;
+    size_t size; /* of the memory, one more than the file's */
     size_t length, at;
     unsigned line; /* the number of the one that came last */
 };

@@ -267,7 +267,8 @@ static char *via_of(struct sending *sending, const char *transport, const char *
             free(hop.host);
         }
     } else if (smtp) {
-        buffer_append_text(&via, *transport ? "mx" : "smarthost");
+        bool relayed = *postfix_value(sending->postfix, "relayhost") != '\0';
+        buffer_append_text(&via, !*transport && relayed ? "smarthost" : "mx");
     } else if (strcmp(transport, "local") == 0) {
         buffer_append_text(&via, "local");
     } else if (strcmp(transport, "discard") == 0) {
@@ -322,7 +323,7 @@ static void take_route(struct sending *sending, const char *pattern, const struc
         via = via_of(sending, transport, next, &hops, &why, &asks_mx);
     if (!via) {
         note_say(import, row->note, IMPORT_LEFT, "not taken over: %s", why);
-    } else if (take_setting(import, row->note, "route", pattern, "via", via)) {
+    } else if (route_take(import, row->note, pattern, via)) {
         if (hops || strcmp(via, "mx") == 0)
             route_take_tls(import, pattern, "Postfix", sending->tls, row->note);
         if (asks_mx)
@@ -364,7 +365,7 @@ static void take_direct(struct sending *sending)
         take_route(sending, "*", &row);
         return;
     }
-    if (!take_setting(import, NOTE_NONE, "route", "*", "via", "mx"))
+    if (!route_take(import, NOTE_NONE, "*", "mx"))
         return;
     note_file(import, POSTFIX_MAIN, IMPORT_TAKEN,
               "names no relayhost: Postfix asks the DNS for each domain's own hosts, and so does "
@@ -412,13 +413,13 @@ void postfix_take_sending(struct postfix *postfix)
     const char *relayhost = postfix_value(postfix, "relayhost");
     if (*relayhost)
         take_hop(&sending, "", NULL, relayhost, postfix_note(postfix, "relayhost"));
-    else
-        take_direct(&sending);
-    postfix_rest(postfix, "relayhost", IMPORT_SAME, "says nothing");
-    postfix_rest(postfix, "default_transport", IMPORT_SAME, "ours sends it so, too");
     take_sender_maps(&sending);
     take_transports(&sending);
+    if (!*relayhost && !taken_value(sending.import, "route", "*", "via"))
+        take_direct(&sending);
     take_limits(&sending);
+    postfix_rest(postfix, "relayhost", IMPORT_SAME, "says nothing");
+    postfix_rest(postfix, "default_transport", IMPORT_SAME, "ours sends it so, too");
     postfix_say(postfix, "smtp_sasl_auth_enable", IMPORT_SAME, "user and password say so");
     for (size_t i = 0; i < TLS_NAMES; i++)
         postfix_rest(postfix, tls_names[i], IMPORT_SAME, "smtp_tls_security_level counts");

@@ -112,7 +112,7 @@ static struct import_value *find(const struct import_values *values, const char 
 {
     for (size_t i = 0; i < values->count; i++) {
         struct import_value *value = &values->items[i];
-        if (strcmp(value->section, section) == 0 && strcmp(value->name, name) == 0 &&
+        if (strcmp(value->section, section) == 0 && text_equal(value->name, name) &&
             (!key || strcmp(value->key, key) == 0))
             return value;
     }
@@ -130,7 +130,7 @@ static void add(struct import_values *values, const char *section, const char *n
     size_t at = values->count;
     while (at && find(values, section, name, NULL) &&
            (strcmp(values->items[at - 1].section, section) != 0 ||
-            strcmp(values->items[at - 1].name, name) != 0))
+            !text_equal(values->items[at - 1].name, name)))
         at--;
     memmove(values->items + at + 1, values->items + at,
             (values->count - at) * sizeof *values->items);

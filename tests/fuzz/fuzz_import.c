@@ -9,9 +9,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "config/keys.h"
 #include "config/settings.h"
 #include "fuzz.h"
-#include "setup/edit.h"
 #include "setup/import.h"
 
 /* No others are written. */
@@ -137,24 +137,42 @@ static void check_notes(const struct import *import)
     }
 }
 
+/* A section, or a key with its value; the items of a list in lines of their own. */
+static void put_value(struct buffer *text, const struct import_value *value, bool begins)
+{
+    const struct key *key = keys_find(value->section, value->key);
+    struct texts items = {0};
+    must(key);
+    if (begins)
+        buffer_format(text, *value->name ? "[%s \"%s\"]\n" : "[%s]\n", value->section, value->name);
+    if (key->list)
+        texts_split(&items, value->value);
+    buffer_format(text, "%s = %s\n", value->key, items.count ? items.items[0] : value->value);
+    for (size_t i = 1; i < items.count; i++)
+        buffer_format(text, "    %s\n", items.items[i]);
+    texts_free(&items);
+}
+
 static void check_settings(const struct import *import)
 {
-    struct edit edit;
+    struct buffer text = {0};
     struct settings settings;
-    struct outcome outcome = edit_open(&edit, "file", "", 0);
-    for (size_t i = 0; i < import->settings.count && outcome_good(&outcome); i++) {
-        const struct import_value *value = &import->settings.items[i];
-        outcome = edit_set(&edit, value->section, value->name, value->key, value->value);
+    for (size_t i = 0; i < import->settings.count; i++) {
+        const struct import_value *value = &import->settings.items[i], *last = value - 1;
+        put_value(&text, value,
+                  i == 0 || strcmp(value->section, last->section) != 0 ||
+                      strcmp(value->name, last->name) != 0);
     }
-    must(outcome_good(&outcome));
-    int fd = fuzz_file(buffer_text(&edit.text), edit.text.length);
-    outcome = settings_read(fd, "/etc/postrider/postrider.conf", &settings);
+    int fd = fuzz_file(buffer_text(&text), text.length);
+    struct outcome outcome = settings_read(fd, "/etc/postrider/postrider.conf", &settings);
+    if (!outcome_good(&outcome))
+        fprintf(stderr, "%s\n%s\n", outcome.reason, buffer_text(&text));
     must(outcome_good(&outcome));
     for (size_t i = 0; i < import->credentials.count; i++)
         must(settings_smarthost(&settings, import->credentials.items[i].name));
     settings_free(&settings);
     file_close(&fd);
-    edit_free(&edit);
+    buffer_free(&text);
 }
 
 /* ---- the input ---- */
