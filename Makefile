@@ -57,7 +57,7 @@ compiles = $(shell echo '$(1)' | $(CC) -x c -o /dev/null - $(2) >/dev/null 2>&1 
 # The compiler's option, if it has it.
 option = $(if $(call compiles,int main(void) { return 0; },-O2 -Werror $(1)),$(1))
 
-ifneq ($(filter-out clean uninstall dist deb format,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean uninstall dist deb check-deb format,$(or $(MAKECMDGOALS),all)),)
   ifeq ($(shell command -v $(CC)),)
     $(error no C compiler named $(CC): apt-get install gcc)
   endif
@@ -294,12 +294,17 @@ dist:
 deb:
 	@sh contrib/make-deb.sh $(VERSION)
 
+# Builds and tries them on nothing but what debootstrap makes of that release of Debian.
+SUITE = bookworm
+check-deb:
+	@tests/check-deb $(SUITE)
+
 format:
 	clang-format -i src/*/*.[ch] tests/*/*.[ch]
 
 clean:
 	rm -rf build
 
-.PHONY: all units check check-ansible analyze coverage fuzz fuzzers demo install uninstall dist deb format clean always
+.PHONY: all units check check-ansible analyze coverage fuzz fuzzers demo install uninstall dist deb check-deb format clean always
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -16,10 +16,11 @@ build_packages="gcc libc6-dev make pkg-config libgnutls28-dev libgsasl-dev libdb
 demo_packages="openssl"
 check_packages="ca-certificates libcmocka-dev libmilter-dev python3-pytest python3-pytest-xdist python3-cryptography python3-yaml
     python3-dkim mandoc clang libclang-rt-dev clang-format clang-tidy cppcheck binutils iproute2 util-linux adduser procps strace
-    testssl.sh swaks libnet-ssleay-perl curl msmtp s-nail gsasl"
+    testssl.sh swaks libnet-ssleay-perl curl msmtp s-nail gsasl
+    dpkg-dev debhelper dh-apparmor lintian rpm apparmor systemd bash-completion zsh"
 server_packages="postfix exim4-daemon-light bsd-mailx sasl2-bin libsasl2-modules dovecot-lmtpd
     dnsmasq-base rbldnsd python3-spf rspamd spamass-milter spamd opendkim clamav-daemon
-    clamav-milter"
+    clamav-milter logrotate"
 # Programs that call sendmail; those that a release does not have are left out.
 caller_packages="cron busybox-static at anacron bsd-mailx s-nail mailutils mutt neomutt alpine git-email
     php-cli libphp-phpmailer php-symfony-mailer libmime-lite-perl libmailtools-perl

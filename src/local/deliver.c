@@ -149,8 +149,10 @@ void deliver(const char *name, const char *path, const char *size_text, const ch
     ignore_signals();
     int privileged = is_privileged();
     const struct passwd *user = find_user(name);
+    /* The user is known: that he cannot be reached now says nothing about his mail. */
     if (!privileged && user->pw_uid != getuid())
-        end(EX_NOUSER, "without an installation only the caller's own mailbox can be written");
+        end(EX_NOPERM, "only the caller's own mailbox can be written: this program has no "
+                       "set-user-ID bit, or may gain no rights (NoNewPrivileges, nosuid)");
     /* Root is never a user: his mailbox is written as the queue's user, who calls. */
     uid_t uid = user->pw_uid == 0 ? getuid() : user->pw_uid;
 

@@ -43,7 +43,6 @@ def built():
     """The folder with the package."""
     if DEBS:
         return Path(DEBS)
-    if os.environ.get("KEEP") and (BUILT / "postrider_0.1.0_amd64.deb").exists(): return BUILT
     done = run("make", "deb", DEB_BUILD_OPTIONS="nocheck", MAKEFLAGS="", MFLAGS="", MAKELEVEL="")
     assert done.returncode == 0, done.stdout[-5000:]
     return BUILT
@@ -53,6 +52,14 @@ def built():
 def package(built):
     (found,) = built.glob("postrider_*.deb")
     return found
+
+
+@pytest.fixture(scope="module")
+def others():
+    """A program that needs a mail-transport-agent, and what it and ours need that may not be there."""
+    if DEBS:
+        return [path for path in Path(DEBS).glob("*.deb") if not path.name.startswith("postrider")]
+    return [path for name in ("bsd-mailx", "liblockfile") for path in PACKAGES.glob(f"{name}*.deb")]
 
 
 def repack(world, package, version, change):
@@ -107,9 +114,6 @@ class Machine(World):
     def stat(self, *paths):
         return self.run(["stat", "-c", "%U:%G %a", *paths], check=0).out.splitlines()
 
-    def exists(self, path):
-        return self.run(["test", "-e", path]).returncode == 0
-
     def wait_quiet(self):
         """Until no queue run is at work."""
         self.wait_until(lambda: "(postrider-run)" not in self.run(["sh", "-c", "cat /proc/[0-9]*/stat"]).out,
@@ -121,8 +125,10 @@ class Machine(World):
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+def shared(tmp_path_factory, others):
     machine = Machine(tmp_path_factory.mktemp("certificates"))
+    if DEBS:
+        machine.dpkg("-i", *[path for path in others if not path.name.startswith("bsd-mailx")])
     yield machine
     machine.close()
 
@@ -168,13 +174,10 @@ def test_lintian_finds_nothing(built):
 # --- from nothing to nothing ---------------------------------------------------------------------
 
 
-def test_from_the_first_message_to_purging(tmp_path, package):
+def test_from_the_first_message_to_purging(tmp_path, package, others):
     with Machine(tmp_path) as machine:
-        folder = Path(DEBS or PACKAGES)
-        mailx = [*folder.glob("liblockfile*.deb"), *folder.glob("bsd-mailx_*.deb")]
         before = machine.changes()
-        # That program needs a mail-transport-agent.
-        machine.apt("install", package, *mailx)
+        machine.apt("install", package, *others)
         assert_in_order(machine)
         assert machine.exists("/etc/aliases.db")
         machine.configure()
@@ -185,7 +188,7 @@ def test_from_the_first_message_to_purging(tmp_path, package):
         machine.run(["sh", "-c", "echo there | mail -s here root"], check=0)
         machine.wait_until(lambda: b"Subject: here" in machine.read("/var/mail/ada"))
         machine.wait_quiet()
-        machine.apt("purge", "postrider", "bsd-mailx", "liblockfile-bin", "liblockfile1")
+        machine.apt("purge", "postrider", *[path.name.partition("_")[0] for path in others])
         left = leavings(before, machine.changes())
         assert set(left) == {"/var/mail/ada"}, left
 

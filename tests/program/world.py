@@ -211,6 +211,9 @@ class World:
         done = self.run(["cat", path])
         return done.stdout if done.returncode == 0 else b""
 
+    def exists(self, path):
+        return self.run(["test", "-e", path]).returncode == 0
+
     def names(self, folder):
         """What is in a folder, by name."""
         return self.run(["ls", folder]).out.split()
