@@ -131,25 +131,15 @@ static struct outcome check_from(const struct verb_options *options)
     return outcome_done();
 }
 
-/* The files of the user himself, where somebody has settings of his own. */
-static char *home_below(const struct setup *setup, const char *from_root)
-{
-    const char *home = getenv("HOME");
-    struct buffer path = {0};
-    if (setup->installed || !home || *home != '/')
-        return NULL;
-    buffer_format(&path, "%s%s", from_root, home);
-    return buffer_take(&path);
-}
-
 static struct outcome take_from(struct setup *setup)
 {
     const struct verb_account *given = &setup->options.account;
     const char *from_root = given->from_root ? given->from_root : "";
-    char *home = home_below(setup, from_root);
+    const char *home = getenv("HOME");
     struct outcome outcome = check_from(&setup->options);
     if (outcome_good(&outcome))
-        outcome = import_read(given->from, from_root, home, &setup->import);
+        outcome =
+            import_read(given->from, from_root, home && *home == '/' ? home : NULL, &setup->import);
     setup->wish.name = memory_copy("", 0);
     if (given->root)
         setup->wish.root = memory_copy(given->root, strlen(given->root));
@@ -157,7 +147,6 @@ static struct outcome take_from(struct setup *setup)
         setup->wish.test = memory_copy(given->test, strlen(given->test));
     if (!(setup->options.given & VERB_JSON))
         setup_show_notes(setup);
-    free(home);
     return outcome;
 }
 

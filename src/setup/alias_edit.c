@@ -93,14 +93,18 @@ static void make_text(const struct buffer *text, const struct look *look, const 
         put_alias(look->name, target, result);
 }
 
+/* The targets as they were given, one or a list of them, and all other aliases as they were. */
 static bool is_as_meant(const struct look *before, const struct look *after, const char *target)
 {
-    struct texts targets = {0};
-    bool same = alias_split(buffer_text(after->targets), &targets) && targets.count == 1 &&
-                strcmp(targets.items[0], target) == 0 &&
-                before->others.count == after->others.count;
+    struct texts meant = {0}, targets = {0};
+    bool same = alias_split(target, &meant) && meant.count > 0 &&
+                alias_split(buffer_text(after->targets), &targets) &&
+                targets.count == meant.count && before->others.count == after->others.count;
+    for (size_t i = 0; same && i < meant.count; i++)
+        same = strcmp(targets.items[i], meant.items[i]) == 0;
     for (size_t i = 0; same && i < before->others.count; i++)
         same = strcmp(before->others.items[i], after->others.items[i]) == 0;
+    texts_free(&meant);
     texts_free(&targets);
     return same;
 }

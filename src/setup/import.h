@@ -62,10 +62,11 @@ struct import {
 const char *const *import_programs(void);
 /*
  * Reads the files of this program below the folder root, "" being this machine, and the user's own
- * ones in the folder home (NULL: none of his), which is below root, too. To be called with the
- * rights of who asked alone. DONE even if parts could not be taken over; EX_USAGE for an unknown
- * program, EX_NOINPUT when it has no settings here, EX_NOPERM when they may not be read, EX_DATAERR
- * when they are none. What could be read is in *import either way; the caller frees it.
+ * ones in his home (NULL: none of his), which is the path that it has there, without the root. To
+ * be called with the rights of who asked alone. DONE even if parts could not be taken over;
+ * EX_USAGE for an unknown program, EX_NOINPUT when it has no settings here, EX_NOPERM when they may
+ * not be read, EX_DATAERR when they are none. What could be read is in *import either way; the
+ * caller frees it.
  */
 struct outcome import_read(const char *program, const char *root, const char *home,
                            struct import *import);

@@ -314,6 +314,7 @@ char *take_name(const struct import *import, const char *wanted)
 /* ---- aliases ---- */
 
 struct one_alias {
+    char *key; /* as it is looked up */
     unsigned count;
     bool good;
     const char *why;
@@ -323,47 +324,65 @@ static struct outcome look_at_alias(void *context, const struct alias *alias)
 {
     struct one_alias *seen = context;
     struct texts targets = {0};
-    seen->count++;
-    seen->good = alias_split(alias->value, &targets) && targets.count > 0;
+    seen->good = seen->count++ == 0 && alias_split(alias->value, &targets) && targets.count > 0;
     for (size_t i = 0; i < targets.count && seen->good; i++) {
         struct alias_target target;
         seen->good = alias_target_parse(targets.items[i], &target, &seen->why);
         if (seen->good)
             alias_target_free(&target);
     }
+    if (!seen->key)
+        seen->key = memory_copy(alias->key, strlen(alias->key));
     texts_free(&targets);
     return outcome_done();
 }
 
-bool take_alias(struct import *import, size_t note, const char *name, const char *targets)
+/* Whether the line stands there already, or another one for the name: then *why. */
+static bool is_there(const struct import *import, const char *key, const char *line,
+                     const char **why)
 {
-    struct buffer line = {0};
-    struct one_alias seen = {.why = "it is no alias"};
-    buffer_format(&line, "%s: %s", name, targets);
+    size_t length = strlen(key);
     for (size_t i = 0; i < import->aliases.count; i++)
-        if (strcmp(import->aliases.items[i], buffer_text(&line)) == 0) {
-            note_say(import, note, IMPORT_TAKEN, "taken over as the alias \"%s\"",
-                     buffer_text(&line));
-            buffer_free(&line);
+        if (strncmp(import->aliases.items[i], key, length) == 0 &&
+            import->aliases.items[i][length] == ':') {
+            *why = strcmp(import->aliases.items[i], line) == 0 ? NULL
+                                                               : "there is one for this name above";
             return true;
         }
-    buffer_append_byte(&line, '\n');
+    return false;
+}
+
+bool take_alias(struct import *import, size_t note, const char *name, const char *targets)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789._@+-";
+    struct buffer line = {0};
+    struct one_alias seen = {.why = "it is no alias"};
+    buffer_format(&line, "%s: %s\n", name, targets);
     int fd = edit_make_file(line.data, line.length);
     struct outcome outcome = outcome_done();
     if (fd >= 0)
         outcome = alias_text_read(fd, "", look_at_alias, &seen);
     file_close(&fd);
-    char *why =
-        outcome_good(&outcome) ? memory_copy(seen.why, strlen(seen.why)) : reason_of(&outcome);
-    bool good = outcome_good(&outcome) && seen.count == 1 && seen.good;
-    line.data[--line.length] = '\0';
-    if (good) {
-        texts_add(&import->aliases, buffer_text(&line));
-        note_say(import, note, IMPORT_TAKEN, "taken over as the alias \"%s\"", buffer_text(&line));
-    } else {
-        note_say(import, note, IMPORT_LEFT, "not taken over as an alias: %s", why);
+    char *why = outcome_good(&outcome) ? NULL : reason_of(&outcome);
+    bool good = !why && seen.good, old = false;
+    if (good && strspn(seen.key, plain) != strlen(seen.key)) {
+        seen.why = "its name would need quotes";
+        good = false;
     }
+    buffer_clear(&line);
+    buffer_format(&line, "%s: %s", good ? seen.key : name, targets);
+    if (good && is_there(import, seen.key, buffer_text(&line), &seen.why)) {
+        old = true;
+        good = !seen.why;
+    }
+    if (good && !old)
+        texts_add(&import->aliases, buffer_text(&line));
+    if (good)
+        note_say(import, note, IMPORT_TAKEN, "taken over as the alias \"%s\"", buffer_text(&line));
+    else
+        note_say(import, note, IMPORT_LEFT, "not taken over as an alias: %s", why ? why : seen.why);
     free(why);
+    free(seen.key);
     buffer_free(&line);
     return good;
 }
