@@ -10,7 +10,8 @@ import subprocess
 import pytest
 
 from cprogram import build_program
-from smtpfake import FakeServer
+from sandbox import EX_NOINPUT, EX_OK
+from smtpfake import Certificates, FakeServer
 from world import PACKAGES, World
 
 PROGRAMS = ["msmtp", "ssmtp", "dma", "nullmailer", "postfix", "exim"]
@@ -1385,3 +1386,104 @@ def test_no_setting_opens_what_was_closed(imported):
         assert set(found.settings) <= {"smarthost", "mail"}
         hosts = found.settings.get("smarthost", {}).get("host", "")
         assert "other.example" not in hosts or value.count(",") == 1
+
+
+# ---- postrider setup --from ----
+
+SAMPLES = {
+    "msmtp": lambda: {"/etc/msmtprc": MSMTPRC.replace("/etc/aliases.msmtp", "")},
+    "ssmtp": lambda: {"/etc/ssmtp/ssmtp.conf": SSMTP_CONF, "/etc/ssmtp/revaliases": REVALIASES},
+    "dma": lambda: {"/etc/dma/dma.conf": DMA_CONF.replace("ALIASES /etc/aliases\n", ""),
+                    "/etc/dma/auth.conf": DMA_AUTH},
+    "nullmailer": lambda: {f"/etc/nullmailer/{name}": content
+                           for name, content in NULLMAILER.items()},
+    "postfix": lambda: postfix_files(re.sub("alias_.*\n", "", MAIN_CF)),
+    "exim": lambda: DEBIAN_EXIM,
+}
+
+
+def put(folder, files):
+    for path, content in {"/etc/mailname": f"{MACHINE}\n", **files}.items():
+        file = folder / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+
+
+def values_in(text):
+    """A settings file without comments as {heading: {key: value}}, lists with ", " between."""
+    values, heading, key = {}, None, None
+    for line in text.splitlines():
+        if line.startswith("["):
+            heading = line.strip("[]").replace('"', "")
+        elif line.startswith(" "):
+            values[heading][key] = values[heading][key].rstrip(",") + ", " + line.strip()
+        elif "=" in line:
+            key, value = line.split(" = ", 1)
+            values.setdefault(heading, {})[key] = value
+    return values
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_setup_writes_what_was_imported(make_sandbox, tmp_path, program):
+    """Both files and the aliases; again, and nothing changes; what was there of hand stays."""
+    box = make_sandbox()
+    put(tmp_path / "root", SAMPLES[program]())
+    found = read(tmp_path, program, HOME)
+    box.config.write_text(f"# by hand\n[mail]\naliases = {box.aliases_path}\n[queue]\n"
+                          f"directory = {box.queue}\n")
+    flags = ["setup", "--from", program, "--from-root", tmp_path / "root", "--offline"]
+    dry = box.postrider(*flags, "--dry-run", env={"HOME": HOME}, check=EX_OK)
+    assert box.config.read_text().count("\n") == 5
+    first = box.postrider(*flags, env={"HOME": HOME}, check=EX_OK)
+    again = box.postrider(*flags, env={"HOME": HOME}, check=EX_OK)
+    assert first.out.splitlines()[-1] == "changed" and again.out.splitlines()[-1] == "unchanged"
+    for note in found.notes:
+        for run in (dry, first, again):
+            assert run.out.splitlines().count(note["whole"]) == 1
+    for password in found.passwords.values():
+        for run in (dry, first, again):
+            assert password not in run.out and password not in run.err
+    assert box.config.read_text().startswith("# by hand\n[mail]\n")
+    written = values_in(box.config.read_text())
+    for heading, keys in found.settings.items():
+        for key, value in keys.items():
+            assert written[heading][key] == value, (heading, key)
+    assert box.credentials_path.stat().st_mode & 0o777 == 0o600
+    aliases = box.aliases_path.read_text().splitlines()
+    assert [line for line in aliases if line in found.aliases] == found.aliases
+
+
+def test_setup_signs_in_with_what_was_imported(make_sandbox, tmp_path):
+    """And its first message goes the way that msmtp's went."""
+    certificates = Certificates(tmp_path)
+    with FakeServer(certificate=certificates.good, auth_needed=True,
+                    users={"ada@provider.example": "pass ; word"}) as server:
+        box = make_sandbox()
+        box.config.write_text(f"[mail]\naliases = {box.aliases_path}\n[queue]\n"
+                              f"directory = {box.queue}\n")
+        put(tmp_path / "root", {"/etc/msmtprc": f"""\
+account default
+host localhost
+port {server.port}
+tls on
+tls_trust_file {certificates.ca}
+auth on
+user ada@provider.example
+password "pass ; word"
+from alerts@provider.example
+allow_from_override off
+"""})
+        done = box.postrider("setup", "--from", "msmtp", "--from-root", tmp_path / "root",
+                             "--test", "you@far.example", check=EX_OK)
+        server.wait(1)
+        assert server.messages[0].recipients == ["you@far.example"]
+        assert server.messages[0].sender == "alerts@provider.example"
+        assert server.messages[0].session.user == "ada@provider.example"
+        assert "pass ; word" not in done.out + done.err
+
+
+def test_setup_from_what_is_not_there(sandbox, tmp_path):
+    before = sandbox.config.read_bytes()
+    done = sandbox.postrider("setup", "--from", "dma", "--from-root", tmp_path, "--offline",
+                             check=EX_NOINPUT)
+    assert "/etc/dma/dma.conf" in done.err and sandbox.config.read_bytes() == before
