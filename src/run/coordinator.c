@@ -243,11 +243,14 @@ static void wait_for_news(int64_t limit_ms)
 
 /* ---- the folder ---- */
 
-static void visit_due(struct run *run)
+/* The milliseconds that reading the folder took: what is delivered on the way is no looking. */
+static int64_t visit_due(struct run *run)
 {
     uint64_t longest_wait = settings_longest_wait(&run->settings);
     struct list all;
+    int64_t begun = clock_ms();
     struct outcome outcome = list_read(&run->queue, &all);
+    int64_t took = clock_ms() - begun;
     if (!outcome_good(&outcome)) {
         log_error("%s", outcome.reason);
         run->unseen = true;
@@ -266,6 +269,7 @@ static void visit_due(struct run *run)
     list_free(&taken);
     list_free(&all);
     letter_sync(&run->queue);
+    return took;
 }
 
 static bool is_waiting(const struct run *run)
@@ -288,13 +292,11 @@ struct pace {
 
 static void look(struct run *run, struct pace *pace)
 {
-    int64_t begun = clock_ms();
     bool waited = is_waiting(run);
     run->again = false;
-    visit_due(run);
+    int64_t rest = visit_due(run) * LOOK_SHARE;
     run->insist = false;
     int64_t now = clock_ms();
-    int64_t rest = (now - begun) * LOOK_SHARE;
     pace->next_look = now + (rest > LOOK_EVERY_MS ? rest : LOOK_EVERY_MS);
     pace->gathered = run->gathers ? now + GATHER_MS : now;
     if (!waited)

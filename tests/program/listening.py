@@ -4,6 +4,7 @@ The listener gets sockets that are bound already (socket activation), so that no
 another test between the choice and the use of it.
 """
 
+import fcntl
 import os
 import signal
 import socket
@@ -137,7 +138,7 @@ class Listening(Sandbox):
 
         def hand_over():
             # Away from the numbers that they are to get, first.
-            high = [os.dup(each.fileno()) for each in handed]
+            high = [fcntl.fcntl(each, fcntl.F_DUPFD, 3 + len(handed)) for each in handed]
             for number, each in enumerate(high, 3):
                 os.dup2(each, number)
 

@@ -1,5 +1,6 @@
 """From sendmail to where mail ends: mailboxes, the smarthost, the queue, bounces."""
 
+import fcntl
 import os
 import re
 import stat
@@ -32,6 +33,21 @@ def use(sandbox, server, **more):
 
 
 # --- mailboxes -----------------------------------------------------------------------------------
+
+
+def test_a_mailbox_that_is_waited_for_keeps_no_report_waiting(sandbox):
+    """Looking at the folder takes a tenth of a run's time at most: delivering is no looking."""
+    path = sandbox.mail / sandbox.user
+    with open(path, "w", encoding="ascii") as lock:
+        path.chmod(0o600)
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        sandbox.sendmail("-i", sandbox.user, "nobody-of-that-name", stdin=MESSAGE, check=EX_OK)
+        time.sleep(2)
+        assert not sandbox.mailbox_bytes()
+    began = time.monotonic()
+    sandbox.wait_empty()
+    assert time.monotonic() - began < 10
+    assert len(sandbox.mailbox()) == 2
 
 
 def test_alias_to_mailbox_with_full_header(sandbox):
