@@ -246,6 +246,12 @@ fuzz:
 	@$(MAKE) FUZZ=1 fuzzers
 	@python3 tests/fuzz/run.py --seconds $(SECONDS)
 
+.PHONY: analyze coverage soak
+
+# A mixed load with accidents for so many seconds, and then an account of every message.
+soak: all
+	@/usr/bin/python3 tests/soak/run.py --seconds $(SECONDS)
+
 demo: all
 	@contrib/demo.sh
 
@@ -305,6 +311,6 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all units check check-ansible analyze coverage fuzz fuzzers demo install uninstall dist deb check-deb format clean always
+.PHONY: all units check check-ansible fuzz fuzzers demo install uninstall dist deb check-deb format clean always
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,0 +1,260 @@
+"""A mixed load for so many seconds, with accidents; then every message is accounted for by the log, the
+mailbox and the servers, and memory, descriptors and disk are as they were in the first half.
+
+run.py [--seconds N] [--seed N]    `make soak SECONDS=n`; the last line counts
+"""
+
+import argparse
+import copy
+import os
+import re
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "program"))
+
+import load  # noqa: E402  (the path comes first)
+from dsn import entries  # noqa: E402
+from ledger import Judge, Ledger  # noqa: E402
+from listening import Listening  # noqa: E402
+from sandbox import EX_OK  # noqa: E402
+from smarthosts import Receivers, Smarthost, read  # noqa: E402
+from smtpfake import PASSWORD, USER, Certificates  # noqa: E402
+
+ACTORS = ((load.Caller, 4), (load.Employee, 2), (load.Stranger, 3), (load.Clerk, 1),
+          (load.Administrator, 1), (load.Accident, 1), (load.Weather, 1))
+# How much more the second half may have than the first one at its most.
+MORE = {"memory": 1024, "descriptors": 8, "state": 65536}
+STATE = ("hops", "filter", "runs", "corrupt")  # folders of the queue that messages do not lie in
+PATIENCE = 300  # seconds until the queue has to be empty
+
+
+@dataclass
+class Sample:
+    at: float
+    memory: int  # KiB that are in memory, of the listener's parent
+    descriptors: int
+    state: int  # bytes
+
+
+class Soak:
+    def __init__(self, seed, folder):
+        self.seed = seed
+        self.over = threading.Event()
+        self.restarting = threading.Lock()  # whoever needs the listener to stay holds it
+        self.ledger, self.receivers = Ledger(), Receivers()
+        self.kills, self.samples = [], []
+        self.reloads = self.restarts = 0
+        self.password = "hunter2"
+        self.certificates = Certificates(folder)
+        good = self.certificates.good
+        self.servers = [Smarthost(self.receivers, seed + 1, good),
+                        Smarthost(self.receivers, seed + 2, good),
+                        Smarthost(self.receivers, seed + 3, None)]
+        tls = f"tls_certificate = {good[0]}\ntls_key = {good[1]}"
+        limits = "max_connections_per_client = 50\n"
+        self.here = Listening(
+            start=False, listen=f"{limits}relay_networks =\nrelay_domains = partner.example",
+            more={"submission": f"{limits}tls = implicit\n{tls}\nrequire_auth = yes\nusers = users"},
+            mail="local_domains = here.example, localhost",
+            queue="retry = 1s\nlifetime = 1d",
+            filter="greylist = on\ngreylist_delay = 1s\ngreylist_window = 1m")
+        self.listeners = self.here.extra
+        self.write_aliases(0)
+        self.here.credentials(f"[smarthost]\npassword = {PASSWORD}\n")
+        self.here.newaliases(check=EX_OK)
+        self.configure(connections=2)
+        self.here.postrider("passwd", "anna", stdin=f"{self.password}\n", check=EX_OK)
+        self.here.start_listener()
+
+    def replace(self, name, write):
+        """Nobody ever reads a file that is half written."""
+        path = getattr(self.here, name)
+        shadow = copy.copy(self.here)
+        setattr(shadow, name, path.with_suffix(".new"))
+        write(shadow)
+        os.replace(getattr(shadow, name), path)
+
+    def write_aliases(self, number):
+        user = self.here.user
+        self.replace("aliases_path", lambda here: here.aliases(
+            f"# {number}\nteam: {user}\nlist: {user}, one@far.example, two@other.example\n"
+            "forward: forward@far.example\n"))
+
+    def configure(self, connections):
+        first, second, partner = (server.server.address for server in self.servers)
+        self.replace("config", lambda here: here.configure(
+            extra=f'{self.listeners}\n[route "partner.example"]\nvia = {partner}\ntls = off\n'
+                  '[route "void.example"]\nvia = discard\n',
+            smarthost=f"host = {first}, {second}\ntls_trust = {self.certificates.ca}\nuser = {USER}\n"
+                      f"connections = {connections}"))
+
+    # --- what is looked at all the time ---
+
+    def sample(self):
+        pid = self.here.listener.pid
+        try:
+            with open(f"/proc/{pid}/status", encoding="ascii") as file:
+                fields = dict(line.split(":", 1) for line in file.read().splitlines())
+            memory = int(fields["VmRSS"].split()[0])
+            descriptors = len(os.listdir(f"/proc/{pid}/fd"))
+        except (OSError, KeyError):
+            return  # it is being started anew
+        state = sum(path.stat().st_size for name in STATE
+                    for path in (self.here.queue / name).glob("*") if path.is_file())
+        # One that has just begun has not read its settings yet.
+        if self.here.listener.poll() is None and memory > 1000:
+            self.samples.append(Sample(time.monotonic(), memory, descriptors, state))
+
+    def check_flat(self):
+        """What grows, grows without an end: the most of each half."""
+        begin, end = self.samples[0].at, self.samples[-1].at
+        halves = [[one for one in self.samples if (one.at - begin > (end - begin) / 2) == later]
+                  for later in (False, True)]
+        figures = []
+        for name, more in MORE.items():
+            first, second = (max(getattr(one, name) for one in half) for half in halves)
+            if second > first + more:
+                yield f"{name} of the listener or the queue grew from {first} to {second}"
+            figures.append(f"{name} {first} and {second}")
+        print(f"  at the most in each half, of {len(self.samples)} samples: {', '.join(figures)}")
+
+    # --- the end ---
+
+    def drain(self):
+        """Good weather, and queue runs until nothing is left."""
+        for server in self.servers:
+            server.tame = True
+        end = time.monotonic() + PATIENCE
+        while self.here.letters() or self.here.runners():
+            assert time.monotonic() < end, f"still queued: {self.here.letters()}"
+            self.here.postrider("queue", "release", "--all")
+            self.here.postrider("queue", "retry", "--all", timeout=PATIENCE)
+            self.here.wait_quiet(PATIENCE)
+        # A whole run forgets those that were cut off.
+        self.here.flush(check=EX_OK)
+        self.here.wait_quiet(PATIENCE)
+
+    def leftovers(self):
+        for name in ("spool", "journal", "runs", "corrupt"):
+            left = [one for one in os.listdir(self.here.queue / name) if one != ".wake"]
+            if left:
+                yield f"{name}/ is not empty: {left[:5]}"
+        if self.here.listener.poll() is not None:
+            yield "the listener is not there any more"
+        elif self.here.sessions():
+            yield f"sessions are left: {self.here.sessions()}"
+
+    def close(self):
+        self.here.close()
+        for server in self.servers:
+            server.close()
+
+
+class Evidence:
+    """What is there in the end: the log, the mailbox, what the servers took."""
+
+    def __init__(self, soak):
+        self.ledger, self.kills = soak.ledger, soak.kills
+        self.log = soak.here.log()
+        self.copies = list(soak.receivers.copies)
+        self.tokens, self.reports = Counter(), Counter(soak.receivers.reports)
+        for message in entries(soak.here.mailbox_bytes()):
+            token, about = read(message)
+            if about:
+                self.reports.update((token, recipient) for recipient in about)
+            else:
+                self.tokens[token] += 1
+
+    def judge(self):
+        judge = Judge(self.ledger, self.log, self.tokens, self.reports, self.copies, self.kills)
+        judge.judge()
+        return judge
+
+    def altered(self):
+        """The same with one thing wrong: each must be found, or the judge is blind."""
+        yield "a message that the log does not know", {
+            "log": re.sub(r"^.* received .*soak\.example.*\n", "", self.log, 1, re.MULTILINE)}
+        yield "a recipient without an end", {
+            "log": re.sub(r"^.* delivered .* mailbox=.*\n", "", self.log, 1, re.MULTILINE)}
+        yield "a message twice in the mailbox", {"tokens": self.tokens + Counter([next(iter(self.tokens))])}
+        yield "a message that the mailbox lost", {
+            "tokens": self.tokens - Counter([next(iter(self.tokens))])}
+        told = [one for one in self.copies if one.token in self.ledger.messages and one.told]
+        yield "a message that a server lost", {
+            "copies": [one for one in self.copies if one[1:3] != told[0][1:3]]}
+        late = told[0]._replace(at=told[0].at + 0.01)
+        yield "a message twice at a server", {"copies": [told[0], late, *self.copies], "kills": []}
+        yield "a report that never came", {"reports": Counter()}
+
+
+def account(soak):
+    """Judges all messages; the judge."""
+    evidence = Evidence(soak)
+    judge = evidence.judge()
+    for what, change in evidence.altered():
+        other = copy.copy(evidence)
+        vars(other).update(change)
+        if len(other.judge().faults) <= len(judge.faults):
+            judge.faults.append(f"the judge does not see {what}")
+    ids = [message.found for message in soak.ledger.messages.values() if message.found]
+    judge.check_trace(ids[::max(1, len(ids) // 20)],
+                      lambda name: soak.here.postrider("trace", "--json", name, check=EX_OK).out)
+    return judge
+
+
+def run(soak, seconds):
+    actors = [kind(soak, number) for kind, count in ACTORS for number in range(count)]
+    for actor in actors:
+        actor.start()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not soak.over.is_set():
+        soak.sample()
+        time.sleep(0.1)
+    soak.over.set()
+    for actor in actors:
+        actor.join(120)
+        if actor.is_alive() or actor.error:
+            yield f"{actor.name}: {actor.error!r}" if actor.error else f"{actor.name} does not end"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    began = time.monotonic()
+    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"postrider-soak-{os.getpid()}"
+    soak = Soak(options.seed, folder)
+    try:
+        faults = list(run(soak, options.seconds))
+        soak.drain()
+        judge = account(soak)
+        faults += judge.faults + list(soak.check_flat()) + list(soak.leftovers())
+        if soak.here.stop_listener() != 0:
+            faults.append("the listener ended badly")
+        log = soak.here.log()
+    finally:
+        soak.close()
+        for path in folder.glob("*"):
+            path.unlink()
+        folder.rmdir()
+    figures = judge.figures
+    print(f"  {soak.restarts} restarts and {soak.reloads} reloads of the listener, {len(soak.kills)} kills, "
+          f"{sum(server.restarts for server in soak.servers)} restarts of servers, "
+          f"{log.count(chr(10))} lines of log")
+    print("  recipients: " + ", ".join(f"{count} {what}" for what, count in sorted(figures.items())
+                                       if what not in ("accepted", "refused", "traced")))
+    for fault in faults[:40]:
+        print(f"VIOLATION {fault}")
+    print(f"soak: {time.monotonic() - began:.0f} s, seed {options.seed}, {figures['accepted']} messages, "
+          f"{figures['refused']} refused, {figures['traced']} traced, {len(faults)} violations")
+    return 1 if faults or not figures["accepted"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
