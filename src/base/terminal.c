@@ -1,12 +1,15 @@
 /* See terminal.h. Encodings: UTF-8 (RFC 3629) and what is not. */
 #include "base/terminal.h"
 
+#include <locale.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -18,10 +21,21 @@ bool terminal_is_there(void)
     return isatty(STDOUT_FILENO) == 1;
 }
 
-bool terminal_colours(int fd)
+static bool has_colours(void)
 {
     const char *kind = getenv("TERM"), *plain = getenv("NO_COLOR");
-    return isatty(fd) == 1 && kind && *kind && strcmp(kind, "dumb") != 0 && !(plain && *plain);
+    return terminal_is_there() && kind && *kind && strcmp(kind, "dumb") != 0 && !(plain && *plain);
+}
+
+const char *terminal_tone(enum terminal_tone tone)
+{
+    static const char *const begins[] = {
+        [TONE_PLAIN] = "\x1B[0m", [TONE_TITLE] = "\x1B[1m",    [TONE_GOOD] = "\x1B[32m",
+        [TONE_NOTE] = "\x1B[36m", [TONE_WARNING] = "\x1B[33m", [TONE_FAULT] = "\x1B[31m"};
+    static int colours = -1; /* a long table asks often */
+    if (colours < 0)
+        colours = has_colours();
+    return colours ? begins[tone] : "";
 }
 
 bool terminal_is_utf8(void)
@@ -91,31 +105,69 @@ char *terminal_text(const char *text)
     return buffer_take(&buffer);
 }
 
-size_t terminal_width(const char *text)
+/*
+ * Columns of the character that the text begins with, and how many bytes it has. What is known of
+ * characters is the C library's; no locale of the environment has a say, for this is a program with
+ * rights that its caller has not. Where the library has no UTF-8, each has one column.
+ */
+static size_t character_columns(const char *text, size_t *length)
 {
-    size_t width = 0;
-    for (; *text; text++)
-        width += ((unsigned char)*text & 0xC0) != 0x80;
-    return width;
+    static locale_t utf8;
+    static bool asked;
+    wchar_t character;
+    mbstate_t state = {0};
+    *length = 1;
+    if ((unsigned char)*text < 0x80)
+        return 1;
+    *length = character_length(text, strlen(text));
+    *length += !*length;
+    if (!asked)
+        utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    asked = true;
+    if (!utf8)
+        return 1;
+    locale_t before = uselocale(utf8);
+    bool known = mbrtowc(&character, text, *length, &state) == *length;
+    int columns = known ? wcwidth(character) : 1;
+    uselocale(before);
+    return columns < 0 ? 1 : (size_t)columns;
 }
 
-/* Where the text's first so many columns end. */
-static size_t bytes_of(const char *text, size_t width)
+/* The bytes of the text's first characters that have together at most so many columns, which become
+ * those that they have. */
+static size_t bytes_of(const char *text, size_t *columns)
 {
-    size_t at = 0;
-    for (; text[at]; at++)
-        if (((unsigned char)text[at] & 0xC0) != 0x80 && width-- == 0)
+    size_t at = 0, used = 0, length;
+    while (text[at]) {
+        size_t more = character_columns(text + at, &length);
+        if (used + more > *columns)
             break;
+        used += more;
+        at += length;
+    }
+    *columns = used;
     return at;
+}
+
+size_t terminal_width(const char *text)
+{
+    size_t columns = SIZE_MAX / 2;
+    bytes_of(text, &columns);
+    return columns;
 }
 
 void terminal_print(const char *text, size_t width, bool cut)
 {
     size_t have = terminal_width(text);
-    if (cut && have > width && width > DOTS)
-        printf("%.*s...", (int)bytes_of(text, width - DOTS), text);
-    else
-        printf("%s%*s", text, have < width ? (int)(width - have) : 0, "");
+    if (cut && have > width && width > DOTS) {
+        have = width - DOTS;
+        size_t bytes = bytes_of(text, &have);
+        printf("%.*s...", (int)bytes, text);
+        have += DOTS;
+    } else {
+        fputs(text, stdout);
+    }
+    printf("%*s", have < width ? (int)(width - have) : 0, "");
 }
 
 void terminal_fold(struct buffer *buffer, const char *text, size_t columns, size_t indent)

@@ -9,9 +9,21 @@
 
 /* Whether standard output is a terminal; it decides about bars and cuts alone. */
 bool terminal_is_there(void);
-/* Whether what is written to this descriptor may be coloured: it is a terminal, TERM names one that
- * is not dumb, and the caller has not said NO_COLOR. */
-bool terminal_colours(int fd);
+/* What a colour means, the same everywhere. */
+enum terminal_tone {
+    TONE_PLAIN, /* ends any other */
+    TONE_TITLE,
+    TONE_GOOD,
+    TONE_NOTE, /* to be noticed: held, a hint */
+    TONE_WARNING,
+    TONE_FAULT
+};
+/*
+ * What has to be written to standard output to begin a tone; "" where there are no colours: it is
+ * no terminal, TERM names a dumb one or none, or the caller has said NO_COLOR. The first call
+ * decides, and has to come before the environment goes.
+ */
+const char *terminal_tone(enum terminal_tone tone);
 /* Whether the locale of the environment has UTF-8. */
 bool terminal_is_utf8(void);
 /* Its columns; 80 when it does not say. */
@@ -24,9 +36,10 @@ size_t terminal_columns(void);
 void terminal_put(struct buffer *buffer, const char *text, size_t length, bool tabs);
 /* The same as a string that the caller frees. */
 char *terminal_text(const char *text);
-/* How many columns a clean text takes, every character taken for one column. */
+/* How many columns a clean text takes: wide characters have two, combining ones none. */
 size_t terminal_width(const char *text);
-/* Prints a clean text: filled with spaces, and when cut is set shortened, to so many columns. */
+/* Prints a clean text: filled with spaces, and when cut is set shortened, to so many columns. 0: as
+ * it is. */
 void terminal_print(const char *text, size_t width, bool cut);
 /*
  * Puts a clean text behind the buffer, in lines of so many columns at the most, parted at spaces; a

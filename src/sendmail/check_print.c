@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/json.h"
@@ -19,19 +18,18 @@ enum { MARKS = FINDING_FAULT + 1, GAP = 2 };
 static const struct {
     const char *sign; /* in UTF-8 */
     const char *word;
-    const char *colour;
+    enum terminal_tone tone;
 } marks[MARKS] = {
-    [FINDING_GOOD] = {"\xE2\x9C\x93", "ok", "32"},
-    [FINDING_HINT] = {"\xC2\xB7", "note", "36"},
-    [FINDING_WARNING] = {"!", "warn", "33"},
-    [FINDING_FAULT] = {"\xE2\x9C\x97", "FAIL", "31"},
+    [FINDING_GOOD] = {"\xE2\x9C\x93", "ok", TONE_GOOD},
+    [FINDING_HINT] = {"\xC2\xB7", "note", TONE_NOTE},
+    [FINDING_WARNING] = {"!", "warn", TONE_WARNING},
+    [FINDING_FAULT] = {"\xE2\x9C\x97", "FAIL", TONE_FAULT},
 };
 
 struct check_manners check_manners(void)
 {
-    return (struct check_manners){.terminal = terminal_is_there(),
-                                  .colours = terminal_colours(STDOUT_FILENO),
-                                  .utf8 = terminal_is_utf8()};
+    terminal_tone(TONE_PLAIN);
+    return (struct check_manners){.terminal = terminal_is_there(), .utf8 = terminal_is_utf8()};
 }
 
 /* The places of the findings in the order of their topics; the caller frees. */
@@ -65,10 +63,9 @@ static void print_mark(enum finding_mark mark, const struct check_manners *manne
 {
     const char *text = manners->utf8 ? marks[mark].sign : marks[mark].word;
     size_t width = manners->utf8 ? 1 : strlen(marks[FINDING_FAULT].word);
-    if (manners->colours)
-        printf("\x1B[%sm", marks[mark].colour);
+    fputs(terminal_tone(marks[mark].tone), stdout);
     terminal_print(text, width, false);
-    fputs(manners->colours ? "\x1B[0m " : " ", stdout);
+    printf("%s ", terminal_tone(TONE_PLAIN));
 }
 
 static void print_on_terminal(const struct finding *finding, size_t topics,

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/terminal.h"
 
@@ -16,13 +15,13 @@ static const char *const titles[GROUPS] = {
 
 static void print_title(const char *title)
 {
-    bool bold = terminal_colours(STDOUT_FILENO);
-    printf("\n%s%s%s\n", bold ? "\x1B[1m" : "", title, bold ? "\x1B[0m" : "");
+    printf("\n%s%s%s\n", terminal_tone(TONE_TITLE), title, terminal_tone(TONE_PLAIN));
 }
 
 void help_print_all(void)
 {
     size_t widest = 0;
+    terminal_end_with_reader();
     for (const struct verb *verb = verbs_all(); verb->name; verb++)
         widest = strlen(verb->name) > widest ? strlen(verb->name) : widest;
     puts("usage: postrider COMMAND [-C FILE] [OPTION]... [ARGUMENT]...\n"
@@ -38,6 +37,7 @@ void help_print_all(void)
 
 void help_print(const struct verb *verb)
 {
+    terminal_end_with_reader();
     const char *before = verb->group == GROUP_NAMES ? "" : "postrider ";
     printf("%s: %s\n\n", verb->name, verb->summary);
     for (const struct verb_form *form = verb->forms; form->arguments; form++)

@@ -89,7 +89,21 @@ static void test_terminal_text(void **state)
         assert_string_equal(clean, cases[i].clean);
         free(clean);
     }
-    assert_int_equal(terminal_width("gr\xc3\xbcn"), 4);
+    static const struct {
+        const char *text;
+        size_t width;
+    } widths[] = {
+        {"", 0},
+        {"gr\xc3\xbcn", 4},
+        {"u\xcc\x88", 1},                            /* u and a diaeresis to be put on it */
+        {"\xe6\x97\xa5\xe6\x9c\xac", 4},             /* two ideographs */
+        {"\xef\xbc\xa1", 2},                         /* a fullwidth letter */
+        {"\xf0\x9f\x93\xac.", 3},                    /* a letter box */
+        {"\xe0\xb8\x81\xe0\xb8\xb5\xe0\xb9\x89", 1}, /* Thai with a vowel and a tone above */
+        {"a\xff", 2},                                /* not clean: never endless */
+    };
+    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++)
+        assert_int_equal(terminal_width(widths[i].text), widths[i].width);
     struct buffer body = {0};
     terminal_put(&body, "a\n\tb\x1b\0c", 7, true);
     assert_string_equal(body.data, "a\n\tb??c");
