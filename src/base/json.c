@@ -7,12 +7,40 @@
 
 static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
 
-static size_t character_length(const char *text)
+static size_t character_length(const char *text, size_t length)
 {
-    for (size_t count = 1; count <= 4 && text[count - 1]; count++)
+    for (size_t count = 1; count <= 4 && count <= length; count++)
         if (text_is_utf8(text, count))
             return count;
     return 0;
+}
+
+/* Whether the first byte of a character asks for more bytes than there are. */
+static bool is_cut(const char *text, size_t length)
+{
+    unsigned char first = (unsigned char)*text;
+    return length < 4 && first >= 0xC2 && length < (first < 0xE0 ? 2u : first < 0xF0 ? 3u : 4u);
+}
+
+size_t json_part(struct buffer *json, const char *text, size_t length, bool last)
+{
+    size_t at = 0;
+    while (at < length) {
+        const char *here = text + at;
+        size_t count = character_length(here, length - at);
+        if (count == 0 && !last && is_cut(here, length - at))
+            break;
+        if (count == 0)
+            buffer_append_text(json, replacement);
+        else if (*here == '"' || *here == '\\')
+            buffer_format(json, "\\%c", *here);
+        else if ((unsigned char)*here < ' ' || *here == 127)
+            buffer_format(json, "\\u%04x", (unsigned)*here);
+        else
+            buffer_append(json, here, count);
+        at += count ? count : 1;
+    }
+    return at;
 }
 
 void json_string(struct buffer *json, const char *text)
@@ -22,18 +50,7 @@ void json_string(struct buffer *json, const char *text)
         return;
     }
     buffer_append_byte(json, '"');
-    while (*text) {
-        size_t count = character_length(text);
-        if (count == 0)
-            buffer_append_text(json, replacement);
-        else if (*text == '"' || *text == '\\')
-            buffer_format(json, "\\%c", *text);
-        else if ((unsigned char)*text < ' ' || *text == 127)
-            buffer_format(json, "\\u%04x", (unsigned)*text);
-        else
-            buffer_append(json, text, count);
-        text += count ? count : 1;
-    }
+    json_part(json, text, strlen(text), true);
     buffer_append_byte(json, '"');
 }
 

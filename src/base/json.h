@@ -6,6 +6,11 @@
 
 /* A string in its quotes behind the buffer; bytes that are no UTF-8 become U+FFFD. NULL: null. */
 void json_string(struct buffer *json, const char *text);
+/*
+ * A part of a string, without quotes. last: no more follows; else up to three bytes at the end may
+ * be left for the next part, which is to begin with them. The bytes that were taken.
+ */
+size_t json_part(struct buffer *json, const char *text, size_t length, bool last);
 /* "name": behind the buffer, after a comma unless the object has just begun. */
 void json_name(struct buffer *json, const char *name);
 /* A member with a string, a whole number, or true and false. */

@@ -7,37 +7,31 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/terminal.h"
 
-enum { ID = 16, AGE = 6, SIZE = 7, NEXT = 7, ADDRESS = 26, LEAST = 10 };
+enum {
+    ID = 16,
+    AGE = 6,
+    SIZE = 5,
+    NEXT = 6,
+    GAP = 2,
+    FIRST = ID + AGE + SIZE + NEXT + 3 * GAP, /* what always stands in one line */
+    ADDRESS = 26,
+    /* So many columns, and a message is a line, or two: the reason is what people look for. */
+    ONE_LINE = 120,
+    TWO_LINES = 72
+};
 
 struct listing {
     size_t count;
     uint64_t bytes;
     time_t now;
-    bool cut; /* to the terminal's width */
-    size_t address, reason;
-    struct buffer line; /* of JSON */
+    uint64_t warn;          /* seconds from which a message is old; 0: never */
+    size_t lines;           /* of a message */
+    size_t columns;         /* of the terminal; 0: there is none, and nothing is cut */
+    size_t address, reason; /* columns */
+    struct buffer text;     /* of a line */
 };
-
-static bool waits(const struct letter_recipient *recipient)
-{
-    return recipient->progress == PROGRESS_PENDING || recipient->progress == PROGRESS_FAILED;
-}
-
-/* Why a message waits, in words that belong to the letter or to nobody. */
-static const char *reason_of(const struct letter *letter, time_t due)
-{
-    if (letter->envelope.hold && !letter->released) /* what a filter said */
-        return letter->envelope.hold;
-    if (letter->held)
-        return "held until it is released";
-    for (size_t i = 0; i < letter->count; i++)
-        if (waits(&letter->recipients[i]) && letter->recipients[i].reason)
-            return letter->recipients[i].reason;
-    return due ? "it was not tried yet" : "new";
-}
 
 /* ---- for people ---- */
 
@@ -60,7 +54,7 @@ static void format_size(uint64_t bytes, char *space, size_t size)
 static void format_next(const struct listing *listing, const struct letter *letter, time_t due,
                         char *space, size_t size)
 {
-    if (letter->held)
+    if (listing_is_held(letter))
         snprintf(space, size, "held");
     else if (due <= listing->now)
         snprintf(space, size, "now");
@@ -68,153 +62,155 @@ static void format_next(const struct listing *listing, const struct letter *lett
         text_from_seconds((uint64_t)(due - listing->now), space, size);
 }
 
-/* The first recipient that waits, and how many more do. */
-static char *format_recipients(const struct letter *letter)
+/* The first recipient that waits, and how many more do, in so many columns. */
+static void print_recipients(const struct listing *listing, const struct letter *letter)
 {
-    struct buffer text = {0};
-    size_t more = 0;
+    const struct letter_recipient *first = NULL;
+    char more[32] = "";
+    size_t others = 0;
     for (size_t i = 0; i < letter->count; i++) {
-        if (!waits(&letter->recipients[i]))
+        if (!listing_waits(&letter->recipients[i]))
             continue;
-        if (text.length)
-            more++;
-        else
-            address_format(&letter->recipients[i].address, &text);
+        others += first != NULL;
+        first = first ? first : &letter->recipients[i];
     }
-    char *clean = terminal_text(buffer_text(&text));
-    buffer_clear(&text);
-    buffer_append_text(&text, clean);
+    if (others)
+        snprintf(more, sizeof more, " +%zu", others);
+    char *address = first ? address_text(&first->address) : NULL;
+    char *clean = terminal_text(address ? address : "");
+    size_t used = terminal_width(clean) + strlen(more);
+    int rest = used < listing->address && listing->lines == 1 ? (int)(listing->address - used) : 0;
+    if (used <= listing->address || !listing->columns)
+        printf("%s%s%*s", clean, more, rest, "");
+    else {
+        terminal_print(clean, listing->address - strlen(more), true);
+        fputs(more, stdout);
+    }
+    free(address);
     free(clean);
-    if (more)
-        buffer_format(&text, " +%zu", more);
-    return buffer_take(&text);
 }
 
-static void print_head(struct listing *listing)
+/* Begins the next column, or the next line. */
+static void next_column(bool line)
 {
-    size_t others = ID + AGE + SIZE + NEXT + 4 * 2;
-    listing->address = ADDRESS;
-    listing->cut = terminal_is_there();
-    if (listing->cut) {
-        size_t columns = terminal_columns();
-        size_t taken = others + 4; /* the gaps beside the addresses */
-        size_t rest = columns > taken ? columns - taken : 0;
-        listing->address = rest / 3 < LEAST ? LEAST : rest / 3;
-        if (listing->address > ADDRESS)
-            listing->address = ADDRESS;
-        rest = rest > 2 * listing->address ? rest - 2 * listing->address : 0;
-        listing->reason = rest < LEAST ? LEAST : rest;
-    }
-    printf("%-*s  %*s  %*s  %*s  %-*s  %-*s  %s\n", ID, "ID", AGE, "AGE", SIZE, "SIZE", NEXT,
-           "NEXT", (int)listing->address, "SENDER", (int)listing->address, "RECIPIENTS",
-           "WHY IT WAITS");
+    printf(line ? "\n%*s" : "%*s", GAP, "");
 }
 
-static void print_row(const struct listing *listing, const struct letter *letter, time_t due)
+static void measure(struct listing *listing)
+{
+    listing->lines = 1;
+    listing->address = ADDRESS;
+    if (!terminal_is_there())
+        return;
+    listing->columns = terminal_columns();
+    size_t rest = listing->columns > FIRST + 3 * GAP ? listing->columns - FIRST - 3 * GAP : 0;
+    listing->lines = listing->columns >= ONE_LINE ? 1 : listing->columns >= TWO_LINES ? 2 : 3;
+    if (listing->lines == 1) {
+        listing->address = rest / 4 < ADDRESS ? rest / 4 : ADDRESS;
+        listing->reason = rest - 2 * listing->address;
+    } else if (listing->lines == 2) {
+        listing->address = (rest + GAP) / 2; /* no gap before the reason */
+    } else {
+        listing->address = (listing->columns - 2 * GAP) / 2;
+    }
+}
+
+static void print_head(const struct listing *listing)
+{
+    printf("%s%-*s  %*s  %*s  %*s", terminal_tone(TONE_TITLE), ID, "ID", AGE, "AGE", SIZE, "SIZE",
+           NEXT, "NEXT");
+    if (listing->lines < 3) {
+        next_column(false);
+        terminal_print("SENDER", listing->address, false);
+        next_column(false);
+        terminal_print("RECIPIENTS", listing->lines == 1 ? listing->address : 0, false);
+    }
+    if (listing->lines == 1) {
+        next_column(false);
+        fputs("WHY IT WAITS", stdout);
+    }
+    puts(terminal_tone(TONE_PLAIN));
+}
+
+/* Words for which a terminal has no room any more go on below each other. */
+static void print_words(struct listing *listing, const char *words)
+{
+    char *clean = terminal_text(words);
+    buffer_clear(&listing->text);
+    if (listing->columns && listing->lines > 1)
+        terminal_fold(&listing->text, clean, listing->columns, GAP);
+    if (listing->text.length)
+        puts(listing->text.data);
+    else {
+        bool cut = listing->columns && terminal_width(clean) > listing->reason;
+        terminal_print(clean, cut ? listing->reason : 0, cut);
+        putchar('\n');
+    }
+    free(clean);
+}
+
+static void print_row(struct listing *listing, const struct letter *letter, time_t due)
 {
     char age[32], size[32], next[32];
     time_t arrived = letter->envelope.arrived;
-    text_from_seconds(listing->now > arrived ? (uint64_t)(listing->now - arrived) : 0, age,
-                      sizeof age);
+    uint64_t old = listing->now > arrived ? (uint64_t)(listing->now - arrived) : 0;
+    bool late = listing->warn && old > listing->warn, held = listing_is_held(letter);
+    text_from_seconds(old, age, sizeof age);
     format_size(letter->size, size, sizeof size);
     format_next(listing, letter, due, next, sizeof next);
     char *address = address_text(&letter->envelope.sender);
     char *sender = terminal_text(address);
-    char *recipients = format_recipients(letter);
-    char *reason = terminal_text(reason_of(letter, due));
-    printf("%-*s  %*s  %*s  %*s  ", ID, letter->id, AGE, age, SIZE, size, NEXT, next);
-    terminal_print(*sender ? sender : "<>", listing->address, listing->cut);
-    fputs("  ", stdout);
-    terminal_print(recipients, listing->address, listing->cut);
-    fputs("  ", stdout);
-    terminal_print(reason, listing->reason * listing->cut, listing->cut);
-    putchar('\n');
+    const char *plain = terminal_tone(TONE_PLAIN);
+    printf("%-*s  %s%*s%s  %*s  %s%*s%s", ID, letter->id, late ? terminal_tone(TONE_WARNING) : "",
+           AGE, age, late ? plain : "", SIZE, size, held ? terminal_tone(TONE_NOTE) : "", NEXT,
+           next, held ? plain : "");
+    next_column(listing->lines == 3);
+    terminal_print(*sender ? sender : "<>", listing->address, listing->columns != 0);
+    next_column(false);
+    print_recipients(listing, letter);
+    next_column(listing->lines > 1);
+    print_words(listing, listing_reason(letter, due));
     free(address);
     free(sender);
-    free(recipients);
-    free(reason);
 }
 
 static void take_row(void *context, const struct selected *selected)
 {
     struct listing *listing = context;
-    if (listing->count++ == 0)
+    if (listing->count++ == 0) {
+        measure(listing);
         print_head(listing);
+    }
     if (!selected->letter) {
-        printf("%-*s  it cannot be read: %s\n", ID, selected->entry->id, selected->problem);
+        printf("%-*s  %sit cannot be read:%s", ID, selected->entry->id, terminal_tone(TONE_FAULT),
+               terminal_tone(TONE_PLAIN));
+        fputs(listing->lines > 1 ? "\n  " : " ", stdout);
+        print_words(listing, selected->problem);
         return;
     }
     listing->bytes += selected->letter->size;
     print_row(listing, selected->letter, selected->entry->due);
 }
 
-/* ---- for programs ---- */
-
-static void put_recipients(struct buffer *json, const struct letter *letter)
-{
-    static const char *const states[] = {
-        [PROGRESS_PENDING] = "pending",     [PROGRESS_EXPANDED] = "expanded",
-        [PROGRESS_DELIVERED] = "delivered", [PROGRESS_FAILED] = "failed",
-        [PROGRESS_BOUNCED] = "bounced",     [PROGRESS_RELAYED] = "relayed",
-        [PROGRESS_PASSED] = "relayed"};
-    json_name(json, "recipients");
-    buffer_append_byte(json, '[');
-    for (size_t i = 0; i < letter->count; i++) {
-        const struct letter_recipient *recipient = &letter->recipients[i];
-        char *address = address_text(&recipient->address);
-        json_next(json);
-        buffer_append_byte(json, '{');
-        json_text(json, "address", address);
-        json_text(json, "state", states[recipient->progress]);
-        json_text(json, "status", recipient->status[0] ? recipient->status : NULL);
-        json_text(json, "reason", recipient->reason);
-        json_time(json, "time", recipient->when);
-        buffer_append_byte(json, '}');
-        free(address);
-    }
-    buffer_append_byte(json, ']');
-}
-
-static void put_letter(struct buffer *json, const struct letter *letter, time_t due)
-{
-    char *sender = address_text(&letter->envelope.sender);
-    json_text(json, "sender", sender);
-    free(sender);
-    json_number(json, "size", (long long)letter->size);
-    json_time(json, "arrived", letter->envelope.arrived);
-    json_number(json, "uid", letter->envelope.uid);
-    json_text(json, "user", letter->envelope.user);
-    json_flag(json, "held", letter->held);
-    json_number(json, "tries", letter->tries);
-    json_time(json, "next_try", letter->held ? 0 : due);
-    json_text(json, "reason", reason_of(letter, due));
-    put_recipients(json, letter);
-}
-
 static void take_object(void *context, const struct selected *selected)
 {
     struct listing *listing = context;
-    struct buffer *json = &listing->line;
+    struct buffer *json = &listing->text;
     listing->count++;
     buffer_clear(json);
-    buffer_append_byte(json, '{');
-    json_text(json, "id", selected->entry->id);
-    if (selected->letter)
-        put_letter(json, selected->letter, selected->entry->due);
-    else
-        json_text(json, "problem", selected->problem);
+    listing_put(json, selected, false);
     buffer_append_text(json, "}\n");
     fwrite(json->data, 1, json->length, stdout);
 }
 
 struct outcome listing_run(struct office *office, const struct selection *selection, bool json)
 {
-    struct listing listing = {.now = clock_now()};
+    struct listing listing = {.now = clock_now(), .warn = office->settings.warn};
     terminal_end_with_reader();
     struct outcome outcome = office_open_queue(office);
     if (outcome_good(&outcome))
         outcome = selection_walk(office, selection, true, json ? take_object : take_row, &listing);
-    buffer_free(&listing.line);
+    buffer_free(&listing.text);
     if (!json && outcome_good(&outcome)) {
         char size[32];
         format_size(listing.bytes, size, sizeof size);

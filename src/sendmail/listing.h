@@ -4,10 +4,23 @@
 
 #include <stdbool.h>
 
+#include "base/buffer.h"
 #include "base/outcome.h"
 #include "sendmail/office.h"
 #include "sendmail/selection.h"
 
+/*
+ * A message as an object, begun behind the buffer, without its closing brace. whole: with what only
+ * a look at one message is about.
+ */
+void listing_put(struct buffer *json, const struct selected *selected, bool whole);
+/* Why a message waits, in words that belong to the letter or to nobody. due: 0 before it was
+ * tried. */
+const char *listing_reason(const struct letter *letter, time_t due);
+/* Whether it waits for somebody to release it, even if no queue run has seen it yet. */
+bool listing_is_held(const struct letter *letter);
+/* Whether something is still to be done for this recipient. */
+bool listing_waits(const struct letter_recipient *recipient);
 /* Prints the selected messages on standard output; opens the office's queue. */
 struct outcome listing_run(struct office *office, const struct selection *selection, bool json);
 

@@ -41,7 +41,7 @@ static struct outcome run_list(struct office *office, const struct request *requ
 
 static struct outcome run_show(struct office *office, const struct request *request)
 {
-    return show_run(office, &request->selection);
+    return show_run(office, &request->selection, request->options->given & VERB_JSON);
 }
 
 static struct outcome run_log(struct office *office, const struct request *request)
@@ -63,7 +63,7 @@ static struct outcome run_order(struct office *office, const struct request *req
 
 static const struct action actions[] = {
     {"list", CHOICE | VERB_JSON, false, run_list, {0}}, /* also without a name */
-    {"show", VERB_ARGUMENTS, true, run_show, {0}},
+    {"show", VERB_ARGUMENTS | VERB_JSON, true, run_show, {0}},
     {"log", VERB_ARGUMENTS | VERB_JSON, true, run_log, {0}},
     {"retry", CHOICE | VERB_VERBOSE | VERB_RELEASE, true, run_order, {.option = "--retry"}},
     {"hold", CHOICE, true, run_order, {.option = "--hold"}},

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "mail/envelope.h"
 #include "sendmail/listing.h"
@@ -117,28 +118,76 @@ static void print_envelope(const struct letter *letter, time_t due)
     putchar('\n');
 }
 
-/* A character that a block's end divides is shown as '?'s on a terminal; nothing else is changed.
+/*
+ * The message in blocks, each taken with what the one before left of itself; how much of it is
+ * taken, put answers. last: no more follows.
  */
-static struct outcome print_message(const struct letter *letter, bool clean)
+static struct outcome walk_message(const struct letter *letter,
+                                   size_t (*put)(const char *data, size_t length, bool last))
 {
     char *block = memory_block(FILE_BLOCK);
-    struct buffer text = {0};
     off_t at = letter->start;
+    size_t left = 0;
     ssize_t count;
-    while ((count = file_read_at(letter->fd, block, FILE_BLOCK, at)) > 0) {
+    while ((count = file_read_at(letter->fd, block + left, FILE_BLOCK - left, at)) > 0) {
         at += count;
-        if (!clean) {
-            fwrite(block, 1, (size_t)count, stdout);
-            continue;
-        }
-        buffer_clear(&text);
-        terminal_put(&text, block, (size_t)count, true);
-        fwrite(text.data, 1, text.length, stdout);
+        size_t length = left + (size_t)count, taken = put(block, length, false);
+        left = length - taken;
+        memmove(block, block + taken, left);
     }
     int error = errno;
-    buffer_free(&text);
+    put(block, left, true);
     free(block);
     return count < 0 ? outcome_errno(error, "cannot read message %s", letter->id) : outcome_done();
+}
+
+static size_t put_as_it_is(const char *data, size_t length, bool last)
+{
+    (void)last;
+    fwrite(data, 1, length, stdout);
+    return length;
+}
+
+/* A character that a block's end divides is shown as '?'s. */
+static size_t put_clean(const char *data, size_t length, bool last)
+{
+    struct buffer text = {0};
+    (void)last;
+    terminal_put(&text, data, length, true);
+    fwrite(buffer_text(&text), 1, text.length, stdout);
+    buffer_free(&text);
+    return length;
+}
+
+static size_t put_json(const char *data, size_t length, bool last)
+{
+    struct buffer text = {0};
+    size_t taken = json_part(&text, data, length, last);
+    fwrite(buffer_text(&text), 1, text.length, stdout);
+    buffer_free(&text);
+    return taken;
+}
+
+static void take_object(void *context, const struct selected *selected)
+{
+    struct show *show = context;
+    struct buffer json = {0};
+    struct outcome outcome = outcome_done();
+    listing_put(&json, selected, true);
+    if (selected->letter)
+        json_name(&json, "message");
+    fwrite(buffer_text(&json), 1, json.length, stdout);
+    buffer_free(&json);
+    if (selected->letter) {
+        putchar('"');
+        outcome = walk_message(selected->letter, put_json);
+        putchar('"');
+    } else
+        outcome =
+            outcome_later("4.3.0", "%s cannot be read: %s", selected->entry->id, selected->problem);
+    puts("}");
+    if (!outcome_good(&outcome))
+        show->outcome = outcome;
 }
 
 static void take(void *context, const struct selected *selected)
@@ -152,17 +201,17 @@ static void take(void *context, const struct selected *selected)
         return;
     }
     print_envelope(selected->letter, selected->entry->due);
-    struct outcome outcome = print_message(selected->letter, show->clean);
+    struct outcome outcome = walk_message(selected->letter, show->clean ? put_clean : put_as_it_is);
     if (!outcome_good(&outcome))
         show->outcome = outcome;
 }
 
-struct outcome show_run(struct office *office, const struct selection *selection)
+struct outcome show_run(struct office *office, const struct selection *selection, bool json)
 {
     struct show show = {.clean = terminal_is_there(), .outcome = outcome_done()};
     terminal_end_with_reader();
     struct outcome outcome = office_open_queue(office);
     if (outcome_good(&outcome))
-        outcome = selection_walk(office, selection, true, take, &show);
+        outcome = selection_walk(office, selection, true, json ? take_object : take, &show);
     return outcome_good(&outcome) ? show.outcome : outcome;
 }

@@ -19,6 +19,8 @@
 #include "base/terminal.h"
 
 enum {
+    NARROW = 70, /* columns below which an event's words begin on a line of their own */
+    INDENT = 4,
     PLAIN_ID = 15,       /* characters of an id; what follows says which report on it this is */
     MOST_STORIES = 1000, /* of an address, the latest */
     STORY_LONGEST = 1 << 20
@@ -128,17 +130,53 @@ static void put_object(struct buffer *text, struct log_line *line)
     buffer_free(&json);
 }
 
+static enum terminal_tone tone_of(const char *event)
+{
+    static const struct {
+        const char *event;
+        enum terminal_tone tone;
+    } tones[] = {{"delivered", TONE_GOOD},   {"deferred", TONE_WARNING}, {"held", TONE_NOTE},
+                 {"bounced", TONE_FAULT},    {"rejected", TONE_FAULT},   {"removed", TONE_WARNING},
+                 {"discarded", TONE_WARNING}};
+    for (size_t i = 0; i < sizeof tones / sizeof tones[0]; i++)
+        if (strcmp(event, tones[i].event) == 0)
+            return tones[i].tone;
+    return TONE_PLAIN;
+}
+
+/* What it is about, on a terminal in as many lines as it needs. */
+static void put_words(struct buffer *text, const char *words, size_t used)
+{
+    size_t columns = terminal_columns();
+    if (!terminal_is_there()) {
+        buffer_append_text(text, words);
+        return;
+    }
+    if (columns < NARROW)
+        buffer_format(text, "\n%*s", INDENT, "");
+    terminal_fold(text, words, columns, columns < NARROW ? INDENT : used);
+}
+
 static void put_line(struct buffer *text, const struct log_line *line)
 {
     char *time = terminal_text(line->time); /* others write into the log, too */
     char *event = terminal_text(line->event);
     char *pairs = terminal_text(line->pairs);
-    bool report = line->id[PLAIN_ID] != '\0';
-    buffer_format(text, "  %s  %-9s  %s%s%s%s", time, event, report ? "report " : "",
-                  report ? line->id : "", report ? ": " : "", pairs);
+    enum terminal_tone tone = tone_of(event);
+    struct buffer words = {0};
+    if (line->id[PLAIN_ID] != '\0')
+        buffer_format(&words, "report %s: ", line->id);
+    buffer_append_text(&words, pairs);
+    buffer_format(text, "  %s  %s%-9s%s", time, tone ? terminal_tone(tone) : "", event,
+                  tone ? terminal_tone(TONE_PLAIN) : "");
+    if (words.length) {
+        buffer_append_text(text, "  ");
+        put_words(text, words.data, strlen("  ") * 3 + terminal_width(time) + 9);
+    }
     while (text->length && text->data[text->length - 1] == ' ')
         text->length--;
     buffer_append_byte(text, '\n');
+    buffer_free(&words);
     free(time);
     free(event);
     free(pairs);
@@ -163,7 +201,8 @@ static bool print(const struct story *story)
         if (!story->texts[i].length)
             continue;
         if (!story->json)
-            printf("%s%s\n", any ? "\n" : "", story->ids.entries[i].id);
+            printf("%s%s%s%s\n", any ? "\n" : "", terminal_tone(TONE_TITLE),
+                   story->ids.entries[i].id, terminal_tone(TONE_PLAIN));
         fwrite(story->texts[i].data, 1, story->texts[i].length, stdout);
         any = true;
     }

@@ -31,7 +31,7 @@ static const struct verb table[] = {
     {"queue", GROUP_QUEUE, "what waits and why; try, hold, release, delete or bounce it",
      queue_verb,
      FORMS({"[list] [ID... | --domain D | --sender S | --all] [--json]", "what waits, and why"},
-           {"show ID...", "a message with its envelope and the state of each recipient"},
+           {"show ID... [--json]", "a message with its envelope and the state of each recipient"},
            {"log ID... [--json]", "what happened to a message, from the log"},
            {"retry ID... | --domain D | --sender S | --all [--release] [--verbose]",
             "try now; with --release also what a route alone holds"},

@@ -3,10 +3,12 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import termios
 import time
+import unicodedata
 
 
 def on_terminal(sandbox, argv, typed=b"", columns=100, seconds=60, env=None):
@@ -70,3 +72,15 @@ class Terminal(Dialogue):
         super().__init__(lambda slave: place.start(
             ["postrider", verb, "-C", place.config, *arguments],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True))
+
+
+def without_tones(shown):
+    """What a terminal showed, as text without its colours."""
+    return re.sub(r"\x1b\[[0-9]*m", "", shown.decode() if isinstance(shown, bytes) else shown)
+
+
+def columns_of(line):
+    """How many columns of a terminal a line takes."""
+    return sum(0 if unicodedata.combining(character) else
+               2 if unicodedata.east_asian_width(character) in "WF" else 1
+               for character in without_tones(line))
