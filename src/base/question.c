@@ -112,7 +112,7 @@ static struct outcome ask_without_echo(const char *const questions[], struct buf
         sigaction(signals[i], &note, &before[i]);
     }
     sigprocmask(SIG_BLOCK, &held, &mask);
-    struct outcome outcome = outcome_done();
+    struct outcome outcome;
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) < 0)
         outcome = outcome_errno(errno, "cannot set the terminal");
     else

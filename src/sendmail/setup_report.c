@@ -109,7 +109,7 @@ static void list_steps(const struct setup *setup, struct texts *steps)
     struct findings schedule = {0};
     if (setup->installed)
         check_schedule(NULL, &schedule);
-    if (finding_worst(&schedule) > FINDING_HINT) {
+    if (schedule.count && finding_worst(&schedule) > FINDING_HINT) {
         const struct finding *last = &schedule.items[schedule.count - 1];
         buffer_format(&step, "mail that had to wait is tried again by: %s",
                       last->remedy ? last->remedy : last->text);

@@ -96,7 +96,7 @@ static struct outcome hand_in(struct setup_test *test, const struct settings *se
 {
     struct buffer message = {0};
     char answer[256] = "";
-    struct child child;
+    struct child child = {-1, -1};
     put_message(test, settings, &message);
     int input = edit_make_file(buffer_text(&message), message.length);
     bool started = input >= 0 && start_child(&child, input, become_front_door, test);
@@ -239,7 +239,7 @@ static struct outcome conclude(struct setup_test *test, const struct watch *watc
 struct outcome setup_test_run(struct setup_test *test, const struct settings *settings)
 {
     struct watch watch = {.test = test};
-    struct child child;
+    struct child child = {-1, -1};
     struct outcome outcome = hand_in(test, settings);
     if (outcome_good(&outcome) && !start_child(&child, -1, become_runner, test))
         outcome = outcome_errno(errno, "cannot start a queue runner");

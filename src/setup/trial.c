@@ -332,7 +332,7 @@ struct outcome trial_run(const struct settings *settings, const char *folder, bo
     for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &note, &before[i]);
     buffer_format(&path, "%s/%sXXXXXX", folder, SAVE_PREFIX);
-    struct outcome outcome = outcome_done();
+    struct outcome outcome;
     if (!mkdtemp(path.data))
         outcome = outcome_errno(errno, "cannot make a folder in %s", folder);
     else {
