@@ -26,6 +26,8 @@ caller_packages="cron busybox-static at anacron bsd-mailx s-nail mailutils mutt 
     php-cli libphp-phpmailer php-symfony-mailer libmime-lite-perl libmailtools-perl
     libemail-sender-perl ruby-mail node-nodemailer sudo logwatch mdadm smartmontools
     unattended-upgrades apticron apt-listchanges fail2ban reportbug"
+# Wherever it is from.
+command -v node >/dev/null || caller_packages="$caller_packages nodejs"
 # Programs whose settings can be taken over: only unpacked, for the settings that they come with.
 import_packages="msmtp ssmtp dma nullmailer"
 

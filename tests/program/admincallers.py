@@ -1,6 +1,5 @@
 """The callers that tell an administrator what has happened: further rows of realcallers.CALLERS."""
 
-import base64
 import subprocess
 from pathlib import Path
 
@@ -39,6 +38,17 @@ def logwatch(place, caller):
                                     "--service", "secure"], user="root")
 
 
+def pretend(place, name):
+    """Makes NAME.c of this folder a library in the world, to be loaded before the C library; what names it."""
+    library = BUILD / "program" / f"{name}.so"
+    library.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-shared", "-fPIC", "-O1", "-o", library,
+                    Path(__file__).with_name(f"{name}.c"), "-ldl"], check=True)
+    path = f"/srv/{library.name}"
+    place.world.run(["sh", "-euc", f"cat > {path}"], stdin=library.read_bytes(), check=0)
+    return {"LD_PRELOAD": path}
+
+
 MDADM_CONF = """ARRAY /dev/md/forest UUID=12345678:12345678:12345678:12345678
 MAILADDR root
 """
@@ -50,16 +60,10 @@ MDADM_TEST = "A TestMessage event had been detected on md device /dev/md/forest.
             author=("mdadm monitoring", ROOT[1]))])
 def mdadm(place, caller):
     place.world.write("/etc/mdadm/mdadm.conf", MDADM_CONF)
-    return place.call(caller.slug, ["mdadm", "--monitor", "--scan", "--oneshot", "--test"], user="root")
-
-
-def make_disk():
-    """A library that makes a disk of a file, for one program."""
-    library = BUILD / "program" / "scsi_disk.so"
-    library.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library,
-                    Path(__file__).with_name("scsi_disk.c"), "-ldl"], check=True)
-    return library
+    place.world.write("/dev/md/forest", "")
+    place.world.write("/sys/block/md127/md/array_state", "clean\n")
+    return place.call(caller.slug, ["mdadm", "--monitor", "--scan", "--oneshot", "--test"], user="root",
+                      env=pretend(place, "md_array"))
 
 
 @calls("smartd", "smartmontools", letters=[
@@ -67,12 +71,11 @@ def make_disk():
             "TEST EMAIL from smartd for device: /dev/sdz")])
 def smartd(place, caller):
     """With its own scripts, which call mail(1): that of bsd-mailx."""
-    place.world.write("/srv/scsi_disk.so.base64", base64.b64encode(make_disk().read_bytes()))
-    place.world.shell("base64 -d /srv/scsi_disk.so.base64 > /srv/scsi_disk.so; : > /dev/sdz")
+    place.world.write("/dev/sdz", "")
     place.world.write("/etc/smartd.conf", "/dev/sdz -d scsi -H -m root -M test "
                       "-M exec /usr/share/smartmontools/smartd-runner\n")
     return place.call(caller.slug, ["smartd", "-q", "onecheck"], user="root",
-                      env={"LD_PRELOAD": "/srv/scsi_disk.so"})
+                      env=pretend(place, "scsi_disk"))
 
 
 FAIL2BAN = """[sshd]

@@ -69,7 +69,7 @@ def faults(place, caller, run):
     if run.status not in (None, caller.status):
         yield f"status {run.status} instead of {caller.status}: {run.output}"
     if len(run.calls) != (0 if caller.command else len(caller.letters)):
-        yield f"{len(run.calls)} calls of sendmail, {len(caller.letters)} letters"
+        yield f"{len(run.calls)} calls of sendmail, {len(caller.letters)} letters: {run.output}"
     for call in run.calls:
         if call.status != 0:
             yield f"{call.command} ended with {call.status}"
