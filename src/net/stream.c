@@ -198,6 +198,11 @@ void stream_forget(struct stream *stream)
     }
 }
 
+bool stream_holds(const struct stream *stream)
+{
+    return stream->start < stream->end;
+}
+
 bool stream_waiting(struct stream *stream)
 {
     if (stream->start == stream->end)

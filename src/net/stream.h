@@ -55,6 +55,8 @@ bool stream_block(struct stream *stream, const char **data, size_t *length);
 void stream_skip(struct stream *stream, size_t length);
 /* Overwrites what has been read already. */
 void stream_forget(struct stream *stream);
+/* Whether bytes have been taken in that were not read yet; looks no further than that. */
+bool stream_holds(const struct stream *stream);
 /* Whether bytes, or the peer's end, are there already; waits for nothing. */
 bool stream_waiting(struct stream *stream);
 /* Why reading or writing failed, LATER: "HOST closed the connection WHEN", with WHEN such as

@@ -183,6 +183,7 @@ bool jobs_may_go(struct jobs *jobs, bool take)
             jobs->full_ms = wait;
             return false;
         }
+        jobs_sync(jobs);
         struct timespec pause = {.tv_sec = wait / 1000, .tv_nsec = wait % 1000 * 1000000L};
         while (nanosleep(&pause, &pause) < 0 && errno == EINTR)
             ;
@@ -280,6 +281,20 @@ static void stop_unless(struct jobs *jobs, const struct outcome *outcome)
     jobs->failed = true;
 }
 
+/*
+ * While the next message is on its way, and not for all of the list: a power cut brings back one
+ * message, or that and the next, of which nobody knows yet what the next hop said to it.
+ */
+void jobs_sync(void *context)
+{
+    struct jobs *jobs = context;
+    if (!jobs->unsynced)
+        return;
+    struct outcome outcome = letter_sync(&jobs->run->queue);
+    jobs->unsynced = false;
+    stop_unless(jobs, &outcome);
+}
+
 /* So many recipients that the next hop takes them in parts: each part is remembered at once. */
 void jobs_progress(void *context, struct transaction *transaction)
 {
@@ -311,8 +326,7 @@ void jobs_finish(void *context, struct transaction *transaction)
             outcome = journal_save(letter); /* then it stays, but goes nowhere again */
         } else {
             log_event(letter->id, "removed", NULL);
-            /* At once, not for all of the list: a power cut brings one message back, not many. */
-            outcome = letter_sync(&jobs->run->queue);
+            jobs->unsynced = true;
         }
     } else {
         outcome = journal_save(letter);

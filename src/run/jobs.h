@@ -24,6 +24,7 @@ struct jobs {
     bool refused;          /* nothing more is offered to the next hop: its rate does not count */
     size_t at;             /* the next of the letters to look at */
     bool failed;           /* a disk says no: stop */
+    bool unsynced;         /* a message was taken out, and a power cut could bring it back */
     bool full;             /* the rate is used up: stop, for so many milliseconds */
     int64_t full_ms;
     struct parcel *parcel; /* the message before, which may have recipients left */
@@ -34,6 +35,7 @@ struct jobs {
 struct transaction *jobs_next(void *jobs);
 void jobs_progress(void *jobs, struct transaction *transaction);
 void jobs_finish(void *jobs, struct transaction *transaction);
+void jobs_sync(void *jobs);
 
 /* Whether one more message may go now, or very soon; take: it goes. Else .full or .failed is set.
  */

@@ -85,6 +85,9 @@ struct smtp_source {
     void (*progress)(void *context, struct transaction *transaction);
     /* Each recipient's outcome is set; called once for every transaction that next gave. */
     void (*finish)(void *context, struct transaction *transaction);
+    /* What was finished so far is to be safe from a power cut; called before the server is waited
+     * for, and before a message that takes a while to send. NULL: it always is. */
+    void (*sync)(void *context);
 };
 
 /*

@@ -146,6 +146,7 @@ static bool send_block(void *context, const char *data, size_t length)
         length -= part;
         if (session->out.length < FILE_BLOCK)
             continue;
+        smtp_settle(session);
         sending->outcome = smtp_flush(session, LIMIT_BLOCK);
         /* Once more, with nothing to send: a reply that says why may have come. */
         if (outcome_good(&sending->outcome) && session->stream.broken)

@@ -391,6 +391,7 @@ struct outcome smtp_run(struct smtp_session *session, const struct smtp_source *
                         struct smtp_mail **carried, size_t *finished)
 {
     struct work work = {.session = session, .source = source, .finished = finished};
+    session->source = source;
     struct smtp_mail *mail = resume(&work, carried);
     while (mail) {
         if (is_exhausted(session)) {

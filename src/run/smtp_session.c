@@ -144,8 +144,16 @@ struct outcome smtp_flush(struct smtp_session *session, enum smtp_limit limit)
     return outcome_done();
 }
 
+void smtp_settle(const struct smtp_session *session)
+{
+    if (session->source && session->source->sync)
+        session->source->sync(session->source->context);
+}
+
 struct outcome smtp_read(struct smtp_session *session, enum smtp_limit limit, const char *when)
 {
+    if (!stream_holds(&session->stream))
+        smtp_settle(session);
     stream_allow(&session->stream, smtp_milliseconds(session, limit));
     struct outcome outcome = reply_read(&session->stream, &session->reply, session->host, when);
     hide_secret(session);
@@ -189,6 +197,7 @@ void smtp_close(struct smtp_session *session)
         /* It has done its work; how this ends changes nothing. */
         (void)smtp_ask(session, LIMIT_QUIT, "after QUIT");
     }
+    smtp_settle(session);
     stream_close(stream);
     reply_free(&session->reply);
     buffer_wipe(&session->out);

@@ -40,6 +40,7 @@ struct smtp_offer {
 
 struct smtp_session {
     const struct smtp_hop *hop;
+    const struct smtp_source *source; /* to be told when the server is waited for; NULL: nobody */
     const struct smtp_target *target; /* the one of the hop's that this is a session with */
     const char *host;                 /* its name, for words */
     bool loopback;
@@ -72,6 +73,8 @@ void smtp_put_secret(struct smtp_session *session, const char *line, const char 
  * error yet: replies that came may be waiting, and reading finds out.
  */
 struct outcome smtp_flush(struct smtp_session *session, enum smtp_limit limit);
+/* What the source has to do before something takes its time. */
+void smtp_settle(const struct smtp_session *session);
 /* The next reply, into .reply. LATER, and the session is dead, without one, or at 421. WHEN is for
  * the words: "after MAIL". */
 struct outcome smtp_read(struct smtp_session *session, enum smtp_limit limit, const char *when);

@@ -84,6 +84,7 @@ static void refuse_all(struct work *work, const struct outcome *outcome)
         for (size_t i = 0; i < transaction->count; i++)
             transaction->recipients[i].outcome = *outcome;
         jobs_finish(&work->jobs, transaction);
+        jobs_sync(&work->jobs);
     }
 }
 
@@ -93,12 +94,14 @@ static struct outcome deliver(struct work *work, const struct smtp_hop *smtp)
     struct smtp_source source = {.context = &work->jobs,
                                  .next = jobs_next,
                                  .progress = jobs_progress,
-                                 .finish = jobs_finish};
+                                 .finish = jobs_finish,
+                                 .sync = jobs_sync};
     struct outcome outcome = outcome_done();
     unsigned broken = 0;
     while (broken < BROKEN_SESSIONS && !work->jobs.failed) {
         size_t transactions = 0, before = work->jobs.at;
         outcome = smtp_deliver(smtp, &source, &transactions);
+        jobs_sync(&work->jobs);
         if (outcome.result == NEVER) {
             refuse_all(work, &outcome);
             return outcome_done();

@@ -293,7 +293,8 @@ int main(int argc, char **argv)
     queue.messages = memory_get((queue.count + 1) * sizeof *queue.messages);
     for (size_t i = 0; i < queue.count; i++)
         load(&queue.messages[i], argv[first + (int)i]);
-    struct smtp_source source = {&queue, next, progress, finish};
+    struct smtp_source source = {
+        .context = &queue, .next = next, .progress = progress, .finish = finish};
     size_t transactions = 0;
     struct outcome outcome = smtp_deliver(&hop, &source, &transactions);
     if (queue.unfinished)
