@@ -160,6 +160,15 @@ static bool send_block(void *context, const char *data, size_t length)
     return true;
 }
 
+/* Not even a NEVER of the converter counts now: the server was promised a message. */
+static struct outcome break_promise(struct smtp_session *session, struct outcome outcome)
+{
+    if (outcome.result == NEVER)
+        outcome = outcome_later("4.6.3", "%s", outcome.reason);
+    session->dead |= !outcome_good(&outcome);
+    return outcome;
+}
+
 struct outcome smtp_body_send(struct smtp_session *session, const struct transaction *transaction,
                               bool convert, const char *signature)
 {
@@ -172,11 +181,28 @@ struct outcome smtp_body_send(struct smtp_session *session, const struct transac
     smtp_encode_end(&sending.encoder, &session->out);
     if (!outcome_good(&sending.outcome))
         outcome = sending.outcome;
-    if (!outcome_good(&outcome)) {
-        /* Not even a NEVER of the converter counts now: the server was promised a message. */
-        if (outcome.result == NEVER)
-            outcome = outcome_later("4.6.3", "%s", outcome.reason);
-        session->dead = true;
+    return break_promise(session, outcome);
+}
+
+static bool keep(void *context, const char *data, size_t length)
+{
+    if (length)
+        buffer_append(context, data, length);
+    return true;
+}
+
+struct outcome smtp_body_put(struct smtp_session *session, const struct transaction *transaction,
+                             bool convert, const char *signature)
+{
+    struct smtp_encoder encoder = {.plain = true};
+    struct buffer chunk = {0};
+    uint64_t size;
+    smtp_encode(&encoder, signature, strlen(signature), &chunk);
+    struct outcome outcome = smtp_body_look(transaction, convert, keep, &chunk, &size);
+    if (outcome_good(&outcome)) {
+        smtp_put(session, "BDAT %zu LAST", chunk.length);
+        buffer_append(&session->out, chunk.data, chunk.length);
     }
-    return outcome;
+    buffer_free(&chunk);
+    return break_promise(session, outcome);
 }

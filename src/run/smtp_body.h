@@ -41,5 +41,11 @@ struct outcome smtp_body_look(const struct transaction *transaction, bool conver
  */
 struct outcome smtp_body_send(struct smtp_session *session, const struct transaction *transaction,
                               bool convert, const char *signature);
+/*
+ * Puts the whole message as one chunk, the last (RFC 3030): BDAT and the bytes behind it, which
+ * leave with the next flush. For small ones; otherwise as smtp_body_send.
+ */
+struct outcome smtp_body_put(struct smtp_session *session, const struct transaction *transaction,
+                             bool convert, const char *signature);
 
 #endif

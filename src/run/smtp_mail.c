@@ -39,6 +39,15 @@ void smtp_mail_accept(struct smtp_mail *mail, size_t index)
     mail->states[index] = STATE_ACCEPTED;
 }
 
+void smtp_mail_withdraw(struct smtp_mail *mail)
+{
+    for (size_t i = 0; i < mail->transaction->count; i++)
+        if (mail->states[i] == STATE_ACCEPTED) {
+            mail->states[i] = STATE_WAITING;
+            mail->waiting++;
+        }
+}
+
 void smtp_mail_settle_all(struct smtp_mail *mail, enum smtp_state state,
                           const struct outcome *outcome)
 {

@@ -30,6 +30,8 @@ void smtp_mail_prepare(struct smtp_mail *mail, const struct smtp_session *sessio
 /* A recipient's end. */
 void smtp_mail_settle(struct smtp_mail *mail, size_t index, const struct outcome *outcome);
 void smtp_mail_accept(struct smtp_mail *mail, size_t index);
+/* Who was accepted waits again: nothing came of that. */
+void smtp_mail_withdraw(struct smtp_mail *mail);
 /* The same end for all that are in this state. */
 void smtp_mail_settle_all(struct smtp_mail *mail, enum smtp_state state,
                           const struct outcome *outcome);

@@ -3,6 +3,10 @@
  * takes at once has several. Its steps are RSET (if a transaction is open), MAIL, each RCPT, DATA;
  * with PIPELINING as many are under way as the window holds, else one. The final dot leaves
  * together with the next round's first steps.
+ *
+ * With CHUNKING as well (RFC 3030) a small message follows its recipients at once, as one BDAT, and
+ * all of the next one behind it: two messages are on their way at a time, and none waits to be
+ * asked for. If all recipients are refused its bytes were sent for nobody.
  */
 #include "run/smtp_round.h"
 
@@ -15,6 +19,7 @@
 #include "run/smtp_body.h"
 
 enum { WINDOW = 400, STEP_RESET = 0, STEP_MAIL = 1, STEP_RCPT = 2 };
+enum { CHUNK_MOST = 65536 /* bytes of a message that is sent before anybody was accepted */ };
 
 struct round {
     struct smtp_mail *mail; /* NULL: there is no such round */
@@ -24,12 +29,17 @@ struct round {
     size_t accepted;        /* recipients */
     bool refused;           /* MAIL was */
     bool go_ahead;          /* DATA got its 354 */
+    bool more;              /* the message has recipients for another round */
+    bool chunked;           /* its last step is no DATA, but BDAT with the message */
+    bool again;             /* the server does not know BDAT: nothing came of it */
+    struct outcome fault;   /* zeroed it is none: why the message could not be put */
 };
 
 struct work {
     struct smtp_session *session;
     const struct smtp_source *source;
     struct round now, then;
+    struct smtp_mail *left; /* has recipients that wait for a round of their own; NULL: none has */
     size_t *finished;
 };
 
@@ -38,15 +48,25 @@ static size_t smaller(size_t size, uint64_t limit)
     return limit && limit < size ? (size_t)limit : size;
 }
 
+static bool may_chunk(const struct smtp_mail *mail, const struct smtp_session *session)
+{
+    const bool *refuses = session->hop->refuses_chunks;
+    return session->offer.chunking && session->offer.pipelining && refuses && !*refuses &&
+           !session->target->socket && mail->transaction->size <= CHUNK_MOST;
+}
+
 static void begin(struct round *round, struct smtp_mail *mail, const struct smtp_session *session,
                   bool reset)
 {
     size_t most = smaller(mail->waiting, session->offer.most_recipients);
     most = smaller(most, session->most_recipients);
-    *round = (struct round){.mail = mail, .chosen = memory_get((most + 1) * sizeof(size_t))};
+    *round = (struct round){.mail = mail,
+                            .chosen = memory_get((most + 1) * sizeof(size_t)),
+                            .chunked = may_chunk(mail, session)};
     for (size_t i = 0; i < mail->transaction->count && round->count < most; i++)
         if (mail->states[i] == STATE_WAITING)
             round->chosen[round->count++] = i;
+    round->more = mail->waiting > round->count;
     round->sent = round->answered = reset ? STEP_RESET : STEP_MAIL;
 }
 
@@ -56,10 +76,32 @@ static void end(struct round *round)
     *round = (struct round){0};
 }
 
+static size_t last_step(const struct round *round)
+{
+    return STEP_RCPT + round->count;
+}
+
+static void trace_message(const struct round *round, const struct smtp_session *session)
+{
+    char words[64];
+    snprintf(words, sizeof words, "message of %" PRIu64 " bytes", round->mail->transaction->size);
+    smtp_trace(session, '*', words);
+}
+
+/* All of the message, behind its BDAT. */
+static void put_chunk(struct round *round, struct smtp_session *session)
+{
+    const struct smtp_mail *mail = round->mail;
+    round->fault =
+        smtp_body_put(session, mail->transaction, mail->convert, buffer_text(&mail->signature));
+    if (outcome_good(&round->fault))
+        trace_message(round, session);
+}
+
 /* Puts one more step; false when there is none, for now or at all. */
 static bool put_step(struct round *round, struct smtp_session *session)
 {
-    size_t step = round->sent, data = STEP_RCPT + round->count;
+    size_t step = round->sent, data = last_step(round);
     if (round->refused || step > data)
         return false;
     /* With nobody to send to, DATA would be a mistake; unless it left before we could know. */
@@ -69,12 +111,14 @@ static bool put_step(struct round *round, struct smtp_session *session)
         smtp_put(session, "RSET");
     else if (step == STEP_MAIL)
         smtp_mail_put_from(round->mail, session);
+    else if (step == data && round->chunked)
+        put_chunk(round, session);
     else if (step == data)
         smtp_put(session, "DATA");
     else
         smtp_mail_put_to(round->mail, round->chosen[step - STEP_RCPT], session);
     round->sent++;
-    return true;
+    return outcome_good(&round->fault);
 }
 
 /* Half a window at least goes out in one write. */
@@ -168,18 +212,42 @@ static struct outcome take_data(struct round *round, struct smtp_session *sessio
     return outcome_done();
 }
 
+/* The one reply to the message, by its dot or as a chunk. */
+static struct outcome take_verdict(struct round *round, struct smtp_session *session)
+{
+    if (round->accepted && is_about_session(&session->reply))
+        return refuse_session(session, "after the message");
+    struct outcome outcome = smtp_verdict(session, "after the message");
+    smtp_mail_settle_all(round->mail, STATE_ACCEPTED, &outcome);
+    return outcome_done();
+}
+
+/* A refused chunk leaves the transaction open, so that whatever comes next begins with RSET. */
+static struct outcome take_chunk(struct round *round, struct smtp_session *session)
+{
+    int code = session->reply.code;
+    if (round->accepted && (code == 500 || code == 502 || code == 504)) {
+        /* What it took the message for nobody knows; it was not taken as one. */
+        *session->hop->refuses_chunks = round->again = true;
+        return refuse_session(session, "after BDAT, which it had offered");
+    }
+    if (code / 100 == 2)
+        session->open_mail = false;
+    return take_verdict(round, session);
+}
+
 static struct outcome take_reply(struct round *round, struct smtp_session *session, size_t step,
                                  const char *when)
 {
-    size_t data = STEP_RCPT + round->count;
-    if (session->reply.code / 100 == 3 && step != data)
+    size_t data = last_step(round);
+    if (session->reply.code / 100 == 3 && (step != data || round->chunked))
         return smtp_misplaced(session, when);
     if (session->reply.code / 100 == 3 && session->reply.code != 354)
         return smtp_misplaced(session, when);
     if (step == STEP_MAIL)
         return take_mail(round, session);
     if (step == data)
-        return take_data(round, session);
+        return round->chunked ? take_chunk(round, session) : take_data(round, session);
     if (step >= STEP_RCPT)
         return take_recipient(round, session, step - STEP_RCPT);
     /* Without RSET, MAIL would be refused for being nested: no fault of the message. */
@@ -195,29 +263,16 @@ static const char *step_name(const struct round *round, size_t step)
         return "after RSET";
     if (step == STEP_MAIL)
         return "after MAIL";
-    return step == STEP_RCPT + round->count ? "after DATA" : "after RCPT";
+    if (step < last_step(round))
+        return "after RCPT";
+    return round->chunked ? "after the message" : "after DATA";
 }
 
-/* All steps and their replies. */
-static struct outcome hold(struct round *round, struct smtp_session *session)
+static enum smtp_limit step_limit(const struct round *round, size_t step)
 {
-    for (;;) {
-        struct outcome outcome = outcome_done();
-        put_steps(round, session);
-        if (session->out.length)
-            outcome = smtp_flush(session, LIMIT_COMMAND);
-        if (!outcome_good(&outcome) || round->answered == round->sent)
-            return outcome;
-        size_t step = round->answered;
-        const char *when = step_name(round, step);
-        bool data = step == STEP_RCPT + round->count;
-        outcome = smtp_read(session, data ? LIMIT_DATA : LIMIT_COMMAND, when);
-        if (outcome_good(&outcome))
-            outcome = take_reply(round, session, step, when);
-        if (!outcome_good(&outcome))
-            return outcome;
-        round->answered++;
-    }
+    if (step < last_step(round))
+        return LIMIT_COMMAND;
+    return round->chunked ? LIMIT_FINAL : LIMIT_DATA;
 }
 
 static bool is_exhausted(const struct smtp_session *session)
@@ -239,12 +294,45 @@ static struct smtp_mail *fetch(struct work *work)
     return NULL;
 }
 
-static void trace_message(const struct work *work)
+/* Behind a message that was put whole comes the next one. */
+static void put_following(struct work *work)
 {
-    char words[64];
-    snprintf(words, sizeof words, "message of %" PRIu64 " bytes",
-             work->now.mail->transaction->size);
-    smtp_trace(work->session, '*', words);
+    struct smtp_session *session = work->session;
+    const struct round *now = &work->now;
+    bool whole = now->chunked && now->sent > last_step(now);
+    if (!whole || work->then.mail || work->left || now->more || is_exhausted(session))
+        return;
+    struct smtp_mail *following = fetch(work);
+    if (!following)
+        return;
+    begin(&work->then, following, session, true);
+    put_steps(&work->then, session);
+}
+
+/* All steps and their replies. */
+static struct outcome hold(struct work *work)
+{
+    struct smtp_session *session = work->session;
+    struct round *round = &work->now;
+    for (;;) {
+        struct outcome outcome;
+        put_steps(round, session);
+        put_following(work);
+        outcome = !outcome_good(&round->fault)       ? round->fault
+                  : !outcome_good(&work->then.fault) ? work->then.fault
+                  : session->out.length              ? smtp_flush(session, LIMIT_COMMAND)
+                                                     : outcome_done();
+        if (!outcome_good(&outcome) || round->answered == round->sent)
+            return outcome;
+        size_t step = round->answered;
+        const char *when = step_name(round, step);
+        outcome = smtp_read(session, step_limit(round, step), when);
+        if (outcome_good(&outcome))
+            outcome = take_reply(round, session, step, when);
+        if (!outcome_good(&outcome))
+            return outcome;
+        round->answered++;
+    }
 }
 
 /* The one reply to the dot. */
@@ -257,11 +345,7 @@ static struct outcome take_end(struct work *work)
     if (session->reply.code / 100 == 3)
         return smtp_misplaced(session, "after the message");
     session->open_mail = false;
-    if (work->now.accepted && is_about_session(&session->reply))
-        return refuse_session(session, "after the message");
-    outcome = smtp_verdict(session, "after the message");
-    smtp_mail_settle_all(work->now.mail, STATE_ACCEPTED, &outcome);
-    return outcome_done();
+    return take_verdict(&work->now, session);
 }
 
 /* RFC 2033 4.2: a reply for each recipient that was accepted, in their order. */
@@ -297,14 +381,14 @@ static struct outcome send_message(struct work *work)
     if (each && !work->now.accepted)
         return smtp_misplaced(session, "after DATA");
     if (work->now.accepted) {
-        trace_message(work);
+        trace_message(&work->now, session);
         outcome = smtp_body_send(session, mail->transaction, mail->convert,
                                  buffer_text(&mail->signature));
     }
     if (!outcome_good(&outcome))
         return outcome;
     if (session->offer.pipelining && !is_exhausted(session))
-        following = mail->waiting ? mail : fetch(work);
+        following = mail->waiting ? mail : work->left ? NULL : fetch(work);
     smtp_put(session, ".");
     if (each)
         session->unsent += work->now.accepted - 1;
@@ -318,18 +402,24 @@ static struct outcome send_message(struct work *work)
     return each ? take_ends(work) : take_end(work);
 }
 
-/* A message in a session that broke: kept for the next session when its MAIL had not been taken
- * and this session was good for something; else it is for later. */
+/*
+ * A message in a session that broke: kept for the next session when nothing can have come of it,
+ * and going on comes to an end: its MAIL had not been taken and this session was good for
+ * something, or the server did not know BDAT. Else it is for later.
+ */
 static struct smtp_mail *salvage(struct work *work, struct round *round,
-                                 const struct outcome *outcome)
+                                 const struct outcome *outcome, bool may_keep)
 {
     struct smtp_mail *mail = round->mail;
-    bool begun = round->answered > STEP_MAIL;
+    bool begun = round->answered > STEP_MAIL || (round->chunked && round->sent > last_step(round));
+    bool again = round->again;
     end(round);
     if (!mail)
         return NULL;
-    if (!begun && work->session->rounds)
+    if (may_keep && ((!begun && work->session->rounds) || again)) {
+        smtp_mail_withdraw(mail);
         return mail;
+    }
     smtp_mail_settle_all(mail, STATE_ACCEPTED, outcome);
     smtp_mail_settle_all(mail, STATE_WAITING, outcome);
     smtp_mail_finish(mail, work->source);
@@ -338,37 +428,58 @@ static struct smtp_mail *salvage(struct work *work, struct round *round,
 
 static void abandon(struct work *work, struct smtp_mail **carried, const struct outcome *outcome)
 {
+    struct round left = {.mail = work->left};
     if (work->then.mail == work->now.mail)
         end(&work->then);
-    struct smtp_mail *now = salvage(work, &work->now, outcome);
-    struct smtp_mail *then = salvage(work, &work->then, outcome);
-    /* There are two only when the first one's message was under way, which is never kept. */
-    *carried = now ? now : then;
+    struct smtp_mail *kept = salvage(work, &work->now, outcome, true);
+    struct smtp_mail *then = salvage(work, &work->then, outcome, !kept);
+    (void)salvage(work, &left, outcome, false);
+    *carried = kept ? kept : then;
 }
 
-/* Goes on from round to round as long as each was begun along with the end of the one before. A
- * message that has recipients left comes out in *left. */
-static struct outcome hold_rounds(struct work *work, struct smtp_mail **left)
+/*
+ * A message with recipients left, and none under way behind it: the next round is its own, unless
+ * this session takes no more. Then it waits for another one, or, if one does already, for later.
+ */
+static void begin_again(struct work *work, struct smtp_mail *mail)
+{
+    if (!is_exhausted(work->session)) {
+        begin(&work->now, mail, work->session, work->session->open_mail);
+    } else if (!work->left) {
+        work->left = mail;
+    } else {
+        struct outcome outcome =
+            outcome_later("4.5.3", "%s takes no more messages in a session", work->session->host);
+        smtp_mail_settle_all(mail, STATE_WAITING, &outcome);
+        smtp_mail_finish(mail, work->source);
+        ++*work->finished;
+    }
+}
+
+/* Goes on from round to round as long as each was begun along with the one before. */
+static struct outcome hold_rounds(struct work *work)
 {
     while (work->now.mail) {
-        struct outcome outcome = hold(&work->now, work->session);
+        struct outcome outcome = hold(work);
         if (outcome_good(&outcome) && work->now.go_ahead)
             outcome = send_message(work);
         if (!outcome_good(&outcome))
             return outcome;
         work->session->rounds++;
         struct smtp_mail *mail = work->now.mail;
-        if (!mail->waiting) {
-            smtp_mail_finish(mail, work->source);
-            ++*work->finished;
-        } else {
-            work->source->progress(work->source->context, mail->transaction);
-            if (mail != work->then.mail)
-                *left = mail;
-        }
         end(&work->now);
         work->now = work->then;
         work->then = (struct round){0};
+        if (!mail->waiting) {
+            smtp_mail_finish(mail, work->source);
+            ++*work->finished;
+            continue;
+        }
+        work->source->progress(work->source->context, mail->transaction);
+        if (!work->now.mail)
+            begin_again(work, mail);
+        else if (mail != work->now.mail)
+            work->left = mail;
     }
     return outcome_done();
 }
@@ -399,14 +510,13 @@ struct outcome smtp_run(struct smtp_session *session, const struct smtp_source *
             break;
         }
         begin(&work.now, mail, session, session->open_mail);
-        mail = NULL;
-        struct outcome outcome = hold_rounds(&work, &mail);
+        work.left = NULL;
+        struct outcome outcome = hold_rounds(&work);
         if (!outcome_good(&outcome)) {
             abandon(&work, carried, &outcome);
             return outcome;
         }
-        if (!mail)
-            mail = fetch(&work);
+        mail = work.left ? work.left : fetch(&work);
     }
     return outcome_done();
 }

@@ -60,9 +60,12 @@ static void add_recipient(struct message *message, char *words)
 {
     struct transaction *transaction = &message->transaction;
     size_t count = transaction->count + 1;
-    transaction->recipients =
-        memory_resize(transaction->recipients, count * sizeof *transaction->recipients);
-    message->addresses = memory_resize(message->addresses, count * sizeof *message->addresses);
+    if ((transaction->count & (count - 2)) == 0 || count <= 2) { /* full: twice as many */
+        transaction->recipients =
+            memory_resize(transaction->recipients, 2 * count * sizeof *transaction->recipients);
+        message->addresses =
+            memory_resize(message->addresses, 2 * count * sizeof *message->addresses);
+    }
     char *address = strsep(&words, "\t"), *notify = strsep(&words, "\t");
     message->addresses[count - 1] = parse(address);
     transaction->recipients[count - 1] =
@@ -273,6 +276,7 @@ int main(int argc, char **argv)
     process_settle();
     struct texts hosts = {0};
     struct buffer secret = {0};
+    bool refuses_chunks = false;
     struct smtp_hop hop = {.hostname = "here.example",
                            .hosts = &hosts,
                            .port = 587,
@@ -280,6 +284,7 @@ int main(int argc, char **argv)
                            .tls_trust = "system",
                            .auth = AUTH_OFF,
                            .secret = &secret,
+                           .refuses_chunks = &refuses_chunks,
                            .trace = trace};
     int first = 1;
     for (char *value; first < argc && (value = strchr(argv[first], '=')); first++) {

@@ -1,0 +1,206 @@
+"""BDAT in the SMTP client (RFC 3030): small messages leave whole, two at a time, and nothing that a
+server says to one of them is taken for the other."""
+
+import itertools
+
+import pytest
+
+from smtpclient import *  # noqa: F403  (fixtures)
+from smtpclient import BODY
+from smtpfake import CLOSE, EXTENSIONS, RESET, FakeServer
+
+CHUNKING = (*EXTENSIONS, "CHUNKING")
+LONG = BODY + "a line of a long message\n" * 4000
+
+
+def to(*names, body=BODY):
+    return "".join(f"to {name}@there.example\n" for name in names), body
+
+
+def chunky(**options):
+    return FakeServer(extensions=options.pop("extensions", CHUNKING), **options)
+
+
+def test_a_message_leaves_whole(deliver):
+    with chunky() as server:
+        report = deliver(server)
+        assert report.only.result == "DONE"
+        (message,) = server.messages
+        assert message.data == b"Subject: test\r\n\r\nwords\r\n" and message.chunks == 1
+        assert server.commands[3] == f"BDAT {len(message.data)} LAST"
+        assert server.verbs() == ["EHLO", "MAIL", "RCPT", "BDAT", "QUIT"]
+        # All of it in one round trip.
+        assert [len(turn) for turn in server.connections[0].turns if turn] == [1, 3, 1]
+
+
+def test_two_messages_are_on_their_way_at_a_time(deliver):
+    with chunky() as server:
+        report = deliver(server, *[to(f"r{i}") for i in range(6)])
+        assert report.results == ["DONE"] * 6
+        assert [m.recipients for m in server.messages] == [[f"r{i}@there.example"] for i in range(6)]
+        (session,) = server.connections
+        turns = [turn for turn in session.turns if turn]
+        assert turns[1].count(turns[1][2]) == 2 and "RSET" in turns[1]
+        assert len(turns) < 2 + 6 + 1
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, ("CHUNKING", "8BITMIME")], ids=str)
+def test_without_both_extensions_there_is_no_bdat(deliver, extensions):
+    with FakeServer(extensions=extensions) as server:
+        assert deliver(server, to("a"), to("b")).results == ["DONE"] * 2
+        assert "BDAT" not in server.verbs()
+
+
+def test_a_long_message_waits_to_be_asked_for(deliver):
+    with chunky() as server:
+        report = deliver(server, to("a"), to("b", body=LONG), to("c"))
+        assert report.results == ["DONE"] * 3
+        assert [m.chunks for m in server.messages] == [1, 0, 1]
+        assert server.messages[1].text.decode() == LONG
+        assert server.verbs().count("DATA") == 1
+
+
+def test_lmtp_has_a_reply_for_each_and_no_bdat(deliver, tmp_path):
+    path = str(tmp_path / "lmtp")
+    with FakeServer(host=path, lmtp=True, extensions=CHUNKING) as server:
+        report = deliver("unused.invalid", to("a"), socket=path)
+        server.settle()
+        assert report.only.result == "DONE" and "BDAT" not in server.verbs()
+
+
+@pytest.mark.parametrize("body", [
+    "a\n.\n..\n.b\n", "bare\rcr\n", "no end", "", "a\r\n.\r\nb\n", "\n\n\n", "\xe9t\xe9\n",
+    "x" * 2000 + "\n", "\0nul\n", ".\n"], ids=ascii)
+@pytest.mark.parametrize("more", [(), ("8BITMIME",)], ids=("7BIT", "8BITMIME"))
+def test_C12_the_bytes_are_those_of_data(deliver, body, more):
+    base = ("PIPELINING", *more)
+    with FakeServer(extensions=base) as plain, FakeServer(extensions=(*base, "CHUNKING")) as server:
+        message = to("a", body=f"Subject: x\n\n{body}")
+        one, other = deliver(plain, message), deliver(server, message)
+        assert one.results == other.results
+        assert [m.data for m in plain.messages] == [m.data for m in server.messages]
+        assert server.messages and server.messages[0].chunks == 1
+
+
+def test_C3_all_refused_the_message_was_sent_for_nobody(deliver):
+    with chunky(at={"RCPT": ["550 5.1.1 no such user", None]}) as server:
+        report = deliver(server, to("a"), to("b"), to("c"))
+        assert report.results == ["NEVER", "DONE", "DONE"]
+        assert [m.recipients for m in server.messages] == [["b@there.example"], ["c@there.example"]]
+
+
+def test_C3_a_server_that_takes_it_for_nobody(deliver):
+    """250 to a message without recipients is nobody's."""
+    with chunky(at={"RCPT": "450 4.2.0 later", "BDAT": "250 2.0.0 fine"}) as server:
+        report = deliver(server, to("a", body=""))
+        assert report.only.result == "LATER"
+
+
+@pytest.mark.parametrize("code, result", [("550 5.7.1 no", "NEVER"), ("451 4.3.0 later", "LATER")])
+def test_mail_refused_the_next_goes(deliver, code, result):
+    with chunky(at={"MAIL": [code, None]}) as server:
+        report = deliver(server, to("a"), to("b"))
+        assert report.results == [result, "DONE"]
+        assert [m.recipients for m in server.messages] == [["b@there.example"]]
+
+
+def test_C3_each_recipient_has_its_own_outcome(deliver):
+    def rcpt(_, line):
+        return {"b": "550 5.1.1 no", "c": "450 4.2.1 later"}.get(line[9])
+    with chunky(at={"RCPT": rcpt}) as server:
+        report = deliver(server, to("a", "b", "c", "d"), to("c"), to("d"))
+        assert report.results == ["DONE", "NEVER", "LATER", "DONE", "LATER", "DONE"]
+        assert [m.recipients for m in server.messages] == [
+            ["a@there.example", "d@there.example"], ["d@there.example"]]
+
+
+@pytest.mark.parametrize("code, result", [("552 5.2.2 full", "NEVER"), ("452 4.3.1 disk", "LATER"),
+                                          ("554 5.6.0 spam", "NEVER")])
+def test_a_refused_message_is_no_fault_of_the_next(deliver, code, result):
+    with chunky(at={"message": [code, None]}) as server:
+        report = deliver(server, to("a"), to("b"), to("c"))
+        assert report.results == [result, "DONE", "DONE"]
+        assert [m.recipients for m in server.messages] == [["b@there.example"], ["c@there.example"]]
+
+
+def test_C11_too_many_recipients_go_in_further_transactions(deliver):
+    with chunky(most_recipients=2) as server:
+        report = deliver(server, to("a", "b", "c", "d", "e"), to("f"), to("g", "h", "i"))
+        assert report.results == ["DONE"] * 9
+        assert sorted(r[0] for m in server.messages for r in m.recipients) == list("abcdefghi")
+        assert all(len(m.recipients) <= 2 for m in server.messages)
+
+
+@pytest.mark.parametrize("code", ["500 5.5.1 what?", "502 5.5.1 no such command", "504 5.5.4 no"])
+def test_who_does_not_know_what_he_offers_gets_data(deliver, code):
+    """Nothing was taken, so that it goes at once, in another session, and nobody has it twice."""
+    with chunky(at={"BDAT": code}) as server:
+        report = deliver(server, to("a"), to("b"), to("c"))
+        assert report.results[0] == "DONE" and report.results[2] == "DONE"
+        # Of the second nobody knows what he took it for.
+        assert report.results[1] in ("DONE", "LATER")
+        assert [m.chunks for m in server.messages] == [0] * len(server.messages)
+        assert len({m.recipients[0] for m in server.messages}) == len(server.messages)
+        assert server.verbs().count("BDAT") <= 2
+
+
+@pytest.mark.parametrize("action", [CLOSE, RESET, ("421 4.3.2 going down", CLOSE)], ids=str)
+def test_C2_an_answer_that_is_lost_leaves_both_for_later(deliver, action):
+    with chunky(at={"message": action}) as server:
+        report = deliver(server, to("a"), to("b"), to("c"))
+        assert report.session.result == "LATER"
+        assert report.results[:2] == ["LATER"] * 2
+        # The third was not begun.
+        assert len(report.results) == 2 or report.results[2] == "LATER"
+
+
+def test_C1_closed_before_the_message_was_answered_then_well(deliver):
+    """The next session takes what is left, and nothing that was answered for goes again."""
+    with chunky(at={"message": [None, None, CLOSE, None]}) as server:
+        report = deliver(server, *[to(f"r{i}") for i in range(5)])
+        assert report.results[:2] == ["DONE", "DONE"]
+        taken = [m.recipients[0] for m in server.messages]
+        assert len(taken) == len(set(taken))
+        for (_, address), outcome in report.recipients.items():
+            assert (outcome.result == "DONE") == (address in taken)
+
+
+@pytest.mark.parametrize("point, words", [
+    ("BDAT", "334 go on"), ("BDAT", "354 go on"), ("RSET", "354 what"), ("message", "350 hm")])
+def test_C4_a_reply_out_of_place_ends_the_session(deliver, point, words):
+    with chunky(at={point: words}) as server:
+        report = deliver(server, to("a"), to("b"))
+        assert report.session.result == "LATER"
+        assert all(result == "LATER" for result in report.results[1:])
+
+
+def test_C4_more_replies_than_commands(deliver):
+    with chunky(at={"message": "250 2.0.0 one\n250 2.0.0 and one more"}) as server:
+        report = deliver(server, to("a"), to("b"))
+        assert report.results[0] == "DONE"
+        assert [m.recipients for m in server.messages][0] == ["a@there.example"]
+
+
+RCPTS = {"2": None, "4": "450 4.2.0 later", "5": "550 5.1.1 no"}
+ENDS = {"2": None, "4": "451 4.3.0 later", "5": "554 5.6.0 no"}
+WANTED = {"2": "DONE", "4": "LATER", "5": "NEVER"}
+
+
+@pytest.mark.parametrize("first", itertools.product(RCPTS, ENDS), ids="".join)
+@pytest.mark.parametrize("second", itertools.product(RCPTS, ENDS), ids="".join)
+def test_C3_what_is_said_to_one_is_not_taken_for_another(deliver, first, second):
+    """Three messages: each of two outcomes for the recipient and for the message, then a good one."""
+    plan = {"a": first, "b": second, "c": ("2", "2")}
+
+    def rcpt(_, line):
+        return RCPTS[plan[line[9]][0]]
+
+    def message(_, sent):
+        return ENDS[plan[sent.recipients[0][0]][1]]
+
+    with chunky(at={"RCPT": rcpt, "message": message}) as server:
+        report = deliver(server, to("a"), to("b"), to("c"))
+        assert report.results == [WANTED[rcpt if rcpt != "2" else end]
+                                  for rcpt, end in plan.values()]
+        assert [m.recipients[0][0] for m in server.messages] == [
+            name for name, outcome in plan.items() if outcome == ("2", "2")]
