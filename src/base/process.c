@@ -90,12 +90,17 @@ void process_forget_files(void)
     process_close_from(3);
 }
 
-int process_end_verb(struct outcome outcome)
+int process_end(const char *name, struct outcome outcome)
 {
-    if (outcome_good(&outcome) && (fflush(stdout) != 0 || ferror(stdout)))
-        outcome = outcome_refuse(EX_IOERR, "cannot write to standard output: %s", strerror(errno));
+    struct outcome written = outcome_done();
+    if (fflush(stdout) != 0 || ferror(stdout))
+        written = outcome_refuse(EX_IOERR, "cannot write to standard output: %s", strerror(errno));
     if (!outcome_good(&outcome) && *outcome.reason) /* else all was said before */
-        fprintf(stderr, "postrider: %s\n", outcome.reason);
+        fprintf(stderr, "%s: %s\n", name, outcome.reason);
+    if (!outcome_good(&written))
+        fprintf(stderr, "%s: %s\n", name, written.reason);
+    if (outcome_good(&outcome))
+        outcome = written;
     return outcome_good(&outcome) ? EX_OK : outcome.exit_status;
 }
 

@@ -33,11 +33,10 @@ void process_close_from(int first);
 struct outcome process_capture(char *const argv[], struct buffer *output, int limit_ms);
 
 /*
- * The end of a verb of postrider's that another program does and postrider hands over to: what
- * stands on standard output goes out, and a failure is told on standard error in postrider's name.
- * The exit status.
+ * The end of a program that does what somebody asked for: what stands on standard output goes out,
+ * and a failure of that, or the outcome, is told on standard error in this name. The exit status.
  */
-int process_end_verb(struct outcome outcome);
+int process_end(const char *name, struct outcome outcome);
 
 /* Waits for a child; its exit status, or 128 + signal. */
 int process_wait(pid_t pid);

@@ -249,9 +249,9 @@ int main(int argc, char **argv)
     umask(027);
     log_open("postrider-listen");
     if (argc > 1 && strcmp(argv[1], "passwd") == 0)
-        return process_end_verb(passwd_run(argc - 1, argv + 1));
+        return process_end("postrider", passwd_run(argc - 1, argv + 1));
     if (argc > 1 && strcmp(argv[1], "check") == 0)
-        return process_end_verb(listen_check_run(argc - 1, argv + 1));
+        return process_end("postrider", listen_check_run(argc - 1, argv + 1));
     struct task task = {.caller = getuid()};
     if (!read_arguments(argc, argv, &task)) {
         free(task.config);

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "queue/journal.h"
+#include "run/answer.h"
 
 enum {
     PATIENCE = 60,      /* seconds in which the ids have to come */
@@ -33,22 +34,29 @@ struct control {
     uid_t caller;
     char name[64]; /* of the caller, for the log */
     int status;    /* of the first thing that was not done */
+    struct answers answers;
+    struct list before; /* what is to be tried, with its times before */
+};
+
+/* What came of it: for programs and for people; NULL: nothing is to be said. */
+struct done {
+    const char *result, *words;
 };
 
 /* ---- what, and by whom ---- */
 
-static struct outcome let_go(struct control *control, struct letter *letter, const char **done);
-static struct outcome hold(struct control *control, struct letter *letter, const char **done);
-static struct outcome release(struct control *control, struct letter *letter, const char **done);
-static struct outcome take_out(struct control *control, struct letter *letter, const char **done);
-static struct outcome give_up(struct control *control, struct letter *letter, const char **done);
+static struct outcome let_go(struct control *control, struct letter *letter, struct done *done);
+static struct outcome hold(struct control *control, struct letter *letter, struct done *done);
+static struct outcome release(struct control *control, struct letter *letter, struct done *done);
+static struct outcome take_out(struct control *control, struct letter *letter, struct done *done);
+static struct outcome give_up(struct control *control, struct letter *letter, struct done *done);
 
-/* act: with a locked message; *done is what to say, "" nothing. NULL: all of them together, see
+/* act: with a locked message; NULL: all of them together, see
  * retry. */
 static const struct {
     const char *option;
     enum control_action action;
-    struct outcome (*act)(struct control *control, struct letter *letter, const char **done);
+    struct outcome (*act)(struct control *control, struct letter *letter, struct done *done);
 } actions[] = {
     {"--retry", CONTROL_RETRY, NULL},       {"--fetch", CONTROL_FETCH, let_go},
     {"--hold", CONTROL_HOLD, hold},         {"--release", CONTROL_RELEASE, release},
@@ -85,13 +93,7 @@ static void refuse(struct control *control, int status, const char *id, const ch
 {
     if (control->status == EX_OK)
         control->status = status;
-    fflush(stdout); /* in the order of events */
-    fprintf(stderr, "postrider: %s: %s\n", id, why);
-}
-
-static void say(const char *id, const char *what)
-{
-    printf("%s: %s\n", id, what);
+    answers_refuse(&control->answers, id, why);
 }
 
 static void refuse_unopened(struct control *control, const char *id, enum letter_found found,
@@ -158,11 +160,11 @@ static void choose(struct control *control, struct list *ids)
 /* ---- one message ---- */
 
 /* What its sender is owed by now does not wait for the release. */
-static struct outcome hold(struct control *control, struct letter *letter, const char **done)
+static struct outcome hold(struct control *control, struct letter *letter, struct done *done)
 {
-    *done = "held";
+    *done = (struct done){"held", "held"};
     if (letter->held && !letter->by_route) {
-        *done = "was held already";
+        done->words = "was held already";
         return outcome_done();
     }
     journal_hold(letter, true);
@@ -172,7 +174,7 @@ static struct outcome hold(struct control *control, struct letter *letter, const
         settle(control->run, letter, false);
     }
     if (letter_is_finished(letter))
-        *done = "was through already";
+        *done = (struct done){"left", "was through already"};
     return outcome;
 }
 
@@ -187,9 +189,9 @@ static struct outcome note_release(const struct control *control, struct letter 
     return outcome;
 }
 
-static struct outcome release(struct control *control, struct letter *letter, const char **done)
+static struct outcome release(struct control *control, struct letter *letter, struct done *done)
 {
-    *done = letter->held ? "released" : "was not held, and is due now";
+    *done = (struct done){"released", letter->held ? "released" : "was not held, and is due now"};
     struct outcome outcome = note_release(control, letter);
     control->run->again = true;
     return outcome;
@@ -212,15 +214,15 @@ static bool waits_by_route(const struct run *run, const struct letter *letter)
     return false;
 }
 
-static struct outcome let_go(struct control *control, struct letter *letter, const char **done)
+static struct outcome let_go(struct control *control, struct letter *letter, struct done *done)
 {
     (void)done;
     return waits_by_route(control->run, letter) ? note_release(control, letter) : outcome_done();
 }
 
-static struct outcome take_out(struct control *control, struct letter *letter, const char **done)
+static struct outcome take_out(struct control *control, struct letter *letter, struct done *done)
 {
-    *done = "deleted";
+    *done = (struct done){"deleted", "deleted"};
     struct outcome outcome = letter_remove(letter);
     if (outcome_good(&outcome))
         log_event(letter->id, "removed", "by", control->name, NULL);
@@ -228,9 +230,9 @@ static struct outcome take_out(struct control *control, struct letter *letter, c
 }
 
 /* The failures are on disk before the report is made, as with any other. */
-static struct outcome give_up(struct control *control, struct letter *letter, const char **done)
+static struct outcome give_up(struct control *control, struct letter *letter, struct done *done)
 {
-    *done = "given up";
+    *done = (struct done){"bounced", "given up"};
     if (letter->held)
         journal_hold(letter, false);
     for (size_t i = 0; i < letter->count; i++)
@@ -248,7 +250,7 @@ static void act(struct control *control, enum control_action action, const char 
 {
     struct letter letter;
     struct outcome problem;
-    const char *done = "";
+    struct done done = {0};
     enum letter_found found =
         letter_open(&control->run->queue, id, LETTER_WAIT, false, &letter, &problem);
     if (found != LETTER_OPENED) {
@@ -259,8 +261,8 @@ static void act(struct control *control, enum control_action action, const char 
     letter_close(&letter);
     if (!outcome_good(&outcome))
         refuse(control, EX_TEMPFAIL, id, outcome.reason);
-    else if (*done)
-        say(id, done);
+    else if (done.words)
+        answers_done(&control->answers, id, done.result, done.words, NULL);
 }
 
 /* ---- a retry, of all together ---- */
@@ -280,7 +282,7 @@ static void tell(struct control *control, const char *id)
     enum letter_found found =
         letter_open(&control->run->queue, id, LETTER_LOOK, false, &letter, &problem);
     if (found == LETTER_GONE) {
-        say(id, "has left the queue");
+        answers_done(&control->answers, id, "left", "has left the queue", NULL);
         return;
     }
     if (found != LETTER_OPENED) {
@@ -290,36 +292,102 @@ static void tell(struct control *control, const char *id)
     if (letter.held)
         refuse(control, EX_TEMPFAIL, id, "it is held: release it first");
     else
-        printf("%s: still queued: %s\n", id, find_reason(&letter));
+        answers_done(&control->answers, id, "queued", "still queued", find_reason(&letter));
     letter_close(&letter);
+}
+
+/* Of those that are to be tried: they have left the queue, or have another time. Both lists are in
+ * the order of ids. */
+static size_t count_tried(const struct list *before, const struct list *now)
+{
+    size_t tried = 0, at = 0;
+    for (size_t i = 0; i < before->count; i++) {
+        const struct list_entry *entry = &before->entries[i];
+        while (at < now->count && strcmp(now->entries[at].id, entry->id) < 0)
+            at++;
+        bool there = at < now->count && strcmp(now->entries[at].id, entry->id) == 0;
+        tried += !there || now->entries[at].due != entry->due;
+    }
+    return tried;
+}
+
+static void watch(void *context)
+{
+    struct control *control = context;
+    struct list now = {0};
+    if (!bar_is_due(&control->answers.bar))
+        return;
+    struct outcome outcome = list_read(&control->run->queue, &now);
+    if (outcome_good(&outcome))
+        bar_draw(&control->answers.bar, count_tried(&control->before, &now), control->before.count);
+    list_free(&now);
+}
+
+/* Notes when they are due, without looking into them. */
+static void begin_to_watch(struct control *control, const struct list *ids)
+{
+    struct list all = {0};
+    struct outcome outcome = list_read(&control->run->queue, &all);
+    for (size_t i = 0, at = 0; outcome_good(&outcome) && i < ids->count; i++) {
+        while (at < all.count && strcmp(all.entries[at].id, ids->entries[i].id) < 0)
+            at++;
+        if (at == all.count || strcmp(all.entries[at].id, ids->entries[i].id) != 0)
+            continue;
+        list_add(&control->before, ids->entries[i].id);
+        control->before.entries[control->before.count - 1].due = all.entries[at].due;
+    }
+    list_free(&all);
+    control->run->watch = watch;
+    control->run->watcher = control;
 }
 
 static void retry(struct control *control, const struct list *ids)
 {
+    if (control->answers.many)
+        begin_to_watch(control, ids);
     for (size_t i = 0; i < ids->count; i++)
         log_event(ids->entries[i].id, "requested", "action", "retry", "by", control->name, NULL);
     run_letters(control->run, ids);
+    bar_leave(&control->answers.bar);
+    list_free(&control->before);
     for (size_t i = 0; i < ids->count; i++)
         tell(control, ids->entries[i].id);
 }
 
 /* ---- the whole ---- */
 
-int control_run(struct run *run, enum control_action action, uid_t caller)
+static void act_on_all(struct control *control, enum control_action action, const struct list *ids)
 {
-    struct control control = {.run = run, .caller = caller};
+    struct bar *bar = &control->answers.bar;
+    for (size_t i = 0; i < ids->count; i++) {
+        act(control, action, ids->entries[i].id);
+        if (control->answers.many && action != CONTROL_FETCH && bar_is_due(bar))
+            bar_draw(bar, i + 1, ids->count);
+    }
+    if (bar->drawn)
+        bar_draw(bar, ids->count, ids->count);
+    bar_leave(bar);
+}
+
+int control_run(struct run *run, enum control_action action, uid_t caller, bool json)
+{
+    struct control control = {.run = run, .caller = caller, .answers = {.json = json}};
     struct list ids = {0};
+    bool tries = action == CONTROL_RETRY || action == CONTROL_FETCH;
+    control.answers.action = actions[tries ? CONTROL_RETRY : action].option + strlen("--");
     find_name(&control);
     read_ids(&control, &ids);
     choose(&control, &ids);
-    for (size_t i = 0; i < ids.count && actions[action].act; i++)
-        act(&control, action, ids.entries[i].id);
-    if (action == CONTROL_RETRY || action == CONTROL_FETCH)
+    answers_begin(&control.answers, ids.count, run->verbose);
+    if (actions[action].act)
+        act_on_all(&control, action, &ids);
+    if (tries)
         retry(&control, &ids);
     list_free(&ids);
     struct outcome outcome = letter_sync(&run->queue);
     if (!outcome_good(&outcome))
         refuse(&control, EX_TEMPFAIL, "the queue", outcome.reason);
+    answers_end(&control.answers);
     /* What was released, and reports, are on their way at once. */
     if (run->again && actions[action].act && action != CONTROL_FETCH)
         runner_wake(&run->queue, run->config);

@@ -26,10 +26,10 @@ bool control_find(const char *option, enum control_action *action);
 bool control_is_master(uid_t caller);
 /*
  * Does it with each message on standard input that the caller may command: anyone those that he
- * submitted, as the owner of the file says. EX_OK if all was done, else EX_NOINPUT (not there),
- * EX_NOPERM, EX_DATAERR (no id), EX_TEMPFAIL.
+ * submitted, as the owner of the file says. json: it is told as objects. EX_OK if all was done,
+ * else EX_NOINPUT (not there), EX_NOPERM, EX_DATAERR (no id), EX_TEMPFAIL.
  */
-int control_run(struct run *run, enum control_action action, uid_t caller);
+int control_run(struct run *run, enum control_action action, uid_t caller, bool json);
 /* Delivers one message that was just submitted, in silence. EX_OK, EX_NOINPUT, EX_NOPERM. */
 int control_run_letter(struct run *run, const char *id, uid_t caller);
 

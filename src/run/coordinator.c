@@ -339,6 +339,8 @@ static void run_until_done(struct run *run, bool looks)
         reap_workers(run);
         if (!run->worker_count && !is_waiting(run) && !(looks && run->again && !run->ending))
             return;
+        if (run->watch)
+            run->watch(run->watcher);
         wait_for_news(LOOK_EVERY_MS);
     }
 }
@@ -387,6 +389,8 @@ static void visit_these(struct run *run, const struct list *ids, struct list *bu
         const char *id = ids->entries[i].id;
         if (visit(run, id, busy ? LETTER_WORK : LETTER_WAIT) == LETTER_BUSY && busy)
             list_add(busy, id);
+        if (run->watch)
+            run->watch(run->watcher);
     }
     run_until_done(run, false);
 }

@@ -276,6 +276,7 @@ static struct outcome set_up(struct explanation *explanation)
 static struct outcome explain_all(struct explanation *explanation)
 {
     struct outcome outcome = outcome_done();
+    terminal_end_with_reader();
     if (explanation->as_json)
         buffer_append_byte(&explanation->json, '[');
     if (explanation->asks)

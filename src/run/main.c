@@ -24,7 +24,7 @@
 
 static const char usage[] =
     "usage: postrider-run [-C FILE] [--verbose] [--for UID] [--background | --id ID]\n"
-    "       postrider-run [-C FILE] [--verbose] [--for UID] --retry | --fetch | "
+    "       postrider-run [-C FILE] [--verbose | --json] [--for UID] --retry | --fetch | "
     "--hold | --release | --delete | --bounce\n"
     "           with ids of messages on standard input, one a line\n"
     "       postrider-run dkim-key [-C FILE] [--selector NAME] "
@@ -78,6 +78,7 @@ static void tear_down(struct run *run)
 /* What is to be done. */
 struct task {
     const char *id; /* NULL: the whole queue */
+    bool json;      /* what was done with each is told as an object */
     bool ordered;   /* something with the messages on standard input */
     enum control_action action;
     uid_t caller;
@@ -89,6 +90,8 @@ static bool read_arguments(int argc, char **argv, struct run *run, struct task *
         uint64_t uid;
         if (strcmp(argv[i], "--verbose") == 0)
             run->verbose = true;
+        else if (strcmp(argv[i], "--json") == 0)
+            task->json = true;
         else if (strcmp(argv[i], "--background") == 0)
             run->gathers = true;
         else if (strcmp(argv[i], "-C") == 0 && i + 1 < argc)
@@ -111,7 +114,7 @@ static int perform(struct run *run, const struct task *task)
 {
     struct outcome outcome = set_up(run);
     if (outcome_good(&outcome) && task->ordered)
-        return control_run(run, task->action, task->caller);
+        return control_run(run, task->action, task->caller, task->json);
     if (outcome_good(&outcome) && task->id)
         return control_run_letter(run, task->id, task->caller);
     if (outcome_good(&outcome) && run->verbose && !control_is_master(task->caller))
@@ -141,7 +144,7 @@ int main(int argc, char **argv)
     log_open("postrider-run");
     for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof verbs[0]; i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
-            return process_end_verb(verbs[i].run(argc - 1, argv + 1));
+            return process_end("postrider", verbs[i].run(argc - 1, argv + 1));
     struct run run = {.lock = -1, .trace = {.fd = -1}};
     struct task task = {.caller = getuid()};
     if (!read_arguments(argc, argv, &run, &task)) {

@@ -57,11 +57,14 @@ struct run {
     struct texts busy_mailboxes; /* users whose mailbox could not be written in this run */
     pid_t coordinator;           /* the process whose children the workers are; 0: there are none */
     bool verbose;
-    bool gathers;        /* in the background: more mail may follow at once, wait a moment for it */
-    bool insist;         /* due times and pauses of next hops do not count */
-    bool unseen;         /* a message was not visited: what a dead run left may be about it */
-    bool again;          /* there is something new in the queue: look once more */
-    bool ending;         /* we were told to end: nothing is begun any more */
+    bool gathers; /* in the background: more mail may follow at once, wait a moment for it */
+    bool insist;  /* due times and pauses of next hops do not count */
+    bool unseen;  /* a message was not visited: what a dead run left may be about it */
+    bool again;   /* there is something new in the queue: look once more */
+    bool ending;  /* we were told to end: nothing is begun any more */
+    /* Called now and then while messages are on their way; NULL: nobody watches. */
+    void (*watch)(void *watcher);
+    void *watcher;
     struct list reports; /* ids of what was told to senders in this run */
 };
 

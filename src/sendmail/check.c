@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/privilege.h"
+#include "base/terminal.h"
 #include "check/ask.h"
 #include "check/clock.h"
 #include "check/files.h"
@@ -163,6 +164,7 @@ struct outcome check_verb(int argc, char *const argv[])
     if (outcome_good(&outcome))
         outcome = collect(&options, &findings);
     if (outcome_good(&outcome)) {
+        terminal_end_with_reader();
         if (options.given & VERB_JSON)
             check_print_json(&findings);
         else

@@ -8,18 +8,16 @@
 #include <sysexits.h>
 #include <time.h>
 
-#include "base/clock.h"
+#include "base/bar.h"
 #include "base/process.h"
 #include "queue/list.h"
 #include "queue/runner.h"
 #include "base/terminal.h"
+#include "run/answer.h"
+#include "sendmail/listing.h"
 #include "sendmail/verb.h"
 
-enum {
-    BAR = 40,        /* columns */
-    LOOK_MS = 100,   /* between two looks, */
-    LOOK_SHARE = 20, /* which take a twentieth of the time at the most */
-};
+enum { NAP_MS = 20 /* between two looks whether the run has ended */ };
 
 /* ---- the bar ---- */
 
@@ -32,19 +30,9 @@ static size_t count_due(const struct office *office)
     return outcome_good(&outcome) ? due : 0;
 }
 
-static void draw(size_t done, size_t all)
+static void nap(void)
 {
-    size_t filled = all ? done * BAR / all : BAR;
-    printf("\r[");
-    for (size_t i = 0; i < BAR; i++)
-        putchar(i < filled ? '#' : '.');
-    printf("] %zu of %zu ", done, all);
-    fflush(stdout);
-}
-
-static void nap(int64_t ms)
-{
-    struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+    struct timespec pause = {.tv_nsec = NAP_MS * 1000000L};
     nanosleep(&pause, NULL);
 }
 
@@ -53,19 +41,20 @@ static void nap(int64_t ms)
 static int watch(const struct office *office, pid_t runner)
 {
     size_t all = count_due(office), rest;
+    struct bar bar = {0};
     int status;
     pid_t ended;
-    draw(0, all);
+    bar_draw(&bar, 0, all);
     while ((ended = waitpid(runner, &status, WNOHANG)) == 0 || (ended < 0 && errno == EINTR)) {
-        int64_t begun = clock_ms();
-        rest = count_due(office);
-        all = rest > all ? rest : all;
-        draw(all - rest, all);
-        int64_t took = clock_ms() - begun;
-        nap(took * LOOK_SHARE > LOOK_MS ? took * LOOK_SHARE : LOOK_MS);
+        if (bar_is_due(&bar)) {
+            rest = count_due(office);
+            all = rest > all ? rest : all;
+            bar_draw(&bar, all - rest, all);
+        }
+        nap();
     }
     rest = count_due(office);
-    draw(rest < all ? all - rest : 0, all);
+    bar_draw(&bar, rest < all ? all - rest : 0, all);
     puts(rest ? " (what is left is with another queue run)" : "");
     if (ended < 0)
         return EX_OSERR;
@@ -85,6 +74,16 @@ static int run(const struct office *office, bool verbose, bool bar)
     return runner < 0 ? EX_OSERR : watch(office, runner);
 }
 
+static struct outcome run_and_wait(struct office *office, bool verbose, bool bar)
+{
+    int status = run(office, verbose, bar);
+    if (status == EX_OK)
+        return outcome_done();
+    struct outcome outcome = outcome_later("4.3.0", "the queue run ended with status %d", status);
+    outcome.exit_status = status;
+    return outcome;
+}
+
 struct outcome flush_run(struct office *office, bool verbose, bool bar)
 {
     struct outcome outcome = office_open_queue(office);
@@ -93,11 +92,67 @@ struct outcome flush_run(struct office *office, bool verbose, bool bar)
     if (verbose && !office_is_master(office))
         return outcome_refuse(EX_NOPERM, "only root may watch this queue being run: it holds other "
                                          "people's mail; without -v it is run all the same");
-    int status = run(office, verbose, bar);
-    if (status == EX_OK)
-        return outcome;
-    outcome = outcome_later("4.3.0", "the queue run ended with status %d", status);
-    outcome.exit_status = status;
+    return run_and_wait(office, verbose, bar);
+}
+
+/* ---- what came of it, as objects ---- */
+
+struct account {
+    const struct office *office;
+    struct list due; /* before the run, by id */
+    size_t next;     /* of these, to be told of */
+    struct answers answers;
+};
+
+static void note_due(void *context, const struct selected *selected)
+{
+    struct account *account = context;
+    if (list_is_due(selected->entry, settings_longest_wait(&account->office->settings)))
+        list_add(&account->due, selected->entry->id);
+}
+
+static void tell_left(struct account *account, const char *before)
+{
+    for (; account->next < account->due.count; account->next++) {
+        const char *id = account->due.entries[account->next].id;
+        if (before && strcmp(id, before) >= 0)
+            return;
+        answers_done(&account->answers, id, "left", "", NULL);
+    }
+}
+
+/* Both walks go by id. */
+static void tell_rest(void *context, const struct selected *selected)
+{
+    struct account *account = context;
+    const char *id = selected->entry->id;
+    tell_left(account, id);
+    if (account->next == account->due.count ||
+        strcmp(account->due.entries[account->next].id, id) != 0)
+        return;
+    account->next++;
+    if (!selected->letter)
+        answers_refuse(&account->answers, id, selected->problem);
+    else
+        answers_done(&account->answers, id, "queued", "",
+                     listing_reason(selected->letter, selected->entry->due));
+}
+
+static struct outcome flush_and_tell(struct office *office)
+{
+    static const struct selection everything;
+    struct account account = {.office = office, .answers = {.action = "flush", .json = true}};
+    struct outcome outcome = office_open_queue(office);
+    if (outcome_good(&outcome))
+        outcome = selection_walk(office, &everything, false, note_due, &account);
+    if (outcome_good(&outcome)) {
+        struct outcome ran = run_and_wait(office, false, false);
+        outcome = selection_walk(office, &everything, true, tell_rest, &account);
+        tell_left(&account, NULL);
+        if (outcome_good(&outcome))
+            outcome = ran;
+    }
+    list_free(&account.due);
     return outcome;
 }
 
@@ -105,11 +160,15 @@ struct outcome flush_verb(int argc, char *const argv[])
 {
     struct verb_options options;
     struct office office = {0};
-    struct outcome outcome = verb_parse(argc, argv, VERB_VERBOSE, &options);
+    struct outcome outcome = verb_parse(argc, argv, VERB_VERBOSE | VERB_JSON, &options);
+    if (outcome_good(&outcome) && options.given == (VERB_VERBOSE | VERB_JSON))
+        outcome = outcome_refuse(EX_USAGE, "either --json or --verbose");
     if (outcome_good(&outcome))
         outcome = office_open(options.config, &office);
     if (outcome_good(&outcome))
-        outcome = flush_run(&office, options.given & VERB_VERBOSE, true);
+        outcome = options.given & VERB_JSON
+                      ? flush_and_tell(&office)
+                      : flush_run(&office, options.given & VERB_VERBOSE, true);
     office_close(&office);
     verb_free(&options);
     return outcome;

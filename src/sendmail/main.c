@@ -3,7 +3,6 @@
  * process in order, finds out which of its ways is meant, and is the one place where outcomes
  * become a line on standard error and an exit status of sysexits.h.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,12 +29,6 @@
 #ifndef POSTRIDER_VERSION
 #define POSTRIDER_VERSION "0.1.0"
 #endif
-
-static void print_failure(const char *name, const struct outcome *outcome)
-{
-    if (*outcome->reason) /* else all was said before */
-        fprintf(stderr, "%s: %s\n", name, outcome->reason);
-}
 
 /* ---- sendmail's ways ---- */
 
@@ -132,12 +125,9 @@ static const struct entry *find_entry(const char *path)
 
 static int end(const char *name, struct outcome outcome)
 {
-    if (outcome_good(&outcome) && (fflush(stdout) != 0 || ferror(stdout)))
-        outcome = outcome_refuse(EX_IOERR, "cannot write to standard output: %s", strerror(errno));
-    if (!outcome_good(&outcome))
-        print_failure(name, &outcome);
+    int status = process_end(name, outcome);
     log_close();
-    return outcome_good(&outcome) ? EX_OK : outcome.exit_status;
+    return status;
 }
 
 /*

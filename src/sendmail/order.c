@@ -27,7 +27,11 @@ static bool agreed(const struct order *order, size_t count)
 static struct outcome give(const struct office *office, const struct order *order,
                            const struct list *ids)
 {
-    const char *const arguments[] = {order->option, order->verbose ? "--verbose" : NULL, NULL};
+    const char *const arguments[] = {order->option,
+                                     order->verbose ? "--verbose"
+                                     : order->json  ? "--json"
+                                                    : NULL,
+                                     NULL};
     fflush(stdout);
     int status = runner_order(office->config, arguments, ids);
     struct outcome outcome = outcome_done();
@@ -46,10 +50,10 @@ struct outcome order_run(struct office *office, const struct selection *selectio
     struct outcome outcome = office_open_queue(office);
     if (outcome_good(&outcome))
         outcome = selection_walk(office, selection, false, take, &ids);
-    if (ids.count == 0 && outcome_good(&outcome))
+    if (ids.count == 0 && outcome_good(&outcome) && !order->json)
         puts(selection_is_all(selection) ? "there is no message in the queue"
                                          : "no message in the queue is meant by that");
-    else if (!agreed(order, ids.count))
+    else if (ids.count && !agreed(order, ids.count))
         given = outcome_later("4.3.0", "nothing was done");
     else if (ids.count)
         given = give(office, order, &ids);

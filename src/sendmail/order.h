@@ -8,11 +8,13 @@
 #include "sendmail/office.h"
 #include "sendmail/selection.h"
 
+/* verbose and json do not go together. */
 struct order {
     const char *option; /* of postrider-run: "--retry", "--delete" and so on */
     const char
         *question; /* "delete": a person is asked before it is done to several; NULL: never */
     bool verbose;  /* the SMTP dialogue is shown */
+    bool json;     /* what was done with each message, or not, is an object on standard output */
 };
 
 /*

@@ -6,6 +6,7 @@
 
 #include "config/spelling.h"
 #include "queue/queue.h"
+#include "run/answer.h"
 #include "sendmail/listing.h"
 #include "sendmail/office.h"
 #include "sendmail/order.h"
@@ -50,26 +51,50 @@ static struct outcome run_log(struct office *office, const struct request *reque
                      request->options->given & VERB_JSON);
 }
 
+static struct answers answers; /* to be told as objects by the front door itself */
+
+static void refuse_id(const char *id, const char *why)
+{
+    answers_refuse(&answers, id, why);
+}
+
 static struct outcome run_order(struct office *office, const struct request *request)
 {
     struct order order = request->action->order;
     order.verbose = request->options->given & VERB_VERBOSE;
+    order.json = request->options->given & VERB_JSON;
     if (request->options->given & VERB_YES)
         order.question = NULL;
     if (request->options->given & VERB_RELEASE)
         order.option = "--fetch";
-    return order_run(office, &request->selection, &order);
+    struct selection selection = request->selection;
+    answers = (struct answers){.action = request->action->name, .json = true};
+    if (order.json)
+        selection.refuse = refuse_id;
+    return order_run(office, &selection, &order);
 }
 
 static const struct action actions[] = {
     {"list", CHOICE | VERB_JSON, false, run_list, {0}}, /* also without a name */
     {"show", VERB_ARGUMENTS | VERB_JSON, true, run_show, {0}},
     {"log", VERB_ARGUMENTS | VERB_JSON, true, run_log, {0}},
-    {"retry", CHOICE | VERB_VERBOSE | VERB_RELEASE, true, run_order, {.option = "--retry"}},
-    {"hold", CHOICE, true, run_order, {.option = "--hold"}},
-    {"release", CHOICE, true, run_order, {.option = "--release"}},
-    {"delete", CHOICE | VERB_YES, true, run_order, {.option = "--delete", .question = "delete"}},
-    {"bounce", CHOICE | VERB_YES, true, run_order, {.option = "--bounce", .question = "give up"}},
+    {"retry",
+     CHOICE | VERB_VERBOSE | VERB_RELEASE | VERB_JSON,
+     true,
+     run_order,
+     {.option = "--retry"}},
+    {"hold", CHOICE | VERB_JSON, true, run_order, {.option = "--hold"}},
+    {"release", CHOICE | VERB_JSON, true, run_order, {.option = "--release"}},
+    {"delete",
+     CHOICE | VERB_YES | VERB_JSON,
+     true,
+     run_order,
+     {.option = "--delete", .question = "delete"}},
+    {"bounce",
+     CHOICE | VERB_YES | VERB_JSON,
+     true,
+     run_order,
+     {.option = "--bounce", .question = "give up"}},
 };
 
 static struct outcome refuse_action(const char *word)
@@ -115,6 +140,8 @@ static struct outcome make_request(const struct verb_options *options, struct re
         return outcome_refuse(EX_USAGE, "either ids of messages, or --domain, --sender or --all");
     if (rest & VERB_ALL && rest != VERB_ALL)
         return outcome_refuse(EX_USAGE, "--all means every message: no --domain or --sender");
+    if (options->given & VERB_JSON && options->given & VERB_VERBOSE)
+        return outcome_refuse(EX_USAGE, "either --json or --verbose");
     if (!ids && !rest && request->action->needs_choice)
         return outcome_refuse(EX_USAGE, "%s what? Name ids of messages%s", request->action->name,
                               request->action->allowed & VERB_ALL ? ", --domain, --sender or --all"

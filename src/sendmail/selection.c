@@ -208,9 +208,14 @@ static struct outcome walk_all(const struct walk *walk)
     return outcome;
 }
 
-static struct outcome refuse_id(int status, const char *id, const char *why)
+static struct outcome refuse_id(const struct walk *walk, int status, const char *id,
+                                const char *why)
 {
     struct outcome outcome = outcome_refuse(status, "%s", "");
+    if (walk->selection->refuse) {
+        walk->selection->refuse(id, why);
+        return outcome;
+    }
     fflush(stdout);
     fprintf(stderr, "postrider: %.100s: %s\n", id, why);
     return outcome;
@@ -222,11 +227,12 @@ static struct outcome walk_id(const struct walk *walk, const char *id)
     struct list_entry entry = {0};
     const struct queue *queue = &walk->office->queue;
     if (fstatat(queue->spool, id, &info, AT_SYMLINK_NOFOLLOW) < 0)
-        return refuse_id(errno == ENOENT ? EX_NOINPUT : EX_IOERR, id,
+        return refuse_id(walk, errno == ENOENT ? EX_NOINPUT : EX_IOERR, id,
                          errno == ENOENT ? "there is no such message in the queue"
                                          : strerror(errno));
     if (!office_is_master(walk->office) && info.st_uid != getuid())
-        return refuse_id(EX_NOPERM, id, "only root may do that: it is not a message of yours");
+        return refuse_id(walk, EX_NOPERM, id,
+                         "only root may do that: it is not a message of yours");
     snprintf(entry.id, sizeof entry.id, "%s", id);
     if (fstatat(queue->journal, id, &info, AT_SYMLINK_NOFOLLOW) == 0)
         entry.due = info.st_mtime;

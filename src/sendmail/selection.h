@@ -24,6 +24,8 @@ struct selection {
     const struct texts *senders; /* addresses or "@domain"; "<>" for the null path */
     const struct filter *filters;
     size_t filter_count;
+    /* Called for an id that is not there or not the caller's; NULL: standard error has it. */
+    void (*refuse)(const char *id, const char *why);
 };
 
 /* Whether it means every message. */
@@ -38,7 +40,7 @@ struct selected {
 
 /*
  * Calls take for each message of the selection, by age. A given id that is not there, or not the
- * caller's, is said on standard error, and the outcome is EX_NOINPUT or EX_NOPERM in the end, with
+ * caller's, is said by .refuse, and the outcome is EX_NOINPUT or EX_NOPERM in the end, with
  * no more words. read: messages are opened even if nothing of the selection asks for that.
  * EX_USAGE: a domain or an address is none.
  */

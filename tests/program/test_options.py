@@ -103,7 +103,7 @@ def test_help_is_bold_on_a_terminal_alone(sandbox):
      "release, delete and bounce are there"),
     (["flush", "--verbos"], 'flush does not know the option "--verbos": perhaps --verbose; '
      "see postrider flush --help"),
-    (["flush", "--jason"], 'flush does not know the option "--jason"; see postrider flush --help'),
+    (["flush", "--colour"], 'flush does not know the option "--colour"; see postrider flush --help'),
     (["a" * 5000], f'there is no command "{"a" * 100}"; postrider help names them'),
     ([], "a command is wanted; postrider help names them"),
 ])

@@ -1,12 +1,16 @@
 """Manners: tables that fit a terminal, colours for people alone, and output that nobody takes."""
 
+import json
+import os
 import re
+import termios
 import time
 
 import pytest
-from bigqueue import folders, letter, make_id, put, put_journal
-from sandbox import EX_OK
-from terminal import columns_of, on_terminal, without_tones
+from bigqueue import fill, folders, letter, make_id, put, put_journal
+from sandbox import EX_CONFIG, EX_IOERR, EX_NOINPUT, EX_OK, EX_TEMPFAIL, EX_USAGE
+from smtpfake import FakeServer
+from terminal import Dialogue, columns_of, on_terminal, without_tones
 
 MESSAGE = b"Subject: hi\n\nhello\n"
 XTERM = {"TERM": "xterm", "LANG": "C.UTF-8"}
@@ -132,3 +136,186 @@ def test_no_colours_where_they_are_not_wanted(sandbox, waiting, env, words):
     assert "\x1b" in show(sandbox, *words)
     assert "\x1b" not in show(sandbox, *words, env=env)
     assert b"\x1b" not in sandbox.postrider(*words, check=EX_OK, env=XTERM).stdout
+
+
+# --- long work -----------------------------------------------------------------------------------
+
+
+def bars(shown):
+    """(done, all) of each bar that was drawn, in their order."""
+    return [tuple(map(int, found)) for found in re.findall(r"\r\[#*\.*\] (\d+) of (\d+) ", shown)]
+
+
+@pytest.mark.parametrize("action, words", [("hold", "held"), ("delete", "deleted"), ("bounce", "given up"),
+                                           ("retry", "still queued")])
+def test_many_messages_have_a_bar_and_totals(sandbox, action, words):
+    ids = fill(sandbox.queue, 30)
+    sandbox.configure(smarthost="host = [::1]:1\ntls = off\nauth = off")
+    yes = ["--yes"] if action in ("delete", "bounce") else []
+    shown = show(sandbox, "queue", action, *ids, *yes)
+    assert f"\n30 {words}\n" in shown and not re.search("|".join(ids), shown)
+    drawn = bars(shown)
+    assert drawn and drawn == sorted(drawn) and {all_of for _, all_of in drawn} == {30}
+    assert max(columns_of(line) for line in re.split("[\r\n]", shown)) < 80
+    assert action == "retry" or drawn[-1] == (30, 30)
+
+
+def test_what_is_not_done_is_said_beside_the_bar(sandbox):
+    ids = fill(sandbox.queue, 30)
+    sandbox.postrider("queue", "hold", ids[7], check=EX_OK)
+    sandbox.configure(smarthost="host = [::1]:1\ntls = off\nauth = off")
+    shown = show(sandbox, "queue", "retry", *ids, check=EX_TEMPFAIL)
+    assert f"\npostrider: {ids[7]}: it is held: release it first\n" in shown
+    assert "\n29 still queued\n" in shown and "postrider queue" not in shown
+
+
+def test_few_messages_are_lines_and_many_in_a_pipe_are_too(sandbox):
+    ids = fill(sandbox.queue, 30)
+    shown = show(sandbox, "queue", "hold", *ids[:20])
+    assert shown.splitlines() == [f"{name}: held" for name in ids[:20]]
+    out = sandbox.postrider("queue", "delete", "--all", check=EX_OK).out
+    assert out.splitlines() == [f"{name}: deleted" for name in ids]
+
+
+@pytest.mark.parametrize("columns", [30, 80])
+def test_flush_has_a_bar_that_fits(sandbox, columns):
+    fill(sandbox.queue, 5)
+    sandbox.configure(smarthost="host = [::1]:1\ntls = off\nauth = off")
+    shown = show(sandbox, "flush", columns=columns)
+    assert bars(shown)[0] == (0, 5) and bars(shown)[-1] == (5, 5) and shown.endswith(" \n")
+    assert max(map(columns_of, re.split("[\r\n]", shown))) <= columns
+
+
+def test_a_stopped_terminal_stops_no_delivery(sandbox):
+    """Somebody who pressed ^S while messages are tried: they are, all the same."""
+    ids = fill(sandbox.queue, 40)
+    with FakeServer() as server:
+        sandbox.configure(smarthost=f"host = {server.address}\ntls = off\nauth = off")
+        dialogue = Dialogue(lambda slave: sandbox.start(
+            ["postrider", "queue", "-C", sandbox.config, "retry", *ids], stdin=slave, stdout=slave,
+            stderr=slave, env=XTERM, start_new_session=True))
+        termios.tcflow(dialogue.slave, termios.TCOOFF)
+        sandbox.wait_until(lambda: not sandbox.letters(), what="an empty queue")
+        termios.tcflow(dialogue.slave, termios.TCOON)
+        dialogue.wait_for(b"40 has left the queue")
+        assert dialogue.end() == EX_OK
+
+
+# --- JSON ----------------------------------------------------------------------------------------
+
+
+def told(done):
+    """Objects, one a line, by id."""
+    lines = [json.loads(line) for line in done.stdout.decode("utf-8", "strict").splitlines()]
+    assert len({one["id"] for one in lines}) == len(lines)
+    return {one["id"]: one for one in lines}
+
+
+def test_orders_tell_what_was_done_as_objects(sandbox):
+    ids = fill(sandbox.queue, 3)
+    gone = make_id(7, 1000)
+    for action, result in (("hold", "held"), ("hold", "held"), ("release", "released"),
+                           ("release", "released"), ("retry", "queued")):
+        done = sandbox.postrider("queue", action, "--json", *ids[:2], check=EX_OK)
+        assert done.err == ""
+        objects = told(done)
+        assert set(objects) == set(ids[:2])
+        for one in objects.values():
+            assert set(one) == {"id", "action", "result", "reason"}
+            assert (one["action"], one["result"]) == (action, result)
+            assert ("no smarthost" in one["reason"]) if action == "retry" else one["reason"] is None
+        sandbox.wait_quiet()
+    sandbox.postrider("queue", "hold", ids[2], check=EX_OK)
+    done = sandbox.postrider("queue", "retry", "--json", gone, *ids[1:], check=EX_NOINPUT)
+    objects = told(done)
+    assert done.err == "" and [objects[name]["result"] for name in (gone, *ids[1:])] == [
+        "refused", "queued", "refused"]
+    assert "no such message" in objects[gone]["reason"] and "release it first" in objects[ids[2]]["reason"]
+    assert told(sandbox.postrider("queue", "bounce", "--json", ids[0], check=EX_OK))[ids[0]][
+        "result"] == "bounced"
+    sandbox.wait_quiet()
+    sandbox.postrider("queue", "delete", "--all", check=EX_OK)
+    assert sandbox.postrider("queue", "delete", "--all", "--json", check=EX_OK).out == ""
+
+
+def test_retry_and_flush_tell_what_left(sandbox):
+    ids = fill(sandbox.queue, 4, domains=5)
+    sandbox.postrider("queue", "hold", ids[3], check=EX_OK)
+    with FakeServer(at={"RCPT": lambda _, line: "451 4.3.0 not now" if "@d1." in line else None}) as server:
+        sandbox.configure(smarthost=f"host = {server.address}\ntls = off\nauth = off")
+        objects = told(sandbox.postrider("queue", "retry", "--json", ids[0], check=EX_OK))
+        assert objects[ids[0]] == {"id": ids[0], "action": "retry", "result": "left", "reason": None}
+        objects = told(sandbox.postrider("flush", "--json", check=EX_OK))
+    assert set(objects) == set(ids[1:3]), "of what was due, and of nothing else"
+    assert {one["action"] for one in objects.values()} == {"flush"}
+    results = {one["result"] for one in objects.values()}
+    assert results == {"left", "queued"} and sandbox.letters() == sorted(
+        [ids[3], *(name for name, one in objects.items() if one["result"] == "queued")])
+    assert any("not now" in (one["reason"] or "") for one in objects.values())
+    assert sandbox.postrider("flush", "--json", check=EX_OK).out == "", "nothing is due any more"
+    assert "either --json or --verbose" in sandbox.postrider("flush", "--json", "--verbose",
+                                                             check=EX_USAGE).err
+
+
+def test_a_message_whole_as_an_object(sandbox):
+    """Larger than a block, with characters that the blocks' ends divide, and bytes that are none."""
+    sandbox.aliases(f"list: {sandbox.user}, far@example.net\n")
+    body = b"x" + "日本語 \"\\\t".encode() * 20000 + b"\xff\xc3 \0 \xe6\x97\n"
+    sandbox.sendmail("-odq", "-i", "-f", "ops@example.org", "-N", "delay", "-V", "QQ+2B1", "list",
+                     stdin=b"Subject: gr\xc3\xbc\xc3\x9fe\n\n" + body, check=EX_OK)
+    (name,) = sandbox.letters()
+    sandbox.flush(check=EX_OK)
+    one = told(sandbox.postrider("queue", "show", "--json", name, check=EX_OK))[name]
+    plain = json.loads(sandbox.postrider("queue", "list", "--json", name, check=EX_OK).out)
+    assert {key: value for key, value in one.items() if key in plain and key != "recipients"} == {
+        key: value for key, value in plain.items() if key != "recipients"}
+    assert one["envid"] == "QQ+1" and one["recipients"][0]["notify"] == "DELAY"
+    assert {(part["address"], part["state"]) for part in one["recipients"]} >= {
+        ("far@example.net", "pending"), ("list@here.example", "expanded")}
+    assert next(part for part in one["recipients"] if part["address"] == "far@example.net")[
+        "original"] == "list@here.example"
+    header, _, rest = one["message"].partition("\n\n")
+    assert "Subject: grüße" in header
+    assert re.sub("\ufffd+", "?", rest) == re.sub("\ufffd+", "?", body.decode("utf-8", "replace"))
+    (sandbox.queue / "spool" / name).write_bytes(b"nonsense\n")
+    done = sandbox.postrider("queue", "show", "--json", name)
+    assert done.returncode == EX_TEMPFAIL and "problem" in told(done)[name]
+
+
+# --- nobody takes it -----------------------------------------------------------------------------
+
+SAYING = [("help",), ("help", "queue"), ("queue",), ("queue", "--json"), ("queue", "show", None),
+          ("queue", "show", None, "--json"), ("status",), ("status", "--json"), ("status", "--prometheus"),
+          ("trace", None), ("trace", None, "--json"), ("check",), ("check", "--json"), ("route", "root"),
+          ("route", "--json", "root")]
+
+
+def said(sandbox, words, **options):
+    argv = ["postrider", words[0], *([] if words[0] == "help" else ["-C", sandbox.config]), *words[1:]]
+    return sandbox.run([word or sandbox.letters()[1] for word in argv], **options)
+
+
+@pytest.mark.parametrize("words", SAYING)
+def test_a_full_disk_is_told(sandbox, waiting, words):
+    with open("/dev/full", "wb") as full:
+        done = said(sandbox, words, stdout=full)
+    # What check has found counts for more.
+    assert done.returncode == EX_CONFIG if words[0] == "check" else EX_IOERR, done.err
+    assert "cannot write to standard output: No space left" in done.err
+
+
+@pytest.mark.parametrize("words", SAYING)
+def test_a_reader_who_has_gone_ends_it_without_a_word(sandbox, waiting, words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as nobody:
+        done = said(sandbox, words, stdout=nobody)
+    assert done.err == "" and done.returncode != EX_OK
+
+
+def test_the_first_lines_of_many(sandbox):
+    fill(sandbox.queue, 3000)
+    for words in ("queue", "queue list --json", "status"):
+        done = sandbox.run(["/bin/sh", "-c", f"{sandbox.build}/postrider {words} -C {sandbox.config} | head -n 2"],
+                           check=EX_OK)
+        assert done.err == "" and len(done.out.splitlines()) == 2
