@@ -4,7 +4,8 @@
 #     make-deb.sh VERSION [ARGUMENT OF dpkg-buildpackage...]
 #
 # A copy of the tree gets contrib/debian as its debian/, and a changelog of this version, whose date is that
-# of the last commit, so that the same commit gives the same package.
+# of the last commit, so that the same commit gives the same package. With OBJECTS=build what is compiled
+# there is taken if Debian's flags are set to the same, for tests in a hurry: no source package then.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -36,5 +37,12 @@ postrider ($version) unstable; urgency=medium
  -- $maintainer  $(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")
 END
 
+if [ -n "${OBJECTS-}" ]; then
+    mkdir "$tree/build"
+    cp -a "$OBJECTS/flags" "$OBJECTS/object" "$tree/build"
+    set -- -b -nc "$@"
+else
+    set -- -tc "$@"
+fi
 cd "$tree"
-dpkg-buildpackage -us -uc -tc "$@"
+dpkg-buildpackage -us -uc "$@"
