@@ -112,6 +112,31 @@ struct outcome file_sync_folder_of(const char *path)
     return outcome;
 }
 
+struct outcome file_make_folder(const char *path, mode_t mode, bool *made)
+{
+    bool is_new = mkdir(path, mode) == 0;
+    if (made)
+        *made = is_new;
+    if (!is_new && errno != EEXIST)
+        return outcome_errno(errno, "cannot make the folder %s", path);
+    return is_new ? file_sync_folder_of(path) : outcome_done();
+}
+
+struct outcome file_make_folders(const char *path, mode_t mode)
+{
+    struct outcome outcome = outcome_done();
+    char *copy = memory_copy(path, strlen(path));
+    for (char *at = copy + 1; *copy && *at && outcome_good(&outcome); at++) {
+        if (*at != '/')
+            continue;
+        *at = '\0';
+        outcome = file_make_folder(copy, mode, NULL);
+        *at = '/';
+    }
+    free(copy);
+    return outcome_good(&outcome) ? file_make_folder(path, mode, NULL) : outcome;
+}
+
 void file_close(int *fd)
 {
     int error = errno;
@@ -282,9 +307,9 @@ static void output_write(struct output *output, const char *data, size_t length)
 void output_put(struct output *output, const void *data, size_t length)
 {
     output->total += length;
+    output->checksum = checksum_add(output->checksum, data, length);
     if (output->counting)
         return;
-    output->checksum = checksum_add(output->checksum, data, length);
     if (!output->data)
         output->data = memory_block(FILE_BLOCK);
     if (length > FILE_BLOCK - output->used) {

@@ -29,6 +29,10 @@ bool file_lacks_unnamed(int error);
 bool file_can_be_named(void);
 /* The same for the folder that the path is in. */
 struct outcome file_sync_folder_of(const char *path);
+/* Makes a folder, with a name that lasts; *made, if not NULL: it was not there. */
+struct outcome file_make_folder(const char *path, mode_t mode, bool *made);
+/* With those above it. */
+struct outcome file_make_folders(const char *path, mode_t mode);
 /* Closes a descriptor that may be -1, and sets it to -1; errno stays as it was. */
 void file_close(int *fd);
 
@@ -81,7 +85,7 @@ struct output {
     size_t used;
     uint64_t total;    /* bytes put so far */
     uint32_t checksum; /* of them, see checksum.h */
-    bool counting;     /* only count: nothing is written */
+    bool counting;     /* only these two: nothing is written */
     char *data;
 };
 

@@ -88,13 +88,13 @@ static struct outcome make_folder(const char *path, const struct passwd *owner)
     struct outcome outcome = outcome_done();
     const char *slash = strrchr(path, '/');
     buffer_append(&folder, path, slash && slash > path ? (size_t)(slash - path) : 0);
-    if (!folder.length || mkdir(folder.data, S_IRWXU) < 0) {
-        if (folder.length && errno != EEXIST)
-            outcome = outcome_errno(errno, "cannot make the folder %s", folder.data);
-    } else if (owner && (chown(folder.data, 0, owner->pw_gid) < 0 ||
-                         chmod(folder.data, S_IRWXU | S_IRGRP | S_IXGRP) < 0)) {
+    bool made = false;
+    if (folder.length)
+        outcome = file_make_folder(folder.data, S_IRWXU, &made);
+    if (made && owner &&
+        (chown(folder.data, 0, owner->pw_gid) < 0 ||
+         chmod(folder.data, S_IRWXU | S_IRGRP | S_IXGRP) < 0))
         outcome = outcome_errno(errno, "cannot give the folder %s to its user", folder.data);
-    }
     buffer_free(&folder);
     return outcome;
 }

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -18,38 +17,21 @@ enum { TIME_DIGITS = 11, RANDOM_DIGITS = 4, BASE_BITS = 5 };
 
 static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
 
-static const char *const folders[] = {"spool", "journal", "corrupt", "hops", "runs", "filter"};
+/* spool/ last: where it is, the others are. */
+static const char *const folders[] = {"journal", "corrupt", "hops", "runs", "filter", "spool"};
 
-static bool make_folder(const char *path)
-{
-    return mkdir(path, 0700) == 0 || errno == EEXIST;
-}
-
-/* Makes the folder and those above it. */
+/* Makes the folder and those above it; who has put a message into them may say that it is safe. */
 static struct outcome make_folders(const char *directory)
 {
-    struct buffer path = {0};
-    buffer_append_text(&path, directory);
-    bool good = true;
-    for (size_t i = 1; good && i < path.length; i++) {
-        if (path.data[i] != '/')
-            continue;
-        path.data[i] = '\0';
-        good = make_folder(path.data);
-        path.data[i] = '/';
-    }
-    good = good && make_folder(buffer_text(&path));
-    for (size_t i = 0; good && i < sizeof folders / sizeof folders[0]; i++) {
-        buffer_clear(&path);
+    struct outcome outcome = file_make_folders(directory, 0700);
+    for (size_t i = 0; outcome_good(&outcome) && i < sizeof folders / sizeof folders[0]; i++) {
+        struct buffer path = {0};
         buffer_format(&path, "%s/%s", directory, folders[i]);
-        good = make_folder(path.data);
+        outcome = file_make_folder(path.data, 0700, NULL);
+        buffer_free(&path);
     }
-    struct outcome outcome = outcome_done();
-    if (!good)
-        outcome = outcome_errno(errno, "cannot make the queue folder %s", buffer_text(&path));
-    if (!good && outcome.exit_status != EX_TEMPFAIL)
+    if (!outcome_good(&outcome) && outcome.exit_status != EX_TEMPFAIL)
         outcome.exit_status = EX_CANTCREAT;
-    buffer_free(&path);
     return outcome;
 }
 

@@ -110,28 +110,12 @@ void save_free(struct save_file *file)
 
 /* ---- the folder ---- */
 
-/* With those above it. */
-static bool make_folders(const char *path)
-{
-    char *copy = memory_copy(path, strlen(path));
-    bool good = true;
-    for (char *slash = strchr(copy + 1, '/'); good; slash = strchr(slash + 1, '/')) {
-        if (slash)
-            *slash = '\0';
-        good = mkdir(copy, FOLDER) == 0 || errno == EEXIST;
-        if (!slash)
-            break;
-        *slash = '/';
-    }
-    free(copy);
-    return good;
-}
-
 struct outcome save_lock(const char *folder, int *fd)
 {
     *fd = -1;
-    if (!make_folders(folder))
-        return outcome_errno(errno, "cannot make the folder %s", folder);
+    struct outcome outcome = file_make_folders(folder, FOLDER);
+    if (!outcome_good(&outcome))
+        return outcome;
     *fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (*fd < 0)
         return outcome_errno(errno, "cannot open the folder %s", folder);
