@@ -28,6 +28,19 @@ static off_t read_size(const char *text)
     return size;
 }
 
+/* SIZE [ID SUM] */
+static struct entry read_entry(char *const arguments[])
+{
+    struct entry entry = {.size = read_size(arguments[0]), .id = arguments[1]};
+    char *rest;
+    if (entry.id) {
+        entry.sum = strtoul(arguments[2], &rest, 16);
+        if (rest == arguments[2] || *rest)
+            end(EX_USAGE, "SUM is no checksum");
+    }
+    return entry;
+}
+
 /* A name from the user table that is one part of a path. */
 static const struct passwd *find_user(const char *name)
 {
@@ -99,11 +112,11 @@ void ignore_signals(void)
 
 /* Appends, and ends. */
 static _Noreturn void append(int folder, const char *path, const char *name, const char *what,
-                             off_t size, const char *id)
+                             const struct entry *entry)
 {
     int mailbox = mailbox_open(folder, name, what);
     sync_name(folder, path, mailbox);
-    mailbox_append(mailbox, size, id);
+    mailbox_append(mailbox, entry);
     mailbox_unlock();
     _exit(EX_OK);
 }
@@ -143,9 +156,9 @@ struct target_user find_target_user(const char *name, const char *key)
     return found;
 }
 
-void deliver(const char *name, const char *path, const char *size_text, const char *id)
+void deliver(const char *name, const char *path, char *const arguments[])
 {
-    off_t size = read_size(size_text);
+    const struct entry entry = read_entry(arguments);
     ignore_signals();
     int privileged = is_privileged();
     const struct passwd *user = find_user(name);
@@ -168,12 +181,12 @@ void deliver(const char *name, const char *path, const char *size_text, const ch
     } else {
         make_mailbox(folder, name, uid, getgid(), 0600);
     }
-    append(folder, path, name, "mailbox", size, id);
+    append(folder, path, name, "mailbox", &entry);
 }
 
-void write_file(const char *name, const char *path, const char *size_text, const char *id)
+void write_file(const char *name, const char *path, char *const arguments[])
 {
-    off_t size = read_size(size_text);
+    const struct entry entry = read_entry(arguments);
     ignore_signals();
     struct target_user user = find_target_user(name, "alias_files");
     if (is_privileged())
@@ -189,5 +202,5 @@ void write_file(const char *name, const char *path, const char *size_text, const
     if (folder < 0)
         end(EX_CANTCREAT, "cannot open the folder %s: %s", where, strerror(errno));
     make_mailbox(folder, slash + 1, geteuid(), getegid(), 0600);
-    append(folder, where, slash + 1, "file", size, id);
+    append(folder, where, slash + 1, "file", &entry);
 }

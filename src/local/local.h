@@ -27,12 +27,22 @@ void end(int status, const char *format, ...) __attribute__((noreturn, format(pr
 /* Whoever we were, from here on we are this user with this one group, for good. */
 void become(uid_t uid, gid_t gid);
 
-/* deliver USER FOLDER SIZE [ID]: appends SIZE bytes of standard input to FOLDER/USER. */
-void deliver(const char *user, const char *folder, const char *size, const char *id)
+/* What is to be appended; the id: look first whether it is there. */
+struct entry {
+    off_t size;
+    const char *id;    /* NULL: none */
+    unsigned long sum; /* CRC-32C */
+};
+
+/*
+ * deliver USER FOLDER SIZE [ID SUM]: appends SIZE bytes of standard input to FOLDER/USER.
+ * arguments: from SIZE on.
+ */
+void deliver(const char *user, const char *folder, char *const arguments[])
     __attribute__((noreturn));
 
-/* file USER PATH SIZE [ID]: appends SIZE bytes of standard input to the user's file PATH. */
-void write_file(const char *user, const char *path, const char *size, const char *id)
+/* file USER PATH SIZE [ID SUM]: appends SIZE bytes of standard input to the user's file PATH. */
+void write_file(const char *user, const char *path, char *const arguments[])
     __attribute__((noreturn));
 
 /*
@@ -64,8 +74,8 @@ void check_named(const char *key, const char *user);
 
 /* Opens FOLDER/NAME, a file that belongs to the present user, and locks it. what: for words. */
 int mailbox_open(int folder, const char *name, const char *what);
-/* Appends size bytes of standard input, or nothing. id: look first whether it is there. */
-void mailbox_append(int mailbox, off_t size, const char *id);
+/* Appends the entry from standard input, or nothing. */
+void mailbox_append(int mailbox, const struct entry *entry);
 /* Takes the dot-lock away; also before every end(). */
 void mailbox_unlock(void);
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,21 +173,87 @@ static off_t find_message(int fd, const char *id, off_t *next)
     return found;
 }
 
+/* CRC-32C, as base/checksum.c has it: that room is not used here. */
+static uint32_t add_to_sum(uint32_t sum, const char *data, size_t length)
+{
+    sum = ~sum;
+    for (size_t i = 0; i < length; i++) {
+        sum ^= (unsigned char)data[i];
+        for (int bit = 0; bit < 8; bit++)
+            sum = sum & 1 ? sum >> 1 ^ 0x82F63B78u : sum >> 1;
+    }
+    return ~sum;
+}
+
+/* Of a part of the file; *has_nul: there is a NUL in it. */
+static uint32_t sum_up(int fd, off_t at, off_t end_at, int *has_nul)
+{
+    uint32_t sum = 0;
+    *has_nul = 0;
+    while (at < end_at) {
+        size_t wanted = end_at - at < BLOCK ? (size_t)(end_at - at) : BLOCK;
+        ssize_t count = pread(fd, block, wanted, at);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            end(EX_IOERR, "cannot read the %s: %s", kind, strerror(count ? errno : EIO));
+        sum = add_to_sum(sum, block, (size_t)count);
+        *has_nul |= memchr(block, '\0', (size_t)count) != NULL;
+        at += count;
+    }
+    return sum;
+}
+
+static void cut(int fd, off_t length)
+{
+    if (ftruncate(fd, length) < 0)
+        end(EX_IOERR, "cannot cut the %s: %s", kind, strerror(errno));
+}
+
+/* No message ends in NUL: a power cut left the length of what was not written. */
+static void cut_nuls(int fd)
+{
+    off_t length = length_of(fd), stop = length;
+    for (ssize_t count = 0; stop > 0; stop -= count) {
+        size_t wanted = stop < BLOCK ? (size_t)stop : BLOCK;
+        count = pread(fd, block, wanted, stop - (off_t)wanted);
+        if (count != (ssize_t)wanted)
+            end(EX_IOERR, "cannot read the %s: %s", kind, strerror(count < 0 ? errno : EIO));
+        while (count > 0 && block[count - 1] == '\0') {
+            count--;
+            stop--;
+        }
+        if (count > 0)
+            break;
+    }
+    if (stop < length)
+        cut(fd, stop);
+}
+
 /*
- * After a run that was cut off: true when all of the message is there; a cut one is taken away,
- * unless another program has put its own message behind it.
+ * After a run that was cut off: true when all of the message is there. A power cut can leave its
+ * length with NULs in it. One that is longer than ours and has none was changed by a mail reader
+ * since. What is no whole message is taken away, unless another program has put its own behind it.
  */
-static int is_there(int fd, const char *id, off_t size)
+static int is_there(int fd, const struct entry *entry)
 {
     off_t next;
-    off_t at = find_message(fd, id, &next);
-    if (at < 0)
+    int has_nul;
+    off_t at = find_message(fd, entry->id, &next);
+    if (at < 0) {
+        cut_nuls(fd);
         return 0;
+    }
     off_t stop = next < 0 ? length_of(fd) : next;
-    if (stop - at >= size)
+    if (stop - at >= entry->size && sum_up(fd, at, at + entry->size, &has_nul) == entry->sum)
         return 1;
-    if (next < 0 && ftruncate(fd, at) < 0)
-        end(EX_IOERR, "cannot cut the %s: %s", kind, strerror(errno));
+    if (stop - at > entry->size) {
+        sum_up(fd, at, stop, &has_nul);
+        if (!has_nul)
+            return 1;
+    }
+    if (next < 0)
+        cut(fd, at);
     return 0;
 }
 
@@ -241,15 +308,15 @@ static int copy_input(int fd, off_t size)
     return size == 0;
 }
 
-void mailbox_append(int fd, off_t size, const char *id)
+void mailbox_append(int fd, const struct entry *entry)
 {
     if (is_caller_gone())
         end(EX_TEMPFAIL, "the program that asked for this is gone");
-    if (id && is_there(fd, id, size))
+    if (entry->id && is_there(fd, entry))
         return;
     off_t before = length_of(fd);
-    if (lseek(fd, before, SEEK_SET) == before && separate(fd, before) && copy_input(fd, size) &&
-        fsync(fd) == 0)
+    if (lseek(fd, before, SEEK_SET) == before && separate(fd, before) &&
+        copy_input(fd, entry->size) && fsync(fd) == 0)
         return;
     int error = errno;
     if (ftruncate(fd, before) < 0 || fsync(fd) < 0)

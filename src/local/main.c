@@ -50,12 +50,13 @@ int main(int argc, char **argv)
         run(argv + 2);
     if (argc == 2 && strcmp(argv[1], "session") == 0)
         session();
-    if ((argc == 5 || argc == 6) && strcmp(argv[1], "deliver") == 0)
-        deliver(argv[2], argv[3], argv[4], argv[5]);
-    if ((argc == 5 || argc == 6) && strcmp(argv[1], "file") == 0)
-        write_file(argv[2], argv[3], argv[4], argv[5]);
+    if ((argc == 5 || argc == 7) && strcmp(argv[1], "deliver") == 0)
+        deliver(argv[2], argv[3], argv + 4);
+    if ((argc == 5 || argc == 7) && strcmp(argv[1], "file") == 0)
+        write_file(argv[2], argv[3], argv + 4);
     if (argc >= 5 && strcmp(argv[1], "command") == 0)
         run_command(argv[2], argv[3], argv + 4);
-    end(EX_USAGE, "usage: postrider-local deliver USER FOLDER SIZE [ID] | file USER PATH SIZE [ID] "
-                  "| command USER SECONDS PROGRAM [ARGUMENT...] | run ARGUMENTS | session");
+    end(EX_USAGE, "usage: postrider-local deliver USER FOLDER SIZE [ID SUM] | "
+                  "file USER PATH SIZE [ID SUM] | command USER SECONDS PROGRAM [ARGUMENT...] | run "
+                  "ARGUMENTS | session");
 }

@@ -1,7 +1,7 @@
 /*
  * Hands a message to the helper that may write mailboxes and files. The helper is told the size
  * before, so that it can tell a whole message from one whose sender was killed; and after a run
- * that was cut off its id, so that it looks whether the message is there.
+ * that was cut off its id and checksum, so that it looks whether the message is there.
  */
 #include <stdio.h>
 #include <string.h>
@@ -37,13 +37,14 @@ static struct outcome append(struct run *run, const struct letter *letter, size_
     struct output counter = {.fd = -1, .counting = true};
     bool counted = entry_put(&counter, letter, index, true);
     int error = counter.error;
-    char size[32];
+    char size[32], sum[16];
     snprintf(size, sizeof size, "%llu", (unsigned long long)counter.total);
+    snprintf(sum, sizeof sum, "%08lx", (unsigned long)counter.checksum);
     output_free(&counter);
     if (!counted)
         return outcome_errno(error, "cannot read message %s", letter->id);
     const char *const arguments[] = {job, user, where, size, run->trace.careful ? letter->id : NULL,
-                                     NULL};
+                                     sum, NULL};
     struct helper helper = {.arguments = arguments, .is_entry = true};
     outcome = helper_run(&helper, letter, index);
     if (outcome_good(&outcome))

@@ -12,6 +12,7 @@ import threading
 import time
 
 import pytest
+from bigqueue import crc32c
 from sandbox import EX_OK, EX_TEMPFAIL, wait_until
 from smtpfake import HANG, FakeServer
 from test_installed import Machine
@@ -113,6 +114,9 @@ def test_Q1_a_message_that_is_not_due_is_remembered(sandbox, helper):
 ENTRY = b"From a Thu Jan  1 00:00:00 2026\nX-Postrider-Id: 0123456789abcde\nSubject: m1\n\ntext\n\n"
 
 
+SEARCHED = ("0123456789abcde", f"{crc32c(ENTRY):08x}")
+
+
 def start_helper(sandbox, *more, stderr=subprocess.PIPE):
     return sandbox.start(
         ["postrider-mailbox", "deliver", sandbox.user, sandbox.mail, str(len(ENTRY)), *more],
@@ -151,10 +155,40 @@ def test_helper_ends_what_it_began(sandbox, number):
 @pytest.mark.parametrize("behind", [b"", FOREIGN, b"\n" + FOREIGN], ids=["end", "next", "gap"])
 def test_Q1_message_that_is_there_already(sandbox, behind):
     (sandbox.mail / sandbox.user).write_bytes(FOREIGN + ENTRY + behind)
-    process = start_helper(sandbox, "0123456789abcde")
+    process = start_helper(sandbox, *SEARCHED)
     process.communicate(ENTRY, timeout=20)
     assert process.returncode == EX_OK
     assert sandbox.mailbox_bytes() == FOREIGN + ENTRY + behind
+
+
+@pytest.mark.parametrize("left", [
+    ENTRY[:80] + bytes(len(ENTRY) - 80), ENTRY[:80] + bytes(7) + ENTRY[87:], ENTRY[:-1], ENTRY[:80],
+    bytes(len(ENTRY)), bytes(200000)],
+    ids=["only its length", "hole", "all but a byte", "beginning", "nothing", "nothing, long"])
+def test_Q1_what_a_power_cut_left_of_a_message(sandbox, left):
+    """The length may be on disk, and zeros where the text should be."""
+    (sandbox.mail / sandbox.user).write_bytes(FOREIGN + left)
+    process = start_helper(sandbox, *SEARCHED)
+    process.communicate(ENTRY, timeout=20)
+    assert process.returncode == EX_OK
+    assert sandbox.mailbox_bytes() == FOREIGN + ENTRY
+
+
+def test_Q1_piece_of_a_message_before_another_ones(sandbox):
+    (sandbox.mail / sandbox.user).write_bytes(ENTRY[:80] + bytes(len(ENTRY) - 80) + b"\n\n" + FOREIGN)
+    process = start_helper(sandbox, *SEARCHED)
+    process.communicate(ENTRY, timeout=20)
+    assert process.returncode == EX_OK
+    assert sandbox.mailbox_bytes().endswith(b"\n" + FOREIGN + ENTRY)
+
+
+def test_Q1_message_that_a_mail_reader_has_marked(sandbox):
+    marked = ENTRY.replace(b"\n\ntext", b"\nStatus: RO\n\ntext")
+    (sandbox.mail / sandbox.user).write_bytes(FOREIGN + marked)
+    process = start_helper(sandbox, *SEARCHED)
+    process.communicate(ENTRY, timeout=20)
+    assert process.returncode == EX_OK
+    assert sandbox.mailbox_bytes() == FOREIGN + marked
 
 
 def dead_process():
