@@ -230,6 +230,13 @@ struct outcome letter_remove(struct letter *letter)
 {
     if (unlinkat(letter->queue->spool, letter->id, 0) < 0 && errno != ENOENT)
         return outcome_errno(errno, "cannot remove message %s", letter->id);
+    if (faccessat(letter->queue->journal, letter->id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT
+                   ? outcome_done()
+                   : outcome_errno(errno, "cannot look for the journal of %s", letter->id);
+    struct outcome outcome = letter_sync(letter->queue);
+    if (!outcome_good(&outcome))
+        return outcome;
     if (unlinkat(letter->queue->journal, letter->id, 0) < 0 && errno != ENOENT)
         return outcome_errno(errno, "cannot remove the journal of %s", letter->id);
     return outcome_done();

@@ -109,8 +109,9 @@ bool letter_owes(const struct letter *letter, size_t index, enum notify kind);
 /* Whether it is due and the next report will be about this recipient; see journal_choose. */
 bool letter_is_chosen(const struct letter *letter, size_t index, enum notify kind);
 /*
- * Takes a message out of the queue: first its file, then its journal, for the other order could
- * send it twice. The caller syncs the folder when it is done with a batch (letter_sync).
+ * Takes a message out of the queue: first its file, for good, then its journal, if it has one: a
+ * message that comes back without it, after a power cut, would be sent twice. One without a journal
+ * is gone for good when the caller has synced the folder, after a batch (letter_sync).
  */
 struct outcome letter_remove(struct letter *letter);
 struct outcome letter_sync(const struct queue *queue);
