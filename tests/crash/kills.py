@@ -31,17 +31,18 @@ def list_calls(run):
     return [(line[2], int(line[3]), line[4]) for line in run.record if line[0] == "c"]
 
 
-def list_places(run):
+def list_turns(scenario, place):
     """Where a kill can be: (process, number, one or all)."""
+    _, run = record(scenario, place)
     return [(process, number, how) for process, number, _ in list_calls(run) for how in "kK"]
 
 
-def sample(places, count, seed=1):
+def sample(turns, count, seed=1):
     """The same ones each time; None: all of them."""
-    if count is None or count >= len(places):
-        return places
-    chance = random.Random(seed)
-    return sorted(chance.sample(places, count), key=places.index)
+    if count is None or count >= len(turns):
+        return turns
+    chosen = random.Random(seed).sample(range(len(turns)), count)
+    return [turns[index] for index in sorted(chosen)]
 
 
 def kill_at(place, scenario, begin, where):
@@ -68,12 +69,12 @@ class Seen:
         return True
 
 
-def play(scenario, place, places, seen):
+def play(scenario, place, turns, seen):
     """All of these kills, one after the other."""
     result = Result(scenario.name)
     scenario.prepare(place)
     begin = place.save()
-    for where in places:
+    for where in turns:
         result.turns += 1
         run, nodes, name = kill_at(place, scenario, begin, where)
         words = f"{scenario.name}, {where[0]} before call {where[1]}, {'all' if where[2] == 'K' else 'one'}"
@@ -85,21 +86,28 @@ def play(scenario, place, places, seen):
             continue
         result.states += 1
         may_repeat = find_unnoted(nodes, place.smarthost.taken())
-        try:
-            scenario.recover(place, run)
-            faults = scenario.check(place, run, may_repeat)
-        except AssertionError as error:
-            faults = [str(error)]
-        result.faults += [f"{words}: {fault}" for fault in faults]
+        result.faults += [f"{words}: {fault}"
+                          for fault in bring_to_end(scenario, place, run, may_repeat)]
     return result
 
 
+def bring_to_end(scenario, place, run, may_repeat):
+    """Faults of what comes of it."""
+    try:
+        scenario.recover(place, run)
+        return scenario.check(place, run, may_repeat)
+    except (AssertionError, OSError) as error:
+        return [f"{type(error).__name__} {error}"]
+
+
 def record(scenario, place):
-    """The run without a death; it has to keep the promise itself."""
+    """The run without a death, and what was on disk before; it has to keep the promise itself."""
     scenario.prepare(place)
+    place.restore(place.save())
     begin = place.save()
-    place.restore(begin)
     run = scenario.perform(place, ["-R"])
+    place.smarthost.settle()
+    place.recorded = list(place.smarthost.messages)
     scenario.recover(place, run)
     faults = scenario.check(place, run)
     assert run.status == 0 and not faults, f"{scenario.name}: {run.status} {faults} {run.err}"

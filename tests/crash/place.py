@@ -6,10 +6,13 @@ import hashlib
 import os
 import re
 import shutil
+import signal
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "program"))
@@ -18,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "program"))
 if os.access("/dev/shm", os.W_OK):
     tempfile.tempdir = os.environ.get("POSTRIDER_SPACE", "/dev/shm")
 
-from sandbox import BUILD, REPOSITORY, Sandbox  # noqa: E402  (the path comes first)
+from listening import Client  # noqa: E402
+from sandbox import BUILD, REPOSITORY, Result, Sandbox  # noqa: E402  (the path comes first)
 from smtpfake import EXTENSIONS, FakeServer  # noqa: E402
 
 TRACER = REPOSITORY / "build" / "tracer"
@@ -75,6 +79,7 @@ def put_back(root, nodes):
 
 ID = re.compile(rb"\b[0-9a-v]{15}(?:[bds][0-9]+)?\b")
 TIMES = [(re.compile(rb"\b1[789]\d{8}\b"), b"TIME"), (re.compile(rb"\bcrc [0-9a-f]{8}\b"), b"crc"),
+         (re.compile(rb"\.[0-9a-f]{16}@"), b".RANDOM@"),
          (re.compile(rb"=_[0-9a-v]+_[0-9a-f]{16}"), b"BOUNDARY"),
          (re.compile(rb"\w{3}, +\d+ \w{3} \d{4} [\d:]{8} [+-]\d{4}"), b"DATE"),
          (re.compile(rb"\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}"), b"DATE")]
@@ -137,6 +142,8 @@ class Run:
     """What became of a traced program: .status, .out, .err, .reached (the call that was meant was
     made), .late (it hung), .ends ({process: exit status}), .record (the lines, parted)."""
 
+    is_cut = False
+
     def __init__(self, done, log):
         self.status = done.returncode
         self.out, self.err = done.out, done.err
@@ -146,6 +153,49 @@ class Run:
         self.reached, self.late = lines[-1][0] == "reached", lines[-1][0] == "late"
         self.record = lines[:-1]
         self.ends = {line[1]: int(line[2]) for line in self.record if line[0] == "x"}
+
+
+class Gone(Exception):
+    """The listener has closed, or says that it must."""
+
+
+class Voice(Client):
+    """Of a connection that is there already."""
+
+    def __init__(self, connection):  # pylint: disable=super-init-not-called
+        self.socket = connection
+        self.file = connection.makefile("rb")
+        self.expect(220)
+
+    def read(self):
+        code, lines = super().read()
+        if code in (0, 421):
+            raise Gone
+        return code, lines
+
+
+class Caller(threading.Thread):
+    """Says to a listener what there is to say; that it dies is no error."""
+
+    def __init__(self, port, talk):
+        super().__init__(daemon=True)
+        self.connection = socket.create_connection(("127.0.0.1", port), timeout=40)
+        self.talk, self.error = talk, None
+
+    def run(self):
+        try:
+            with Voice(self.connection) as client:
+                self.talk(client)
+        except (OSError, Gone):
+            pass
+        except Exception as error:  # pylint: disable=broad-except
+            self.error = error
+
+    def hang_up(self):
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
 
 
 class Place(Sandbox):
@@ -192,6 +242,61 @@ class Place(Sandbox):
         """Runs a program of the build under the tracer, and all that it starts to its end."""
         argv = [str(BUILD / argv[0]), *map(str, argv[1:])]
         done = self.run([*self.tracer(*options), *argv], stdin=stdin, **more)
+        return Run(done, self.tracer_log)
+
+    def check_lock(self):
+        """A dot-lock that is left, as after a power cut, stops nobody for long: a further message gets
+        in, and it is gone."""
+        if not list(self.mail.glob("*.lock")):
+            return
+        before = self.mailbox_bytes()
+        self.age_locks()
+        entry = b"From a Thu Jan  1 00:00:00 2026\n\n\n"
+        self.run(["postrider-mailbox", "deliver", self.user, str(self.mail), str(len(entry))],
+                 stdin=entry, check=0)
+        assert not list(self.mail.glob("*.lock")), "a dot-lock stays"
+        (self.mail / self.user).write_bytes(before)
+
+    # --- the listener ---
+
+    def listen(self, lines, more=""):
+        """Settings of a listener, with a socket that stays the same."""
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.socket.getsockname()[1]
+        self.configure(extra=f"[listen]\n{lines}\n{more}")
+
+    def forget_clients(self):
+        """Those that a dead listener never came to."""
+        self.socket.setblocking(False)
+        try:
+            while True:
+                self.socket.accept()[0].close()
+        except BlockingIOError:
+            pass
+        self.socket.setblocking(True)
+
+    def serve(self, options, talk):
+        """A listener at work until talk(client) has ended, or it has died. talk gets a Client when
+        there is a greeting, and may fail when that dies. The Run."""
+        argv = [*self.tracer("-l", str(self.socket.fileno()), *options),
+                str(BUILD / "postrider-listen"), "-C", str(self.config)]
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            listener = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                                        env=self.environment(), pass_fds=[self.socket.fileno()])
+            caller = Caller(self.port, talk)
+            caller.start()
+            while caller.is_alive() and listener.poll() is None:
+                caller.join(0.01)
+            listener.send_signal(signal.SIGTERM)
+            status = listener.wait(60)
+            caller.hang_up()
+            caller.join()
+            self.forget_clients()
+            out.seek(0)
+            err.seek(0)
+            done = Result(argv, status, out.read(), err.read())
+        if caller.error:
+            raise caller.error
         return Run(done, self.tracer_log)
 
     def make_due(self):

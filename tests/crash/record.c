@@ -26,7 +26,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { MOST_DATA = 1 << 26, MOST_SENT = 512, MOST_PIECES = 1024 };
+enum { MOST_DATA = 1 << 26, MOST_SENT = 1 << 16, MOST_PIECES = 1024 };
 
 /* What a first argument is. */
 enum shape { OTHER, FILE_NUMBER, NAME_AT, NAME, TWO_NAMES_AT, TWO_NAMES };
@@ -381,6 +381,12 @@ static void note_write(struct record *record, const struct process *process, siz
     free(data);
 }
 
+static void put_name(struct record *record, const struct stat *info, const char *path)
+{
+    PUT(record, "o\t%lu\t%o\t%s", (unsigned long)info->st_ino, (unsigned)info->st_mode & 07777,
+        path);
+}
+
 static void note_open(struct record *record, const struct process *process, int fd, uint64_t flags)
 {
     const struct call *call = &process->call;
@@ -388,9 +394,9 @@ static void note_open(struct record *record, const struct process *process, int 
     if (!is_file_below(record, process, fd, &info))
         return;
     if ((flags & O_TMPFILE) == O_TMPFILE)
-        PUT(record, "o\t%lu\t", (unsigned long)info.st_ino);
+        put_name(record, &info, "");
     else if (!call->existed)
-        PUT(record, "o\t%lu\t%s", (unsigned long)info.st_ino, short_path(record, call->paths[0]));
+        put_name(record, &info, short_path(record, call->paths[0]));
     else if (flags & O_TRUNC)
         PUT(record, "t\t%lu\t0", (unsigned long)info.st_ino);
 }
@@ -406,14 +412,15 @@ static void note_sync(struct record *record, const struct process *process)
     if (S_ISDIR(info.st_mode))
         PUT(record, "S\t%lu\t%s", process->call.entered, short_path(record, path));
     else
-        PUT(record, "s\t%lu\t%lu", process->call.entered, (unsigned long)info.st_ino);
+        PUT(record, "s\t%lu\t%lu\t%d", process->call.entered, (unsigned long)info.st_ino,
+            process->call.number == SYS_fsync);
 }
 
 static void note_link(struct record *record, const char *path)
 {
     struct stat info;
     if (is_below(record, path) && lstat(path, &info) == 0)
-        PUT(record, "o\t%lu\t%s", (unsigned long)info.st_ino, short_path(record, path));
+        put_name(record, &info, short_path(record, path));
 }
 
 static void note_rename(struct record *record, const struct call *call)

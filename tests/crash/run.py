@@ -12,20 +12,25 @@ import tempfile
 import time
 import traceback
 
+import faults
 import kills
+import power
 from place import Place
 from scenarios import SCENARIOS
 
 WORKERS = 3 * (os.cpu_count() or 1)
-TURNS = 60  # of one scenario that a worker takes at once
+TURNS = 150  # of one scenario that a worker takes at once
+
+
+KINDS = {"kills": (kills, "deaths"), "power": (power, "power cuts"), "faults": (faults, "faults")}
 
 
 def work(task):
     """In a process of its own: some turns of one scenario."""
-    number, places, folder = task
+    kind, number, turns, folder = task
     place = Place()
     try:
-        return number, kills.play(SCENARIOS[number](), place, places, kills.Seen(folder))
+        return number, KINDS[kind][0].play(SCENARIOS[number](), place, turns, kills.Seen(folder))
     except Exception:  # pylint: disable=broad-except
         result = kills.Result(SCENARIOS[number].name)
         result.faults.append(traceback.format_exc())
@@ -34,17 +39,18 @@ def work(task):
         place.close()
 
 
-def prepare(number):
+def prepare(task):
+    kind, number = task
     place = Place()
     try:
-        return number, kills.list_places(kills.record(SCENARIOS[number](), place)[1])
+        return number, KINDS[kind][0].list_turns(SCENARIOS[number](), place)
     finally:
         place.close()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("what", choices=["kills"])
+    parser.add_argument("what", choices=list(KINDS))
     parser.add_argument("--sample", type=int, help="so many turns of each scenario")
     parser.add_argument("scenario", nargs="*")
     options = parser.parse_args()
@@ -53,19 +59,20 @@ def main():
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="postrider-crash-") as folder, multiprocessing.Pool(WORKERS, maxtasksperchild=8) as pool:
         tasks = []
-        for number, places in pool.imap_unordered(prepare, chosen):
-            places = kills.sample(places, options.sample)
-            step = max(1, -(-len(places) // TURNS))
-            tasks += [(number, places[at::step], folder) for at in range(step)]
+        for number, turns in pool.imap_unordered(prepare,
+                                                 [(options.what, one) for one in chosen]):
+            turns = kills.sample(turns, options.sample)
+            step = max(1, -(-len(turns) // TURNS))
+            tasks += [(options.what, number, turns[at::step], folder) for at in range(step)]
         results = {number: kills.Result(SCENARIOS[number].name) for number in chosen}
         for number, result in pool.imap_unordered(work, tasks):
             results[number].add(result)
     for result in results.values():
-        print(f"{'ok' if not result.faults else 'BROKEN'} {result.name}: {result.turns} deaths, "
+        print(f"{'ok' if not result.faults else 'BROKEN'} {result.name}: {result.turns} {KINDS[options.what][1]}, "
               f"{result.states} states, {len(result.faults)} violations ({result.missed} missed)")
         for fault in result.faults[:10]:
-            print(f"    {fault}")
-    print(f"{sum(one.turns for one in results.values())} deaths, "
+            print(f"    {fault[:300]}")
+    print(f"{sum(one.turns for one in results.values())} {KINDS[options.what][1]}, "
           f"{sum(one.states for one in results.values())} states, "
           f"{sum(len(one.faults) for one in results.values())} violations, "
           f"{time.monotonic() - began:.0f} s")

@@ -2,16 +2,11 @@
 beginning (prepare), what happens (perform, under the tracer), what an administrator's cron job does
 afterwards (recover), and what must be true then (check)."""
 
-import os
-import signal
-import subprocess
-import threading
 import time
 
-from listening import Client
-from place import HANGS, Run, Node  # noqa: F401
+from bigqueue import crc32c
 from promise import Letter, check_letters, check_rest
-from sandbox import BUILD, EX_OK, wait_until
+from sandbox import EX_OK
 
 
 class Scenario:
@@ -20,6 +15,7 @@ class Scenario:
     name = ""
     options = ()
     may_leave = ()  # names beside the queue and the mailboxes
+    is_faulty = False  # calls fail: a refusal is no surprise
 
     def prepare(self, place):
         """Makes the beginning; what is on disk afterwards is where every turn begins."""
@@ -33,6 +29,9 @@ class Scenario:
     def perform(self, place, options):
         return place.trace([*self.options, *options], self.argv(place), stdin=self.stdin(place))
 
+    def hear(self, run):
+        """Takes over what a run that a power cut ended had said until then."""
+
     def is_done(self, run):
         """Whether the caller was told that it is done."""
         return run.status == EX_OK
@@ -40,14 +39,14 @@ class Scenario:
     def recover(self, place, _run):
         place.smarthost.patient = True
         place.flush_until_quiet()
+        place.check_lock()
 
     def letters(self, place, run):
-        """run None: as if all had gone well."""
         return []
 
     def check(self, place, run, may_repeat=()):
-        return check_letters(place, self.letters(place, run), may_repeat) + check_rest(
-            place, self.may_leave)
+        return check_letters(place, self.letters(place, run), may_repeat, run.is_cut) + check_rest(
+            place, self.may_leave, run.is_cut)
 
 
 def queue_letter(place, letter, *options):
@@ -81,7 +80,14 @@ class Submission(Scenario):
         return self.letter(place, True).text
 
     def letters(self, place, run):
-        return [self.letter(place, run is None or self.is_done(run))]
+        return [self.letter(place, self.is_done(run))]
+
+    def check(self, place, run, may_repeat=()):
+        faults = super().check(place, run, may_repeat)
+        if self.is_faulty and not self.is_done(run) and (place.mailbox_bytes() or
+                                                         place.smarthost.messages):
+            faults.append("it was refused, and delivered")
+        return faults
 
 
 class SubmissionWithNames(Submission):
@@ -191,6 +197,7 @@ class Append(Scenario):
              * 2500 + b"\n")
 
     def prepare(self, place):
+        self.sum = f"{crc32c(self.entry):08x}"
         (place.mail / place.user).write_bytes(self.old)
 
     def argv(self, place):
@@ -201,7 +208,8 @@ class Append(Scenario):
 
     def recover(self, place, run):
         place.age_locks()
-        place.run([*map(str, self.argv(place)), "0123456789abcde"], stdin=self.entry, check=EX_OK)
+        place.run([*map(str, self.argv(place)), "0123456789abcde", self.sum], stdin=self.entry,
+                  check=EX_OK)
 
     def letters(self, place, run):
         return [Letter("m0", {mine(place): "here"}, body=b"older\n"),
@@ -275,7 +283,7 @@ class Delete(Verb):
 
     def letters(self, place, run):
         # What is taken out is gone; until then it may be delivered, once.
-        if run is None or self.is_done(run):
+        if self.is_done(run):
             return []
         letter = self.made(place)
         letter.promised = False
@@ -286,15 +294,126 @@ class Bounce(Verb):
     name, words = "queue bounce", ("bounce", "--yes")
 
     def check(self, place, run, may_repeat=()):
-        gone, back = self.made(place), self.made(place)
-        back.fates = dict.fromkeys(back.fates, "failed")
-        ways = [[back]] if run is None or self.is_done(run) else [[back], [gone]]
-        found = [check_letters(place, letters, may_repeat) for letters in ways]
-        return min(found, key=len) + check_rest(place, self.may_leave)
+        # Until it is acknowledged each recipient's may go either way.
+        letter, ways = self.made(place), [{}]
+        for recipient, fate in letter.fates.items():
+            either = ["failed"] if self.is_done(run) else ["failed", fate]
+            ways = [{**way, recipient: one} for way in ways for one in either]
+        found = []
+        for fates in ways:
+            letter.fates = fates
+            found.append(check_letters(place, [letter], may_repeat, run.is_cut))
+        return min(found, key=len) + check_rest(place, self.may_leave, run.is_cut)
 
 
 class Retry(Verb):
     name, words = "queue retry", ("retry",)
+
+
+# --- the listener ---
+
+
+class Inbound(Scenario):
+    """Two messages from a peer, and the queue run that the listener starts for them."""
+
+    name = "messages from a peer"
+
+    def prepare(self, place):
+        place.listen("relay_networks = 127.0.0.0/8")
+        place.sendmail("-q", check=EX_OK)
+
+    def made(self, place, acknowledged):
+        fates = [{mine(place): "here"}, {mine(place): "here", "you@example.net": "away"}]
+        return [Letter(f"m{number}", each, number in acknowledged)
+                for number, each in enumerate(fates, 1)]
+
+    def talk(self, client):
+        client.ehlo()
+        for number, letter in enumerate(self.sending, 1):
+            try:
+                self.send(client, letter)
+                self.acknowledged.add(number)
+            except AssertionError as error:
+                if not self.is_faulty:
+                    raise
+                assert str(error)[0] in "45", error
+                client.command("RSET")
+        client.command("QUIT", 221)
+        end = time.monotonic() + 0.6
+        while self.place.letters() and time.monotonic() < end:
+            time.sleep(0.01)
+
+    @staticmethod
+    def send(client, letter):
+        client.message("a@sender.example", list(letter.fates), letter.text.replace(b"\n", b"\r\n"))
+
+    def perform(self, place, options):
+        self.place, self.acknowledged = place, set()
+        self.sending = self.made(place, ())
+        return place.serve([*self.options, *options], self.talk)
+
+    def hear(self, run):
+        said = [bytes.fromhex(line[2]) for line in run.record if line[0] == ">"]
+        self.acknowledged = set(range(1, 1 + sum(b" taken as " in each for each in said)))
+
+    def is_done(self, run):
+        return sorted(self.acknowledged)
+
+    def recover(self, place, run):
+        """The next listener takes mail as if nothing had been."""
+        self.again = Letter("m3", {mine(place): "here"}, promised=True)
+        self.is_well = False
+
+        def talk(client):
+            client.ehlo()
+            self.send(client, self.again)
+            self.is_well = True
+
+        assert place.serve([], talk).status == EX_OK, "the next listener did not end well"
+        super().recover(place, run)
+
+    def letters(self, place, run):
+        return [*self.made(place, self.acknowledged), self.again]
+
+    def check(self, place, run, may_repeat=()):
+        faults = [] if self.is_well else ["the next listener took no message"]
+        return faults + super().check(place, run, may_repeat)
+
+
+class Greylist(Inbound):
+    """One who comes again, and a new one: the memory of both changes."""
+
+    name = "the greylist's memory"
+
+    def prepare(self, place):
+        place.listen("relay_networks =",
+                     "[filter]\ngreylist = on\ngreylist_delay = 1s\ngreylist_window = 1h\n")
+        self.codes, self.recipient = [], mine(place)
+        place.serve([], self.ask)
+        assert self.codes == [451, 451], self.codes
+        time.sleep(1.1)
+
+    def ask(self, client, senders=("a@sender.example", "b@sender.example")):
+        client.ehlo()
+        for sender in senders:
+            client.command(f"MAIL FROM:<{sender}>")
+            client.send(f"RCPT TO:<{self.recipient}>")
+            self.codes.append(client.read()[0])
+            client.command("RSET")
+
+    def made(self, place, acknowledged):
+        return [Letter("m1", {mine(place): "here"}, 1 in acknowledged)]
+
+    def recover(self, place, run):
+        """Whoever is asked to come again is taken then, whatever has become of the memory."""
+        self.codes, self.again = [], Letter("m3", {mine(place): "here"}, promised=False)
+        known = ("a@sender.example",)
+        place.serve([], lambda client: self.ask(client, known))
+        place.log_path.unlink(missing_ok=True)
+        place.serve([], lambda client: self.ask(client, (*known, "c@sender.example")))
+        self.is_well = (len(self.codes) == 3 and set(self.codes) <= {250, 451} and
+                        self.codes[2] == 451 and "greylist" not in place.log())
+        Scenario.recover(self, place, run)
 
 
 # --- files of other kinds ---
@@ -326,7 +445,7 @@ class Newaliases(Scenario):
     def check(self, place, run, may_repeat=()):
         faults = [] if self.before else ["a lookup right after it does not see what the text says"]
         faults += [] if self.after else ["a lookup after the next newaliases fails"]
-        return faults + check_rest(place, self.may_leave)
+        return faults + check_rest(place, self.may_leave, run.is_cut)
 
 
 class Passwd(Scenario):
@@ -360,7 +479,7 @@ class Passwd(Scenario):
             self.faults.append("a user is lost with the next change")
 
     def check(self, place, run, may_repeat=()):
-        return self.faults + check_rest(place, self.may_leave)
+        return self.faults + check_rest(place, self.may_leave, run.is_cut)
 
 
 class DkimKey(Scenario):
@@ -385,7 +504,8 @@ class DkimKey(Scenario):
         names = [path.name for path in (place.root / "dkim").iterdir()]
         if names != ["here.example.pem"]:
             self.faults.append(f"there are {names}")
-        return self.faults + check_rest(place, self.may_leave)
+        return self.faults + check_rest(place, self.may_leave, run.is_cut)
 
 
-SCENARIOS = [Submission, SubmissionWithNames, SubmissionAndRun, Delivery, Reports, Rate, Append, Hold, Release, Delete, Bounce, Retry, Newaliases, Passwd, DkimKey]
+SCENARIOS = [Submission, SubmissionWithNames, SubmissionAndRun, Delivery, Reports, Rate, Append, Hold, Release, Delete, Bounce, Retry, Inbound,
+             Greylist, Newaliases, Passwd, DkimKey]

@@ -45,7 +45,7 @@ static struct process *processes[MOST_PROCESSES];
 static size_t process_count;
 static struct record record;
 static const char *programs; /* the folder of those that count */
-static volatile sig_atomic_t is_late;
+static volatile sig_atomic_t is_late, first_one;
 
 static _Noreturn void stop(const char *what)
 {
@@ -361,12 +361,26 @@ static void be_late(int number)
     is_late = 1;
 }
 
-static _Noreturn void become_program(char *const argv[], bool has_sockets)
+/* Whoever ends the tracer means the program. */
+static void pass_on(int number)
+{
+    kill((pid_t)first_one, number);
+}
+
+/* A listener gets its socket as systemd would give it. */
+static void hand_over(int socket)
 {
     char pid[24];
     snprintf(pid, sizeof pid, "%d", (int)getpid());
-    if (has_sockets && setenv("LISTEN_PID", pid, 1) < 0)
-        stop("environment");
+    if (dup2(socket, 3) != 3 || setenv("LISTEN_PID", pid, 1) < 0 ||
+        setenv("LISTEN_FDS", "1", 1) < 0)
+        stop("cannot hand a socket over");
+}
+
+static _Noreturn void become_program(char *const argv[], int socket)
+{
+    if (socket >= 0)
+        hand_over(socket);
     if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
         stop("cannot be traced");
     raise(SIGSTOP);
@@ -374,18 +388,20 @@ static _Noreturn void become_program(char *const argv[], bool has_sockets)
     stop(argv[0]);
 }
 
-static pid_t start(char *const argv[], bool has_sockets)
+static pid_t start(char *const argv[], int socket)
 {
     const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
                          PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
     int status;
     pid_t pid = fork();
     if (pid == 0)
-        become_program(argv, has_sockets);
+        become_program(argv, socket);
     if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status) ||
         ptrace(PTRACE_SETOPTIONS, pid, 0, options) < 0)
         stop("cannot trace");
     struct process *process = add_process(pid);
+    first_one = pid;
+    signal(SIGTERM, pass_on);
     strcpy(process->name, "0");
     process->has_stopped = true;
     go_on(process, 0);
@@ -414,11 +430,12 @@ static void read_fault(const char *text)
 int main(int argc, char **argv)
 {
     const char *log = NULL;
-    bool has_sockets = false;
+    int socket = -1;
     struct itimerval limit = {.it_interval = {.tv_sec = 1}, .it_value = {.tv_sec = 60}};
     int option;
-    /* -o LOG, -R all of it; -r ROOT; -b PROGRAMS; -p PLACE with -k, -K or -f FAULT; -u; -l; -t S */
-    while ((option = getopt(argc, argv, "+o:Rr:b:p:kKf:ult:")) != -1) {
+    /* -o LOG, -R all of it; -r ROOT; -b PROGRAMS; -p PLACE with -k, -K or -f FAULT; -u; -l SOCKET;
+     * -t S */
+    while ((option = getopt(argc, argv, "+o:Rr:b:p:kKf:ul:t:")) != -1) {
         switch (option) {
         case 'o':
             log = optarg;
@@ -448,7 +465,7 @@ int main(int argc, char **argv)
             plan.no_unnamed = true;
             break;
         case 'l':
-            has_sockets = true;
+            socket = (int)strtol(optarg, NULL, 10);
             break;
         case 't':
             limit.it_value.tv_sec = strtol(optarg, NULL, 10);
@@ -464,7 +481,7 @@ int main(int argc, char **argv)
     struct sigaction late = {.sa_handler = be_late};
     sigaction(SIGALRM, &late, NULL);
     setitimer(ITIMER_REAL, &limit, NULL);
-    int status = follow(start(argv + optind, has_sockets));
+    int status = follow(start(argv + optind, socket));
     fprintf(record.log, "%s\n", is_late ? "late" : plan.reached ? "reached" : "end");
     return fclose(record.log) == 0 ? status : 125;
 }

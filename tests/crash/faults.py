@@ -1,0 +1,131 @@
+"""Faults: each system call of a scenario that can fail does so once, at each of its turns, and from
+some calls on the whole disk fails. What was accepted is delivered in the end, what was refused leaves
+nothing behind, every program ends by itself and says why, and the next run repairs.
+"""
+
+import errno
+import os
+
+from kills import Result, bring_to_end, record
+from place import HANGS, digest
+from promise import find_unnoted
+
+# What ends a program on purpose (sysexits.h).
+STATUSES = {0, *range(64, 79)}
+
+FULL = ("ENOSPC", "EDQUOT", "EROFS", "EIO")
+FILES_GONE = ("EMFILE", "ENFILE", "ENOMEM")
+LOOKS = ("EIO", "ENOMEM")
+
+# By what a call is about (record.c says how kinds are named; * is any): what it fails with. short:
+# less is read or written than was asked for; +: it happens all the same.
+FAULTS = {
+    "openat": {"n": ("EMFILE", "EIO", "ENOMEM", "EINTR"), "N": ("EMFILE", "EIO")},
+    "read": {"f": ("EIO", "EINTR", "short"), "F": ("EIO",), "p": ("EIO", "EINTR", "short"),
+             "s": ("ECONNRESET", "EINTR", "short"), "*": ("EIO",)},
+    "pread64": {"*": ("EIO", "EINTR", "short")},
+    "write": {"f": (*FULL, "EINTR", "short"), "F": ("ENOSPC",), "p": ("EPIPE", "EINTR", "short"),
+              "s": ("EPIPE", "EINTR", "short")},
+    "pwrite64": {"*": (*FULL, "EINTR", "short")},
+    "fsync": {"*": ("EIO", "ENOSPC", "EINTR", "EDQUOT")},
+    "fdatasync": {"*": ("EIO", "ENOSPC", "EINTR", "EDQUOT")},
+    "ftruncate": {"*": ("EIO", "EINTR", "EROFS")},
+    "fallocate": {"*": (*FULL, "EOPNOTSUPP", "EINTR")},
+    "linkat": {"*": FULL}, "mkdir": {"n": FULL}, "mkdirat": {"n": FULL},
+    "renameat": {"*": FULL}, "renameat2": {"*": FULL}, "rename": {"*": FULL},
+    "unlinkat": {"*": ("EIO", "EROFS")}, "unlink": {"*": ("EIO", "EROFS")},
+    "newfstatat": {"n": LOOKS, "f": LOOKS, "d": LOOKS, "N": ("EIO",)},
+    "fstat": {"*": LOOKS}, "lstat": {"*": LOOKS}, "stat": {"*": LOOKS},
+    "access": {"*": ("EIO",)}, "faccessat2": {"*": ("EIO",)}, "readlink": {"*": ("EIO",)},
+    "getdents64": {"*": ("EIO", "ENOMEM")}, "lseek": {"f": ("EIO",)},
+    "utimensat": {"*": ("EIO", "EROFS")}, "fchmod": {"*": ("EIO", "EPERM")},
+    "fchown": {"*": ("EIO", "EPERM")}, "flock": {"*": ("EINTR", "ENOLCK")},
+    "fcntl": {"*": ("ENOLCK", "EINTR", "EAGAIN")},
+    "clone": {"*": ("EAGAIN", "ENOMEM")}, "clone3": {"*": ("EAGAIN", "ENOMEM")},
+    "execve": {"*": ("ENOMEM", "EIO")}, "pipe2": {"*": ("EMFILE", "ENFILE")},
+    "socketpair": {"*": ("EMFILE",)}, "socket": {"*": ("EMFILE", "ENOMEM")},
+    "dup": {"*": ("EMFILE",)}, "dup2": {"*": ("EBUSY", "EMFILE")}, "dup3": {"*": ("EMFILE",)},
+    "close": {"f": ("+EIO", "+EINTR"), "s": ("+EINTR",)},
+    "connect": {"*": ("ECONNREFUSED", "ETIMEDOUT", "EINTR", "ENETUNREACH")},
+    "accept4": {"*": ("EMFILE", "ECONNABORTED", "EINTR", "ENOMEM")},
+    "accept": {"*": ("EMFILE", "ECONNABORTED", "EINTR", "ENOMEM")},
+    "sendto": {"*": ("ECONNRESET", "EPIPE", "EINTR", "short")},
+    "recvfrom": {"*": ("ECONNRESET", "EINTR", "short")},
+    "poll": {"*": ("EINTR", "ENOMEM")}, "ppoll": {"*": ("EINTR", "ENOMEM")},
+    "wait4": {"*": ("EINTR",)}, "waitid": {"*": ("EINTR",)},
+    "rt_sigtimedwait": {"*": ("EINTR", "EAGAIN")},
+    "clock_nanosleep": {"*": ("EINTR",)}, "nanosleep": {"*": ("EINTR",)},
+    "mmap": {"*": ("ENOMEM",)}, "brk": {"*": ("ENOMEM",)}, "mremap": {"*": ("ENOMEM",)},
+    "getrandom": {"*": ("EINTR", "ENOSYS")}, "memfd_create": {"*": ("EMFILE", "ENOMEM")},
+    "landlock_create_ruleset": {"*": ("ENOSYS", "EOPNOTSUPP", "ENOMEM")},
+    "landlock_add_rule": {"*": ("ENOMEM",)}, "landlock_restrict_self": {"*": ("E2BIG",)},
+}
+# From such a call on every change of the disk fails.
+STAYING = ("ENOSPC", "EIO", "EROFS")
+CHANGES = {"write": "f", "pwrite64": "f", "fsync": "fd", "fdatasync": "f", "fallocate": "f",
+           "openat": "n", "mkdir": "n", "mkdirat": "n", "linkat": "n", "renameat": "n",
+           "rename": "n"}
+MAKES = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_RDWR
+
+
+def number_of(name):
+    """As the tracer wants it: "short", or an error's number behind its sign."""
+    sign = name[0] if name[0] in "+=" else ""
+    return name if name == "short" else f"{sign}{getattr(errno, name[len(sign):])}"
+
+
+def faults_of(line):
+    """What one call of the record can fail with."""
+    call, kind, third = line[4], line[6], int(line[7], 16)
+    table = FAULTS.get(call, {})
+    found = list(table.get(kind, table.get("*", ())))
+    changes = kind in CHANGES.get(call, "")
+    if call == "openat":
+        changes = changes and bool(third & MAKES)
+        found += FULL[:3] if changes else ()
+    if changes:
+        found += [f"={one}" for one in STAYING]
+    return found
+
+
+def list_turns(scenario, place):
+    """(process, number, call, fault)."""
+    _, run = record(scenario, place)
+    return [(line[2], int(line[3]), line[4], fault) for line in run.record if line[0] == "c"
+            for fault in faults_of(line)]
+
+
+def check_ends(run):
+    """Every program ended by itself, and the first one said why it did not do what it should."""
+    faults = [f"{name} ended with {status}" for name, status in run.ends.items()
+              if status not in STATUSES]
+    words = run.err.strip().splitlines()
+    if run.status != 0 and not words:
+        faults.append(f"status {run.status} without a word")
+    return faults
+
+
+def play(scenario, place, turns, seen):
+    result = Result(scenario.name)
+    scenario.is_faulty = True
+    scenario.prepare(place)
+    begin = place.save()
+    for process, number, call, fault in turns:
+        result.turns += 1
+        place.restore(begin)
+        run = scenario.perform(place, ["-p", f"{process}:{number}", "-f", number_of(fault)])
+        place.smarthost.settle()
+        words = f"{scenario.name}, {process} call {number} {call} {fault}"
+        result.missed += not run.reached
+        if run.late or run.status == HANGS:
+            result.faults.append(f"{words}: it hangs")
+            continue
+        faults = check_ends(run)
+        nodes = place.save()
+        name = digest(nodes, scenario.name, place.smarthost.taken(), scenario.is_done(run))
+        if seen.is_new(name):
+            result.states += 1
+            may_repeat = find_unnoted(nodes, place.smarthost.taken())
+            faults += bring_to_end(scenario, place, run, may_repeat)
+        result.faults += [f"{words}: {one}" for one in faults]
+    return result
