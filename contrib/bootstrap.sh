@@ -120,10 +120,12 @@ download_servers() {
     # shellcheck disable=SC2086
     apt-get install -s -q --reinstall --no-install-recommends $here msmtp-mta |
         sed -n '/^Inst [^ ]*\(msmtp\|systemd\|udev\)/d; s/^Inst \([^ ]*\).*/\1/p' >build/packages/callers
+    # Another cron, which cannot be beside the first; Debian 12 does not have it.
+    other=$(apt-cache show cronie 2>/dev/null | sed -n 's/^Package: //p' | sort -u)
     (
         cd build/packages
         # shellcheck disable=SC2046,SC2086
-        apt-get download -q $(sort -u ./*.needs ./callers) \
+        apt-get download -q $(sort -u ./*.needs ./callers) $other \
             $(apt-cache show $import_packages 2>/dev/null | sed -n 's/^Package: //p' | sort -u)
     )
     echo "$all" >build/packages/complete

@@ -13,6 +13,8 @@ README = REPOSITORY / "README.md"
 SEEN = REPOSITORY / "build" / "callers.json"
 BEGIN = "<!-- callers, by tests/callers_table.py -->\n"
 END = "<!-- end of callers -->\n"
+# Debian 12 does not have it.
+NOT_EVERYWHERE = ["cronie"]
 
 
 def rows(seen):
@@ -24,13 +26,18 @@ def rows(seen):
     return found
 
 
-def table(seen):
-    return "".join(["| caller | package | what it calls |\n", "|---|---|---|\n", *rows(seen).values()])
-
-
 def in_readme():
     """The table as it is there now."""
     return README.read_text().partition(BEGIN)[2].partition(END)[0]
+
+
+def table(seen):
+    """What is to stand there; what is not in every release is kept as it was where it could not be seen."""
+    found = rows(seen)
+    kept = {name: line for line in in_readme().splitlines(True)
+            if (name := line.split(" | ")[0].removeprefix("| ")) in NOT_EVERYWHERE}
+    last = [found.pop(name, kept.get(name, "")) for name in NOT_EVERYWHERE]
+    return "".join(["| caller | package | what it calls |\n", "|---|---|---|\n", *found.values(), *last])
 
 
 def main():

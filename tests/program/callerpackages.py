@@ -179,12 +179,12 @@ class CallerPlace(Machine):
 
     @staticmethod
     def file_of(package):
-        """The newest file of a package."""
-        return sorted(PACKAGES.glob(f"{package}_*.deb"))[-1]
+        """The newest file of a package; None when there is none."""
+        return max(PACKAGES.glob(f"{package}_*.deb"), default=None)
 
     def version(self, package):
         """That of the unpacked package, else of the installed one."""
-        if list(PACKAGES.glob(f"{package}_*.deb")):
+        if self.file_of(package):
             argv = ["dpkg-deb", "-f", self.file_of(package), "Version"]
         else:
             argv = ["dpkg-query", "-W", "-f", "${Version}", package]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from callerpackages import ADMIN, DOMAIN, OTHER_DOMAIN
+from callerpackages import ADMIN, DOMAIN, OTHER_DOMAIN, CallerPlace
 from terminal import Dialogue
 
 YOU, HIDDEN = "you@far.example", "hidden@far.example"
@@ -119,6 +119,28 @@ def cron(place, caller):
         'CONTENT_TYPE="text/plain; charset=UTF-8"\n'
         f"MAILTO={YOU},ben\n{when} cat /srv/body; : ü\n"))
     return place.start(caller.slug, ["cron", "-f"])[1]
+
+
+def cronie(place, caller):
+    """Beside the other cron, with crontabs and a process id file of its own."""
+    when = next_minute(place)
+    place.world.write("/srv/cronie/crontabs/ada", f"{when} cat /srv/body; : 2\n", 0o600, "ada:ada")
+    place.world.write("/srv/cronie/cron.d/callers", f"{when} root cat /srv/body; : 2\n")
+    place.world.shell(f"dpkg-deb --fsys-tarfile {place.file_of('cronie')} | tar -x -C /srv/cronie\n"
+                      "cp /srv/cronie/etc/pam.d/* /etc/pam.d")
+    return place.start(caller.slug, ["unshare", "-m", "sh", "-euc", """
+        mount --bind /srv/cronie/crontabs /var/spool/cron/crontabs
+        mount --bind /srv/cronie/cron.d /etc/cron.d
+        mount -t tmpfs tmpfs /run
+        exec /srv/cronie/usr/sbin/crond -n"""])[1]
+
+
+if CallerPlace.file_of("cronie"):
+    calls("cronie", "cronie", letters=[
+        to_root("Cron <root@here> cat /srv/body; : 2", BODY, author=("(Cron Daemon)", ROOT[1]),
+                whole=True),
+        Expected("Cron <ada@here> cat /srv/body; : 2", author=("(Cron Daemon)", ADA[1]), local="ada",
+                 part=BODY)])(cronie)
 
 
 @calls("busybox crond", "busybox-static", letters=[
