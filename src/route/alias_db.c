@@ -14,6 +14,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+enum { MANY = 20000 /* aliases for which one has to wait */ };
+
 /* No key of an alias, as it holds a control character. */
 static const char source_key[] = "\001postrider source";
 
@@ -44,14 +46,17 @@ static void format_source(const struct stat *source, char *space, size_t size)
 
 /* Returns libdb's number, or an errno, which it takes its numbers from. */
 static int write_entries(const char *path, const struct stat *source,
-                         const struct alias_table *table)
+                         const struct alias_table *table, struct bar *bar)
 {
     char state[96];
     format_source(source, state, sizeof state);
     struct alias_db db = {0};
     int error = database_open(&db.database, path, DB_HASH, DB_CREATE | DB_TRUNCATE);
-    for (size_t i = 0; i < table->keys.count && !error; i++)
+    for (size_t i = 0; i < table->keys.count && !error; i++) {
         error = put(&db, table->keys.items[i], table->entries[i].value);
+        if (bar && table->keys.count >= MANY && bar_is_due(bar))
+            bar_draw(bar, i + 1, table->keys.count);
+    }
     if (!error)
         error = put(&db, "@", "@"); /* sendmail's mark of a complete file */
     if (!error)
@@ -59,6 +64,8 @@ static int write_entries(const char *path, const struct stat *source,
     if (!error)
         error = db.database.handle->sync(db.database.handle, 0);
     (void)database_close(&db.database);
+    if (bar)
+        bar_leave(bar);
     return error;
 }
 
@@ -75,7 +82,7 @@ static int settle_file(int fd, const struct stat *source)
 }
 
 struct outcome alias_db_write(const char *path, const struct stat *source,
-                              const struct alias_table *table)
+                              const struct alias_table *table, struct bar *bar)
 {
     struct new_file file;
     struct outcome outcome = file_begin(path, &file);
@@ -84,7 +91,7 @@ struct outcome alias_db_write(const char *path, const struct stat *source,
     /* A caller's umask may have taken our own access: libdb opens the file by its name. */
     int error = fchmod(file.fd, S_IRUSR | S_IWUSR) < 0 ? errno : 0;
     if (!error)
-        error = write_entries(file.temporary, source, table);
+        error = write_entries(file.temporary, source, table, bar);
     if (!error)
         error = settle_file(file.fd, source);
     if (!error)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
+#include "base/bar.h"
 #include "base/buffer.h"
 #include "base/outcome.h"
 #include "route/alias_table.h"
@@ -20,10 +21,10 @@ struct alias_db;
 /*
  * Writes all of the table into a new file that then takes the name path: readers see the old one
  * or the new one, and after an error the old one stays. source: the state of the text before it was
- * read. LATER, EX_CANTCREAT or the like.
+ * read. bar: drawn while there are many to write; NULL: none. LATER, EX_CANTCREAT or the like.
  */
 struct outcome alias_db_write(const char *path, const struct stat *source,
-                              const struct alias_table *table);
+                              const struct alias_table *table, struct bar *bar);
 
 /*
  * Opens a database made from this state of the text (NULL: whatever it was). NULL with *why in

@@ -220,8 +220,8 @@ static struct outcome read_strictly(const char *file, const struct settings *set
     return outcome;
 }
 
-struct outcome aliases_build(const char *file, const struct settings *settings, size_t *count,
-                             struct texts *warnings)
+struct outcome aliases_build(const char *file, const struct settings *settings, struct bar *bar,
+                             size_t *count, struct texts *warnings)
 {
     int fd = -1;
     struct stat status;
@@ -230,7 +230,7 @@ struct outcome aliases_build(const char *file, const struct settings *settings, 
     *count = 0;
     if (outcome_good(&outcome)) {
         char *name = db_path(file);
-        outcome = alias_db_write(name, &status, &table);
+        outcome = alias_db_write(name, &status, &table, bar);
         free(name);
     }
     if (outcome_good(&outcome))

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "base/bar.h"
 #include "base/buffer.h"
 #include "base/outcome.h"
 #include "base/text.h"
@@ -36,10 +37,10 @@ void aliases_close(struct aliases *aliases);
  * newaliases: checks a text file, its targets, its lists and that nothing runs in a circle, and
  * writes FILE.db in one rename; *count is the number of aliases. On any error (file:line in the
  * reason) the old database stays as it is. What the settings
- * do not allow is a line each in the warnings.
+ * do not allow is a line each in the warnings. bar: drawn while many are written; NULL: none.
  */
-struct outcome aliases_build(const char *file, const struct settings *settings, size_t *count,
-                             struct texts *warnings);
+struct outcome aliases_build(const char *file, const struct settings *settings, struct bar *bar,
+                             size_t *count, struct texts *warnings);
 
 /*
  * What newaliases would say of a file, which must be there, without writing anything. Adds the keys

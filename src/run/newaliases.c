@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/bar.h"
+#include "base/terminal.h"
 #include "config/settings.h"
 #include "route/aliases.h"
 
@@ -17,7 +19,9 @@ static struct outcome build(const char *file, const struct settings *settings)
 {
     size_t count;
     struct texts warnings = {0};
-    struct outcome outcome = aliases_build(file, settings, &count, &warnings);
+    struct bar bar = {0};
+    struct outcome outcome =
+        aliases_build(file, settings, terminal_is_there() ? &bar : NULL, &count, &warnings);
     for (size_t i = 0; i < warnings.count; i++)
         fprintf(stderr, "newaliases: %s\n", warnings.items[i]);
     if (outcome_good(&outcome))

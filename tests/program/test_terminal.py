@@ -201,6 +201,17 @@ def test_a_stopped_terminal_stops_no_delivery(sandbox):
         assert dialogue.end() == EX_OK
 
 
+def test_newaliases_of_a_large_file_has_a_bar(sandbox):
+    sandbox.aliases("".join(f"user{number}: target{number}@example.org\n" for number in range(25000)))
+    status, shown = on_terminal(sandbox, ["newaliases", "-C", sandbox.config], columns=60, env=XTERM)
+    drawn = bars(shown.decode())
+    assert status == EX_OK and drawn and drawn[-1][1] == 25000
+    assert shown.decode().endswith(f"\n{sandbox.aliases_path}: 25000 aliases\r\n")
+    assert sandbox.newaliases(check=EX_OK).out == f"{sandbox.aliases_path}: 25000 aliases\n"
+    sandbox.aliases("a: b\n")
+    assert not bars(on_terminal(sandbox, ["newaliases", "-C", sandbox.config], env=XTERM)[1].decode())
+
+
 # --- JSON ----------------------------------------------------------------------------------------
 
 

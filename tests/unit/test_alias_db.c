@@ -76,7 +76,7 @@ static void put(const char *path, const char *text)
 static void build(size_t right)
 {
     size_t count;
-    struct outcome outcome = aliases_build(text_path, &settings, &count, &warnings);
+    struct outcome outcome = aliases_build(text_path, &settings, NULL, &count, &warnings);
     if (!outcome_good(&outcome))
         print_error("%s\n", outcome.reason);
     assert_true(outcome_good(&outcome));
@@ -87,7 +87,7 @@ static void expect_build_fault(const char *text, const char *words)
 {
     size_t count;
     put(text_path, text);
-    struct outcome outcome = aliases_build(text_path, &settings, &count, &warnings);
+    struct outcome outcome = aliases_build(text_path, &settings, NULL, &count, &warnings);
     if (!strstr(outcome.reason, words))
         print_error("\"%s\" is not in: %s\n", words, outcome.reason);
     assert_int_equal(outcome.result, LATER);
@@ -414,7 +414,7 @@ static void test_Q8_build_faults_keep_the_old_database(void **state)
     put(list_path, "ok@x.example\nroot:secret:hash\n");
     expect_build_fault(text, "a member in ");
     size_t count;
-    struct outcome outcome = aliases_build(text_path, &settings, &count, &warnings);
+    struct outcome outcome = aliases_build(text_path, &settings, NULL, &count, &warnings);
     assert_null(strstr(outcome.reason, "secret"));
     put(list_path, "x\n");
     assert_int_equal(chmod(list_path, 0666), 0);
@@ -489,7 +489,7 @@ static void test_Q8_rebuilt_during_lookups(void **state)
     if (child == 0) {
         size_t count;
         for (unsigned i = 0; i < 60; i++) {
-            struct outcome outcome = aliases_build(text_path, &settings, &count, &warnings);
+            struct outcome outcome = aliases_build(text_path, &settings, NULL, &count, &warnings);
             if (!outcome_good(&outcome))
                 _exit(1);
         }
@@ -557,10 +557,10 @@ static void test_folder_that_cannot_be_written(void **state)
 {
     (void)state;
     size_t count;
-    struct outcome outcome = aliases_build("/proc/version", &settings, &count, &warnings);
+    struct outcome outcome = aliases_build("/proc/version", &settings, NULL, &count, &warnings);
     assert_int_equal(outcome.result, LATER);
     assert_int_equal(count, 0);
-    outcome = aliases_build("/nonexistent/aliases", &settings, &count, &warnings);
+    outcome = aliases_build("/nonexistent/aliases", &settings, NULL, &count, &warnings);
     assert_int_equal(outcome.result, LATER);
     assert_non_null(strstr(outcome.reason, "/nonexistent/aliases"));
 }

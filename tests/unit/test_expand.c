@@ -561,7 +561,7 @@ static void test_through_the_database(void **state)
     char db_path[128];
     snprintf(db_path, sizeof db_path, "%s.db", text_path);
     put(text_path, "a: b, joe\nb: \"Odd, Name\" <jim>, x@Example.org\n@y.example: A\n");
-    struct outcome outcome = aliases_build(text_path, &settings, &count, &warnings);
+    struct outcome outcome = aliases_build(text_path, &settings, NULL, &count, &warnings);
     assert_true(outcome_good(&outcome));
     assert_int_equal(count, 3);
     set_up(NULL);
