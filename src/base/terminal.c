@@ -191,6 +191,24 @@ void terminal_fold(struct buffer *buffer, const char *text, size_t columns, size
     }
 }
 
+static size_t waiting; /* columns */
+
+void terminal_wait(const char *words)
+{
+    if (!terminal_is_there())
+        return;
+    waiting = terminal_width(words);
+    fputs(words, stdout);
+    fflush(stdout);
+}
+
+void terminal_go_on(void)
+{
+    if (waiting)
+        printf("\r%*s\r", (int)waiting, "");
+    waiting = 0;
+}
+
 void terminal_end_with_reader(void)
 {
     signal(SIGPIPE, SIG_DFL);

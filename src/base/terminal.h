@@ -47,6 +47,9 @@ void terminal_print(const char *text, size_t width, bool cut);
  * other one begins with so many spaces, which count.
  */
 void terminal_fold(struct buffer *buffer, const char *text, size_t columns, size_t indent);
+/* Says on a terminal what is waited for, until terminal_go_on takes it away; one at a time. */
+void terminal_wait(const char *words);
+void terminal_go_on(void);
 /* From here on the program ends when nobody reads its standard output any more, as in "| head". */
 void terminal_end_with_reader(void);
 /* Asks a person, if standard input and standard error are a terminal; true otherwise. */

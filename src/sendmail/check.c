@@ -161,8 +161,12 @@ struct outcome check_verb(int argc, char *const argv[])
     struct findings findings = {0};
     const struct check_manners manners = check_manners();
     struct outcome outcome = verb_parse(argc, argv, VERB_ONLINE | VERB_JSON, &options);
+    /* Half a minute, if nobody answers. */
+    if (outcome_good(&outcome) && options.given & VERB_ONLINE && !(options.given & VERB_JSON))
+        terminal_wait("Asking the network ...");
     if (outcome_good(&outcome))
         outcome = collect(&options, &findings);
+    terminal_go_on();
     if (outcome_good(&outcome)) {
         terminal_end_with_reader();
         if (options.given & VERB_JSON)

@@ -194,10 +194,14 @@ static struct outcome try_accounts(struct setup *setup)
                                              account->password.length ? &account->password : NULL};
     }
     finding_free(&setup->findings);
+    bool people = !(setup->options.given & VERB_JSON);
+    if (people)
+        terminal_wait("Signing in ...");
     struct outcome outcome = trial_run(&setup->then, setup->folder, setup->installed, accounts,
                                        setup->account_count, &setup->findings);
+    terminal_go_on();
     free(accounts);
-    if (!(setup->options.given & VERB_JSON))
+    if (people)
         setup_show_findings(setup);
     return outcome_good(&outcome) ? judge(&setup->findings) : outcome;
 }
@@ -277,7 +281,10 @@ static struct outcome send_test(struct setup *setup)
     setup->test.sender = sender.length ? buffer_text(&sender) : NULL;
     setup->test.recipient = setup->wish.test;
     setup->test.verbose = (setup->options.given & (VERB_VERBOSE | VERB_JSON)) == VERB_VERBOSE;
+    if (!(setup->options.given & (VERB_VERBOSE | VERB_JSON)))
+        terminal_wait("Sending the test message ...");
     struct outcome outcome = setup_test_run(&setup->test, &setup->then);
+    terminal_go_on();
     buffer_free(&sender);
     return outcome;
 }

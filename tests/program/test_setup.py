@@ -369,6 +369,7 @@ def test_person_is_asked_for_what_is_missing(place, server, certificates):
     terminal.answer(b"Who reads root's mail", b"ops@example.net\n")
     terminal.answer(b"Send a test message to, empty for none [ops@example.net]: ", b"\n")
     terminal.answer(b"Write this? [y/N] ", b"y\n")
+    terminal.wait_for(b"Signing in ...\r              \r")
     terminal.wait_for(b"535 5.7.8")
     terminal.answer(b"Password: ", f"{PASSWORD}\n".encode())
     shown = conclude(terminal, EX_OK)

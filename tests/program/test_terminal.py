@@ -212,6 +212,15 @@ def test_newaliases_of_a_large_file_has_a_bar(sandbox):
     assert not bars(on_terminal(sandbox, ["newaliases", "-C", sandbox.config], env=XTERM)[1].decode())
 
 
+def test_what_is_waited_for_is_said_and_taken_away(sandbox):
+    sandbox.configure(smarthost="host = [::1]:1\ntls = off\nauth = off")
+    shown = show(sandbox, "check", "--online", check=EX_CONFIG)
+    said_first = "Asking the network ..."
+    assert shown.startswith(f"{said_first}\r{' ' * len(said_first)}\r") and shown.count(said_first) == 1
+    assert said_first not in sandbox.postrider("check", "--online", check=EX_CONFIG).out
+    assert said_first not in show(sandbox, "check", "--online", "--json", check=EX_CONFIG)
+
+
 # --- JSON ----------------------------------------------------------------------------------------
 
 
