@@ -149,7 +149,7 @@ static void free_plan(struct plan *plan)
 
 void check_online(const struct settings *settings, bool smarthosts_only, struct findings *findings)
 {
-    int64_t end = clock_ms() + ONLINE_S * 1000;
+    int64_t end = clock_ms() + (int64_t)ONLINE_S * 1000;
     struct plan plan = {.settings = settings, .deadline = end - SPARE_MS};
     /* The C library is less patient than by itself, so that a part can tell what it found. */
     if (setenv("RES_OPTIONS", "timeout:2 attempts:2", 1) < 0)
