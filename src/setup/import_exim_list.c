@@ -198,13 +198,18 @@ static bool read_client(struct importing *importing, const struct source *source
     return true;
 }
 
+static bool is_same(const struct client *one, const struct client *other)
+{
+    return strcmp(one->user, other->user) == 0 && strcmp(one->password, other->password) == 0;
+}
+
 void exim_read_clients(struct importing *importing, const char *path, struct foreign *account)
 {
     struct import *import = importing->import;
     struct source source;
     struct source_line line;
     struct client client, other = {0};
-    size_t others = 0;
+    bool one_account = true;
     bool there = source_open(importing, path, SOURCE_MAYBE, &source);
     while (there && source_next(importing, &source, SOURCE_PLAIN, &line)) {
         if (!read_client(importing, &source, &line, &client))
@@ -217,12 +222,12 @@ void exim_read_clients(struct importing *importing, const char *path, struct for
             said_set(&account->user, client.user, client.note);
             said_set(&account->password, client.password, client.note);
         } else {
+            one_account = one_account && (!other.host || is_same(&other, &client));
             other = client;
-            others++;
             note_say(import, client.note, IMPORT_OTHER, "it is for no smarthost by its name");
         }
     }
-    if (others == 1 && !account->user.value) {
+    if (other.host && one_account && !account->user.value) {
         said_set(&account->user, other.user, other.note);
         said_set(&account->password, other.password, other.note);
         note_say(import, other.note, IMPORT_OTHER,

@@ -93,7 +93,7 @@ static void inherit(struct msmtp_account *account, const struct msmtp_account *f
         }
 }
 
-struct msmtp_account *msmtp_find(const struct msmtp *reading, const char *name)
+static struct msmtp_account *find_account(const struct msmtp *reading, const char *name)
 {
     for (size_t i = 0; i < reading->count; i++)
         if (strcmp(reading->accounts[i].name, name) == 0)
@@ -113,7 +113,7 @@ static void drop_account(struct msmtp *reading, struct msmtp_account *account)
  * another file. */
 static struct msmtp_account *add_account(struct msmtp *reading, const char *name, size_t note)
 {
-    struct msmtp_account *older = msmtp_find(reading, name);
+    struct msmtp_account *older = find_account(reading, name);
     if (older) {
         note_say(reading->importing->import, older->note, IMPORT_SAME,
                  "an account of the same name in %s counts", reading->file);
@@ -139,7 +139,7 @@ static void take_account_line(struct msmtp *reading, char *text, size_t note)
     if (colon)
         *colon = '\0';
     const char *name = text_trim(text);
-    struct msmtp_account *older = msmtp_find(reading, name);
+    struct msmtp_account *older = find_account(reading, name);
     if (!*name || (older && older->file == reading->file)) {
         note_say(import, note, IMPORT_LEFT,
                  *name ? "not taken over: there is an account of this name above; msmtp refuses it"
@@ -152,7 +152,7 @@ static void take_account_line(struct msmtp *reading, char *text, size_t note)
     if (colon)
         texts_split(&parents, colon + 1);
     for (size_t i = 0; i < parents.count; i++) {
-        const struct msmtp_account *parent = msmtp_find(reading, parents.items[i]);
+        const struct msmtp_account *parent = find_account(reading, parents.items[i]);
         if (parent && parent != account)
             inherit(account, parent, false);
         else

@@ -68,8 +68,6 @@ struct msmtp {
     bool users; /* the file is a user's own */
 };
 
-/* The account of this name; NULL: there is none. */
-struct msmtp_account *msmtp_find(const struct msmtp *reading, const char *name);
 /* Makes of them what we can have. */
 void msmtp_take(struct msmtp *reading);
 

@@ -336,16 +336,20 @@ static void leave_account(struct msmtp *reading, const struct msmtp_account *acc
                      "not taken over: neither is account %s", account->name);
 }
 
-/* The account that is for all mail which no other one is for. */
-static struct msmtp_account *find_default(struct msmtp *reading)
+/* The place of the account that is for all mail which no other one is for; the count: there is
+ * none. */
+static size_t find_default(struct msmtp *reading)
 {
-    struct msmtp_account *account = msmtp_find(reading, "default");
-    if (!account && reading->count == 1) {
-        account = &reading->accounts[0];
-        note_say(reading->importing->import, account->note, IMPORT_OTHER,
-                 "msmtp wants -a %s for it; with ours it is for all mail", account->name);
+    size_t first = 0;
+    while (first < reading->count && strcmp(reading->accounts[first].name, "default") != 0)
+        first++;
+    if (first == reading->count && reading->count == 1) {
+        first = 0;
+        note_say(reading->importing->import, reading->accounts[0].note, IMPORT_OTHER,
+                 "msmtp wants -a %s for it; with ours it is for all mail",
+                 reading->accounts[0].name);
     }
-    return account;
+    return first;
 }
 
 /* NULL: it is one of ours now. */
@@ -363,24 +367,27 @@ static const char *take_named(struct msmtp *reading, const struct msmtp_account 
     return why;
 }
 
+/* Likewise; what it says of all mail is ours as well. */
+static const char *take_default(struct msmtp *reading, const struct msmtp_account *account)
+{
+    const char *why = why_not(account);
+    if (!why && !take_account(reading, account, "", NULL))
+        why = "ours can have no such host";
+    if (!why) {
+        take_sender(reading, account);
+        take_manners(reading, account);
+    }
+    return why;
+}
+
 void msmtp_take(struct msmtp *reading)
 {
-    struct msmtp_account *first = find_default(reading);
+    size_t first = find_default(reading);
     const char **reasons = memory_get((reading->count + 1) * sizeof *reasons);
-    for (size_t i = 0; i < reading->count; i++) {
-        struct msmtp_account *account = &reading->accounts[i];
-        if (account != first)
-            continue;
-        reasons[i] = why_not(account);
-        if (!reasons[i] && !take_account(reading, account, "", NULL))
-            reasons[i] = "ours can have no such host";
-        if (!reasons[i]) {
-            take_sender(reading, account);
-            take_manners(reading, account);
-        }
-    }
+    if (first < reading->count)
+        reasons[first] = take_default(reading, &reading->accounts[first]);
     for (size_t i = 0; i < reading->count; i++)
-        if (&reading->accounts[i] != first)
+        if (i != first)
             reasons[i] = take_named(reading, &reading->accounts[i]);
     /* A line of the defaults belongs to those that were taken first of all. */
     for (size_t i = 0; i < reading->count; i++)

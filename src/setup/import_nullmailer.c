@@ -63,7 +63,7 @@ static void free_words(struct texts *words)
 static void show(const struct texts *words, bool good, struct buffer *shown)
 {
     for (size_t i = 0; i < words->count; i++) {
-        const char *word = words->items[i], *option = word + 2 * text_starts(word, "--");
+        const char *word = words->items[i], *option = text_starts(word, "--") ? word + 2 : word;
         bool secret = text_starts(option, "pass") || !good;
         buffer_append_text(shown, i ? " " : "");
         if (secret && i)

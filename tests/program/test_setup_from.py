@@ -991,15 +991,23 @@ def test_exim_of_Debian_by_its_type(imported, kind, wanted):
     assert found.note("/etc/exim4/update-exim4.conf.conf", "dc_localdelivery")["mark"] == "left"
 
 
-def test_exim_of_Debian_with_the_only_account_there_is(imported):
+@pytest.mark.parametrize("clients, password", [
+    ("mail-a12.cloud.example:me:password1\n", "password1"),
+    ("mail-a12.cloud.example:me:password1\n*.cloud.example:me:password1\n", "password1"),
+    ("mail-a12.cloud.example:me:password1\n*.cloud.example:you:password2\n", None),
+    ("smtp.example.net:me:password1\n*.cloud.example:you:password2\n", "password1"),
+    ("*:me:password1\n", "password1"),
+])
+def test_exim_of_Debian_with_the_only_account_there_is(imported, clients, password):
     """Exim looks for the name that the address of the smarthost has; nobody asks the DNS here."""
     found = imported("exim", {
         "/etc/exim4/update-exim4.conf.conf": "dc_eximconfig_configtype='smarthost'\n"
                                              "dc_smarthost='smtp.example.net::587'\n",
-        "/etc/exim4/passwd.client": "mail-a12.cloud.example:me:password1\n"})
-    assert found.passwords == {"": "password1"}
-    assert found.settings["smarthost"]["tls"] == "starttls"
-    assert found.note("/etc/exim4/passwd.client", "mail-a12")["mark"] == "other"
+        "/etc/exim4/passwd.client": clients})
+    assert found.passwords.get("") == password
+    assert found.settings["smarthost"]["tls"] == ("starttls" if password else "opportunistic")
+    if clients.startswith("mail"):
+        assert found.note("/etc/exim4/passwd.client", "mail-a12")["mark"] == "other"
 
 
 EXIM_CONF = """\
