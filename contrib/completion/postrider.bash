@@ -1,6 +1,11 @@
 # Completion of postrider(8) in bash: commands and options as --help tells them, so that nothing can be
 # forgotten here, and what waits in the queue by id, domain and sender, as far as it is the caller's.
 
+# Of src/config/provider.c, and those that setup --from knows.
+_postrider_providers="mailgun mailgun-eu ses sendgrid sendgrid-eu postmark brevo gmail google-workspace
+    microsoft365 fastmail scaleway ovh"
+_postrider_programs="msmtp ssmtp dma nullmailer postfix exim"
+
 # The forms of a command, a line each: "queue show ID...".
 _postrider_usage() {
     "$1" "$2" --help 2>/dev/null | sed -n 's/^  postrider \([a-z]\)/\1/p'
@@ -55,19 +60,25 @@ _postrider() {
         fi
     fi
     case $prev in
-    -C | --file | --password-file)
+    -C | --file | --password-file | --tls-trust | --from-root)
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         ;;
     --domain)
         _postrider_offer "$cur" < <(
-            _postrider_queue "$program" | grep -o '"address":"[^"]*' | sed 's/.*@//'
+            _postrider_queue "$program" | grep -oE '"address":"(\\.|[^"\])*' | sed 's/.*@//'
         )
         ;;
     --sender)
         _postrider_offer "$cur" < <(
-            _postrider_queue "$program" | sed -n 's/.*"sender":"\([^"]*\)".*/\1/p'
+            _postrider_queue "$program" | grep -oE '"sender":"(\\.|[^"\])*' | sed 's/^"sender":"//'
         )
+        ;;
+    --provider)
+        _postrider_offer "$cur" < <(printf '%s\n' $_postrider_providers)
+        ;;
+    --from)
+        _postrider_offer "$cur" < <(printf '%s\n' $_postrider_programs)
         ;;
     --type)
         _postrider_offer "$cur" < <(
@@ -81,6 +92,7 @@ _postrider() {
                 printf '%s\n' -C --help
             else
                 echo "$second"
+                [[ $command == setup && $COMP_CWORD == 2 ]] && printf '%s\n' $_postrider_providers
                 [[ $usage =~ [[:space:]\[]ID ]] &&
                     _postrider_queue "$program" | sed -n 's/.*"id":"\([^"]*\)".*/\1/p'
             fi

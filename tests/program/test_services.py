@@ -178,6 +178,15 @@ def test_S11_mail_waits_while_the_helper_has_no_rights(machine):
     assert machine.queued() == []
 
 
+# --- shells --------------------------------------------------------------------------------------
+
+
+def test_bash_loads_the_completion_when_it_is_needed(machine):
+    done = machine.run(["bash", "-c", "source /usr/share/bash-completion/bash_completion; "
+                        "_completion_loader postrider; complete -p postrider"])
+    assert done.out == "complete -F _postrider postrider\n"
+
+
 # --- accounts and folders ------------------------------------------------------------------------
 
 
