@@ -246,11 +246,17 @@ fuzz:
 	@$(MAKE) FUZZ=1 fuzzers
 	@python3 tests/fuzz/run.py --seconds $(SECONDS)
 
-.PHONY: analyze coverage soak
+.PHONY: analyze coverage soak bench bench-quick
 
 # A mixed load with accidents for so many seconds, and then an account of every message.
 soak: all
 	@/usr/bin/python3 tests/soak/run.py --seconds $(SECONDS)
+
+# Postrider beside its peers; sh contrib/bootstrap.sh bench gets those. As root; for a while.
+bench: all
+	@/usr/bin/python3 tests/bench/peers.py
+bench-quick: all
+	@/usr/bin/python3 tests/bench/peers.py --quick
 
 demo: all
 	@contrib/demo.sh

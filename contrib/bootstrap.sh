@@ -4,6 +4,7 @@
 #     sh contrib/bootstrap.sh build    installs what building needs, then make
 #     sh contrib/bootstrap.sh demo     the same, then make demo
 #     sh contrib/bootstrap.sh check    what the tests need as well, then make check
+#     sh contrib/bootstrap.sh bench    other mail programs to compare with, then make bench
 #
 # Packages come from the machine's own apt sources. The mail servers that the tests talk to, and the
 # programs that are to send by Postrider, are only downloaded, into build/packages: nothing is started
@@ -16,7 +17,7 @@ build_packages="gcc libc6-dev make pkg-config libgnutls28-dev libgsasl-dev libdb
 demo_packages="openssl"
 check_packages="ca-certificates libcmocka-dev libmilter-dev python3-pytest python3-pytest-xdist python3-cryptography python3-yaml
     python3-dkim mandoc clang libclang-rt-dev clang-format clang-tidy cppcheck binutils iproute2 util-linux adduser procps strace
-    testssl.sh swaks libnet-ssleay-perl curl msmtp s-nail gsasl
+    testssl.sh swaks libnet-ssleay-perl curl msmtp s-nail gsasl valgrind
     dpkg-dev debhelper dh-apparmor lintian rpm apparmor systemd bash-completion zsh"
 server_packages="postfix exim4-daemon-light bsd-mailx sasl2-bin libsasl2-modules dovecot-lmtpd
     dnsmasq-base rbldnsd python3-spf rspamd spamass-milter spamd opendkim clamav-daemon
@@ -30,9 +31,12 @@ caller_packages="cron busybox-static at anacron bsd-mailx s-nail mailutils mutt 
 command -v node >/dev/null || caller_packages="$caller_packages nodejs"
 # Programs whose settings can be taken over: only unpacked, for the settings that they come with.
 import_packages="msmtp ssmtp dma nullmailer"
+bench_packages="python3 strace valgrind util-linux iproute2 procps adduser"
+# Whom Postrider is compared with.
+peer_packages="postfix libsasl2-modules exim4-daemon-light dma nullmailer opensmtpd msmtp"
 
 usage() {
-    echo "usage: sh contrib/bootstrap.sh build|demo|check" >&2
+    echo "usage: sh contrib/bootstrap.sh build|demo|check|bench" >&2
     exit 64
 }
 
@@ -41,6 +45,7 @@ case $1 in
 build) wanted=$build_packages ;;
 demo) wanted="$build_packages $demo_packages" ;;
 check) wanted="$build_packages $demo_packages $check_packages" ;;
+bench) wanted="$build_packages $demo_packages $bench_packages" ;;
 *) usage ;;
 esac
 
@@ -93,6 +98,32 @@ fi
 # Packages that would replace the machine's own mail system are downloaded with whatever they need
 # and installed by the tests, in a file system that goes away with them. PACKAGE.needs has the names, but
 # for what would start something on a schedule: nothing is to, there.
+find_needs() {
+    folder=$1
+    shift
+    apt-get install -s -q --reinstall --no-install-recommends "$@" |
+        sed -n '/^Inst systemd-standalone-/!{/^Inst .*\(systemd\|cron\)/d}; s/^Inst \([^ ]*\).*/\1/p' \
+            >"$folder/$1.needs"
+}
+
+download_peers() {
+    if [ "$(cat build/bench/packages/complete 2>/dev/null)" = "$peer_packages" ]; then
+        return
+    fi
+    rm -rf build/bench/packages
+    update
+    mkdir -p build/bench/packages
+    for package in $peer_packages; do
+        find_needs build/bench/packages "$package"
+    done
+    (
+        cd build/bench/packages
+        # shellcheck disable=SC2046
+        apt-get download -q $(sort -u ./*.needs)
+    )
+    echo "$peer_packages" >build/bench/packages/complete
+}
+
 download_servers() {
     all="$server_packages $caller_packages $import_packages"
     if [ "$(cat build/packages/complete 2>/dev/null)" = "$all" ]; then
@@ -108,10 +139,7 @@ download_servers() {
         bsd-mailx) with=postfix ;;
         clamav-*) command -v systemd-sysusers >/dev/null || with=systemd-standalone-sysusers ;;
         esac
-        # shellcheck disable=SC2086
-        apt-get install -s -q --reinstall --no-install-recommends $package $with |
-            sed -n '/^Inst systemd-standalone-/!{/^Inst .*\(systemd\|cron\)/d}; s/^Inst \([^ ]*\).*/\1/p' \
-                >"build/packages/$package.needs"
+        find_needs build/packages "$package" $with
     done
     # These are unpacked beside Postrider: instead of another mail server they get the least that passes
     # for one, and that is left out again.
@@ -134,6 +162,10 @@ download_servers() {
 if [ "$target" = check ]; then
     download_servers
     exec make check
+fi
+
+if [ "$target" = bench ]; then
+    download_peers
 fi
 
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)

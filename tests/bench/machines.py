@@ -106,7 +106,7 @@ class Machine:
         """)
         self.world.add_user("ada")
         if self.packages:
-            self.world.install_packages(*self.packages)
+            self.world.install_packages(*self.packages, folder=TOOLS / "packages")
 
     # --- what each does in its own way ---
 

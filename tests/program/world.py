@@ -222,12 +222,12 @@ class World:
         self.run(["useradd", "--create-home", "--user-group", "--shell", "/bin/sh", name], check=0,
                  **options)
 
-    def install_packages(self, *names):
+    def install_packages(self, *names, folder=PACKAGES):
         """Installs downloaded Debian packages (contrib/bootstrap.sh has their list) and all that they
         need for good, as far as this world goes; starts nothing."""
         needed = {package for name in names
-                  for package in (PACKAGES / f"{name}.needs").read_text().split()}
-        found = [sorted(PACKAGES.glob(f"{package}_*.deb"))[-1] for package in sorted(needed)]
+                  for package in (folder / f"{name}.needs").read_text().split()}
+        found = [sorted(folder.glob(f"{package}_*.deb"))[-1] for package in sorted(needed)]
         dpkg = ["dpkg", "--force-depends", "--force-confnew", "--force-unsafe-io"]
         debian = {"env": {"DEBIAN_FRONTEND": "noninteractive"}, "timeout": 300}
         self.run([*dpkg, "--unpack", *found], check=0, **debian)
