@@ -204,6 +204,12 @@ $(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(WATCHER) $(ARCHIVE)
 
 units: $(UNITS)
 
+# The client against a scripted server in the same program.
+HOSTILE := $(call object,$(sort $(wildcard tests/hostile/*.c)))
+$(BUILD)/hostile: $(HOSTILE) $(WATCHER) $(ARCHIVE)
+	$(SAY) 'link    $@'
+	$(QUIET)$(LINK) -pthread -o $@ $^ $(LISTEN_LIBS)
+
 # Kills and fails what it runs, for tests/crash.
 $(BUILD)/tracer: $(call object,$(TRACER)) $(SANITIZER)
 	$(SAY) 'link    $@'
@@ -216,7 +222,8 @@ $(BUILD)/fuzz_%: $(BUILD)/object/tests/fuzz/fuzz_%.o $(ARCHIVE)
 # With FUZZ=1.
 fuzzers: $(FUZZERS)
 
--include $(patsubst %.o,%.d,$(call object,$(SOURCES) $(wildcard tests/unit/*.c tests/fuzz/*.c tests/crash/*.c)))
+-include $(patsubst %.o,%.d,$(call object,$(SOURCES) $(wildcard tests/unit/*.c tests/fuzz/*.c tests/crash/*.c \
+            tests/hostile/*.c)))
 
 # --- Using it ------------------------------------------------------------------------------------
 
@@ -246,7 +253,11 @@ fuzz:
 	@$(MAKE) FUZZ=1 fuzzers
 	@python3 tests/fuzz/run.py --seconds $(SECONDS)
 
-.PHONY: analyze coverage soak bench bench-quick
+.PHONY: analyze coverage hostile soak bench bench-quick
+
+# Some eighty thousand dialogues of the client with a smarthost that does what it should not.
+hostile: $(BUILD)/hostile
+	@$<
 
 # A mixed load with accidents for so many seconds, and then an account of every message.
 soak: all

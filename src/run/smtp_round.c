@@ -188,7 +188,11 @@ static struct outcome take_recipient(struct round *round, struct smtp_session *s
             round->count = round->sent - STEP_RCPT;
         return outcome_done();
     }
-    struct outcome outcome = smtp_verdict(session, "after RCPT");
+    /* Even the first one may be too many for now. Where 552 says no more, it may be a full mailbox.
+     */
+    struct outcome outcome = is_too_many(reply) && reply->status[0]
+                                 ? reply_later(reply, session->host, "after RCPT", NULL)
+                                 : smtp_verdict(session, "after RCPT");
     smtp_mail_settle(round->mail, index, &outcome);
     return outcome_done();
 }

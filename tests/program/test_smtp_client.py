@@ -884,6 +884,17 @@ def many(count):
     return "".join(f"to u{i}@x.example\n" for i in range(count))
 
 
+@pytest.mark.parametrize("text,result", [
+    ("552 5.5.3 too many recipients", "LATER"), ("552 5.2.2 mailbox full", "NEVER"),
+    ("552 no words that tell", "NEVER"), ("452 4.5.3 too many recipients", "LATER"),
+])
+def test_C11_too_many_with_the_first_recipient_is_no_bounce(deliver, text, result):
+    """RFC 5321 4.5.3.1.10: a 552 that says so is a 452."""
+    with FakeServer(at={"RCPT": text}) as server:
+        report = deliver(server)
+        assert (report.only.result, report.session.result) == (result, "DONE")
+
+
 @pytest.mark.parametrize("extensions", [EXTENSIONS, EXTENSIONS[1:]])
 @pytest.mark.parametrize("text", ["452 4.5.3 too many", "452 too many", "552 too many recipients",
                                   "552 5.5.3 too many"])
