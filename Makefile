@@ -272,6 +272,10 @@ bench-quick: all
 demo: all
 	@contrib/demo.sh
 
+# The picture in the README, by running what it shows. As root.
+picture: all
+	@/usr/bin/python3 contrib/picture.py
+
 # As root and without DESTDIR this also makes the account, gives files their owners and set-ID
 # bits, and moves another program's sendmail aside (contrib/install-names.sh says how).
 install: all
@@ -328,6 +332,6 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all units check check-ansible fuzz fuzzers demo install uninstall dist deb check-deb format clean always
+.PHONY: all units check check-ansible fuzz fuzzers demo picture install uninstall dist deb check-deb format clean always
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -28,7 +28,6 @@ static const struct {
 
 struct check_manners check_manners(void)
 {
-    terminal_tone(TONE_PLAIN);
     return (struct check_manners){.terminal = terminal_is_there(), .utf8 = terminal_is_utf8()};
 }
 

@@ -8,7 +8,7 @@
 
 /* What the environment says about the terminal; to be asked before the environment goes. */
 struct check_manners {
-    bool terminal, utf8; /* and the colours, which terminal_tone remembers */
+    bool terminal, utf8;
 };
 
 struct check_manners check_manners(void);

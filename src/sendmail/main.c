@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/privilege.h"
 #include "base/process.h"
+#include "base/terminal.h"
 #include "sendmail/flush.h"
 #include "sendmail/help.h"
 #include "sendmail/mailq.h"
@@ -147,6 +148,7 @@ static struct outcome close_foreign_files(bool serves)
 int main(int argc, char *argv[])
 {
     process_settle();
+    terminal_tone(TONE_PLAIN); /* as the environment has it, while there is one */
     const struct entry *entry = find_entry(argc > 0 && argv[0] ? argv[0] : "");
     bool serves = entry->has_verbs && argc >= 2 && strcmp(argv[1], "serve") == 0;
     struct outcome closed = close_foreign_files(serves);

@@ -135,9 +135,8 @@ static enum terminal_tone tone_of(const char *event)
     static const struct {
         const char *event;
         enum terminal_tone tone;
-    } tones[] = {{"delivered", TONE_GOOD},   {"deferred", TONE_WARNING}, {"held", TONE_NOTE},
-                 {"bounced", TONE_FAULT},    {"rejected", TONE_FAULT},   {"removed", TONE_WARNING},
-                 {"discarded", TONE_WARNING}};
+    } tones[] = {{"delivered", TONE_GOOD}, {"deferred", TONE_WARNING}, {"held", TONE_NOTE},
+                 {"bounced", TONE_FAULT},  {"rejected", TONE_FAULT},   {"discarded", TONE_WARNING}};
     for (size_t i = 0; i < sizeof tones / sizeof tones[0]; i++)
         if (strcmp(event, tones[i].event) == 0)
             return tones[i].tone;
