@@ -25,7 +25,8 @@ DEBIAN = {"DEBIAN_FRONTEND": "noninteractive"}
 FOLDERS = ["", "spool", "journal", "corrupt", "hops", "runs", "filter"]
 LOCAL = "/usr/libexec/postrider/postrider-local"
 ALIASES = "root: ada\n"
-USER, PASSWORD = "account@mg.example", "not easily guessed"
+DOMAIN = "mg.example.org"
+USER, PASSWORD = f"postmaster@{DOMAIN}", "not easily guessed"
 
 # What dpkg, apt and the account programs write about themselves.
 LEDGERS = re.compile(r"/etc/ld\.so\.cache$|/var/(lib/(dpkg|apt)|cache/(apt|debconf|man|ldconfig))(/|$)|/var/log/(apt/|dpkg|alternatives)"
@@ -76,16 +77,21 @@ def repack(world, package, version, change):
     return path
 
 
+class Names(Certificates):
+    KINDS = {"good": {"names": ["smtp.mailgun.org", "localhost"]}}
+
+
 class Machine(World):
     """One where nothing of ours has ever been, and a provider, with TLS and passwords."""
 
     def __init__(self, folder):
         super().__init__(below=BELOW)
         self.add_user("ada")
-        certificates = Certificates(folder)
+        certificates = Names(folder)
         self.provider = self.inside(lambda: FakeServer(
-            certificate=certificates.good, users={USER: PASSWORD}, auth_needed=True))
-        self.write("/srv/ca.pem", Path(certificates.ca).read_bytes())
+            certificate=certificates.good, users={USER: PASSWORD}, auth_needed=True, port=587))
+        self.shell("echo '127.0.0.1 smtp.mailgun.org' >> /etc/hosts; mkdir -p /etc/ssl/certs; "
+                   "cat >> /etc/ssl/certs/ca-certificates.crt", stdin=certificates.ca.read_bytes())
         self.write("/etc/aliases", ALIASES)
 
     def apt(self, *words):
@@ -99,8 +105,7 @@ class Machine(World):
         return done.out + done.err
 
     def configure(self, more=""):
-        self.write(SETTINGS, f"[mail]\n{more}\n[smarthost]\nhost = localhost:{self.provider.port}\n"
-                             f"tls_trust = /srv/ca.pem\nuser = {USER}\n")
+        self.write(SETTINGS, f"[mail]\n{more}\n[smarthost]\nhost = localhost\nuser = {USER}\n")
         self.shell("cat > /etc/postrider/credentials.conf", stdin=f"[smarthost]\npassword = {PASSWORD}\n")
 
     def queued(self):
@@ -184,10 +189,11 @@ def test_from_the_first_message_to_purging(tmp_path, package, others):
         machine.apt("install", package, *others)
         assert_in_order(machine)
         assert machine.exists("/etc/aliases.db")
-        machine.configure()
+        machine.run(["postrider", "setup", "mailgun", "--domain", DOMAIN], stdin=f"{PASSWORD}\n", check=0)
         machine.run(["sh", "-c", "echo hi | mail -s first you@example.net"], user="ada", check=0)
         (message,) = machine.provider.wait()
         assert message.recipients == ["you@example.net"] and message.session.user == USER
+        assert message.sender == f"ada@{DOMAIN}"
         assert b"Subject: first\r\n" in message.data and message.data.endswith(b"\r\n\r\nhi\r\n")
         machine.run(["sh", "-c", "echo there | mail -s here root"], check=0)
         machine.wait_until(lambda: b"Subject: here" in machine.read("/var/mail/ada"))
