@@ -2,7 +2,8 @@
 # From a base Debian to a running demo or a full check:
 #
 #     sh contrib/bootstrap.sh build    installs what building needs, then make
-#     sh contrib/bootstrap.sh demo     the same, then make demo
+#     sh contrib/bootstrap.sh deb      what packages need to be built as well, then make deb
+#     sh contrib/bootstrap.sh demo     what building needs, then make demo
 #     sh contrib/bootstrap.sh check    what the tests need as well, then make check
 #     sh contrib/bootstrap.sh bench    other mail programs to compare with, then make bench
 #
@@ -14,11 +15,12 @@ cd "$(dirname "$0")/.."
 
 build_packages="gcc libc6-dev make pkg-config libgnutls28-dev libgsasl-dev libdb-dev libinih-dev
     libidn2-dev libcrypt-dev libseccomp-dev"
+deb_packages="build-essential dpkg-dev debhelper dh-apparmor libcmocka-dev"
 demo_packages="openssl"
 check_packages="ca-certificates libcmocka-dev libmilter-dev python3-pytest python3-pytest-xdist python3-cryptography python3-yaml
     python3-dkim mandoc clang libclang-rt-dev clang-format clang-tidy cppcheck binutils iproute2 util-linux adduser procps strace
     testssl.sh swaks libnet-ssleay-perl curl msmtp s-nail gsasl valgrind
-    dpkg-dev debhelper dh-apparmor lintian rpm apparmor systemd bash-completion zsh"
+    lintian rpm apparmor systemd bash-completion zsh"
 server_packages="postfix exim4-daemon-light bsd-mailx sasl2-bin libsasl2-modules dovecot-lmtpd
     dnsmasq-base rbldnsd python3-spf rspamd spamass-milter spamd opendkim clamav-daemon
     clamav-milter logrotate"
@@ -36,15 +38,16 @@ bench_packages="python3 strace valgrind util-linux iproute2 procps adduser"
 peer_packages="postfix libsasl2-modules exim4-daemon-light dma nullmailer opensmtpd msmtp"
 
 usage() {
-    echo "usage: sh contrib/bootstrap.sh build|demo|check|bench" >&2
+    echo "usage: sh contrib/bootstrap.sh build|deb|demo|check|bench" >&2
     exit 64
 }
 
 [ $# -eq 1 ] || usage
 case $1 in
 build) wanted=$build_packages ;;
+deb) wanted="$build_packages $deb_packages" ;;
 demo) wanted="$build_packages $demo_packages" ;;
-check) wanted="$build_packages $demo_packages $check_packages" ;;
+check) wanted="$build_packages $deb_packages $demo_packages $check_packages" ;;
 bench) wanted="$build_packages $demo_packages $bench_packages" ;;
 *) usage ;;
 esac
@@ -167,6 +170,8 @@ fi
 if [ "$target" = bench ]; then
     download_peers
 fi
+
+[ "$target" != deb ] || exec make deb
 
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 make -j"$jobs" all

@@ -14,7 +14,7 @@ shift
 
 for program in dpkg-buildpackage dh dh_apparmor; do
     if ! command -v "$program" >/dev/null; then
-        echo "make deb: $program is missing: apt-get install dpkg-dev debhelper dh-apparmor" >&2
+        echo "make deb: $program is missing: sh contrib/bootstrap.sh deb" >&2
         exit 1
     fi
 done
