@@ -226,14 +226,32 @@ static struct outcome take_verdict(struct round *round, struct smtp_session *ses
     return outcome_done();
 }
 
-/* A refused chunk leaves the transaction open, so that whatever comes next begins with RSET. */
+/*
+ * All that may be said in its place is a 250: what tells that a server said one too many before,
+ * and that this one is about a recipient (RFC 3463 3.2), is its enhanced code. DATA has its 354 for
+ * that.
+ */
+static bool is_about_address(const struct smtp_session *session)
+{
+    const struct reply *reply = &session->reply;
+    return session->rounds && reply->code / 100 == 2 && strncmp(reply->status, "2.1.", 4) == 0;
+}
+
+/*
+ * A refused chunk leaves the transaction open, so that whatever comes next begins with RSET. Who
+ * does not know BDAT takes the message's lines for commands, and what he says to them for the next
+ * message's would be believed: nothing more of such a session counts, accepted or not.
+ */
 static struct outcome take_chunk(struct round *round, struct smtp_session *session)
 {
     int code = session->reply.code;
-    if (round->accepted && (code == 500 || code == 502 || code == 504)) {
-        /* What it took the message for nobody knows; it was not taken as one. */
+    if (code == 500 || code == 502 || code == 504) {
         *session->hop->refuses_chunks = round->again = true;
         return refuse_session(session, "after BDAT, which it had offered");
+    }
+    if (is_about_address(session)) {
+        *session->hop->refuses_chunks = true;
+        return smtp_misplaced(session, "after the message");
     }
     if (code / 100 == 2)
         session->open_mail = false;

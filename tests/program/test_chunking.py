@@ -204,3 +204,24 @@ def test_C3_what_is_said_to_one_is_not_taken_for_another(deliver, first, second)
                                   for rcpt, end in plan.values()]
         assert [m.recipients[0][0] for m in server.messages] == [
             name for name, outcome in plan.items() if outcome == ("2", "2")]
+
+
+@pytest.mark.parametrize("code", ["500 5.5.1 what?", "502 5.5.1 no such command", "504 5.5.4 no"])
+def test_C3_who_does_not_know_bdat_runs_no_line_of_a_message(deliver, code):
+    """With nobody accepted, too: the lines of the message would be answered as the next one's commands."""
+    commands = "NOOP\n" * 4
+    with chunky(at={"RCPT": ["550 5.1.1 no", None], "BDAT": code}) as server:
+        report = deliver(server, to("a", body=commands), to("b"))
+        taken = [m.recipients[0] for m in server.messages]
+        assert report.results[0] == "NEVER"
+        assert report.results[1] == ("DONE" if "b@there.example" in taken else "LATER")
+        assert len(server.connections) > 1 or report.results[1] == "LATER"
+
+
+def test_C4_one_reply_too_many_is_no_verdict_on_the_next(deliver):
+    """A server that answers twice for the first: what it said to a recipient is not for the message."""
+    ends = ["250 2.0.0 one\n250 2.0.0 and one more", "554 5.6.0 no", None]
+    with chunky(at={"message": ends}) as server:
+        report = deliver(server, to("a"), to("b"))
+        assert report.results[0] == "DONE"
+        assert report.results[1] != "DONE"
