@@ -48,7 +48,8 @@ def markdown_blocks(path):
             end = next(i for i in range(at + 1, len(lines)) if lines[i].strip() == "```")
             found.append(Block(name, at + 2, heading, without_indent(lines[at + 1:end])))
             at = end + 1
-        elif line.strip() and indent >= text_indent + 4 and not lines[at - 1].strip():
+        elif line.strip() and indent >= text_indent + 4 and (
+                not lines[at - 1].strip() or lines[at - 1].endswith("-->")):
             end = at
             while end < len(lines) and (not lines[end].strip()
                                         or len(lines[end]) - len(lines[end].lstrip()) >= text_indent + 4):
