@@ -4,5 +4,6 @@
 set -eu
 accounts=/usr/libexec/postrider/install-accounts.sh
 sh "$accounts" "" postrider /usr/sbin /usr/libexec/postrider /etc/postrider /var/spool/postrider
-[ ! -e /etc/aliases ] || newaliases
+# Mistakes in that file are no reason to take no mail: until they are mended lookups read the text.
+[ ! -e /etc/aliases ] || newaliases || echo "postrider: the database of /etc/aliases is not made" >&2
 exec "$@"

@@ -251,10 +251,14 @@ void check_own_schedule(const struct settings *settings, const struct queue *que
     if (find_process(queue, findings))
         return;
     char *path = shell_word(settings->path);
+    struct buffer line = {0};
+    buffer_format(&line, "*/5 * * * * postrider flush -C %s", path);
+    char *word = shell_word(buffer_text(&line)); /* a path in quotes, in a line in quotes */
     finding_add(findings, FINDING_HINT, topic,
                 "mail that had to wait is tried again with new mail, or when your crontab says so");
-    finding_remedy(findings, "(crontab -l; echo '*/5 * * * * postrider flush -C %s') | crontab -",
-                   path);
+    finding_remedy(findings, "(crontab -l; echo %s) | crontab -", word);
+    free(word);
+    buffer_free(&line);
     free(path);
 }
 

@@ -296,9 +296,11 @@ static struct outcome give_to_runner(const char *path, int folder)
     const struct dirent *entry;
     bool good = list != NULL;
     while (good && (entry = readdir(list)))
-        if (strcmp(entry->d_name, "..") != 0)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             good = fchownat(folder, entry->d_name, user->pw_uid, user->pw_gid,
                             AT_SYMLINK_NOFOLLOW) == 0;
+    /* Last: from then on he could put links to others' files there. */
+    good = good && fchown(folder, user->pw_uid, user->pw_gid) == 0;
     struct outcome outcome =
         good ? outcome_done()
              : outcome_errno(errno, "cannot give %s to user %s", path, POSTRIDER_USER);

@@ -255,6 +255,21 @@ def test_who_runs_the_queue(good):
     look(good)("hint", "schedule", "your crontab")
 
 
+def test_the_line_for_cron_survives_any_path(good, tmp_path):
+    """It is in quotes, in a line in quotes: what is copied into a shell runs nothing else."""
+    folders(good.queue)
+    odd = good.config.parent / "it's; echo $(odd).conf"
+    odd.write_bytes(good.config.read_bytes())
+    done = good.run(["postrider", "check", "--json", "-C", odd])
+    (remedy,) = [one["remedy"] for one in json.loads(done.out)["findings"]
+                 if "your crontab" in one["text"]]
+    line, _, _ = remedy.removeprefix("(crontab -l; ").partition(") | crontab")
+    shown = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True).stdout
+    command = shown.strip().removeprefix("*/5 * * * * postrider flush -C ")
+    assert subprocess.run(["sh", "-c", f"printf %s {command}"], capture_output=True, text=True,
+                          check=True).stdout == str(odd)
+
+
 def test_clock(good):
     when = time.time() + 86400
     os.utime(good.config, (when, when))

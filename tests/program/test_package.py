@@ -330,6 +330,15 @@ def test_purging_leaves_mail_that_waits(installed, package):
     assert not installed.exists(SPOOL) and installed.run(["id", "postrider"]).returncode != 0
 
 
+def test_what_could_not_be_configured_can_be_removed(bare, package):
+    """Before there was a user: whose processes are to end is nobody's question then."""
+    broken = repack(bare, package, "9.1", "sed -i '2i exit 1' DEBIAN/postinst")
+    bare.dpkg("-i", broken, check=1)
+    assert bare.run(["id", "postrider"]).returncode != 0
+    bare.dpkg("--purge", "postrider")
+    assert not bare.exists("/usr/sbin/postrider") and not bare.exists("/etc/postrider")
+
+
 def test_purging_stops_a_listener_and_gives_root_his_mailbox(installed):
     installed.write("/etc/aliases", "")
     installed.run(["newaliases"], check=0)
