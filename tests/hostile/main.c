@@ -177,11 +177,14 @@ static void compare(const struct script *script, const char *which, const struct
     for (size_t i = 0; i < ALL_RECIPIENTS; i++) {
         enum fate fate = fate_of(dialogue, i);
         const unsigned copies = record->copies[i];
+        /* With chunks nothing tells a reply to RCPT from one to the message when there is one more
+         * than commands; with DATA the 354 does. */
+        bool sure = !record->surplus || !variant_chunks(script->variant);
         if (!(fate & expected.fates[i]))
             violate(script, which, "another fate", i, fate, expected.fates[i]);
-        if (fate == DELIVERED && !record->told[i])
+        if (fate == DELIVERED && !record->told[i] && sure)
             violate(script, which, "delivered, and no server said so", i, copies, 1);
-        if (fate == BOUNCED && !record->refused[i])
+        if (fate == BOUNCED && !record->refused[i] && sure)
             violate(script, which, "bounced, and no server refused it", i, 0, 0);
         if (copies > 1)
             violate(script, which, "taken twice", i, copies, 1);
@@ -215,7 +218,7 @@ static void show(void *context, char direction, const char *line)
 }
 
 static void set_hop(const struct script *script, const struct server *server, struct texts *hosts,
-                    struct buffer *secret, struct smtp_hop *hop)
+                    struct buffer *secret, bool *refuses_chunks, struct smtp_hop *hop)
 {
     enum variant variant = script->variant;
     texts_add(hosts, server_address(server));
@@ -235,6 +238,7 @@ static void set_hop(const struct script *script, const struct server *server, st
                              .user = variant_signs_in(variant) ? "user" : NULL,
                              .secret = secret,
                              .trace = is_shown ? show : NULL,
+                             .refuses_chunks = refuses_chunks,
                              .deadline = script_hangs(script) ? clock_ms() + DEADLINE_MS : 0};
 }
 
@@ -266,7 +270,8 @@ static void talk(struct server *server, const struct script *script, const char 
 {
     static const char *const to_a[] = {"r0@there.example", "r1@there.example", "r2@there.example"};
     static const char *const to_b[] = {"s0@there.example"};
-    const struct message *a = script->at[AT_BODY] ? &large_a : &small_a;
+    bool large = script->at[AT_BODY] || script->variant == MIXED;
+    const struct message *a = large ? &large_a : &small_a;
     const struct bodies bodies = {a->wire, small_b.wire, a->wire_length, small_b.wire_length};
     struct dialogue dialogue = {0};
     struct texts hosts = {0};
@@ -277,10 +282,12 @@ static void talk(struct server *server, const struct script *script, const char 
     int before = lowest_free();
     make_letter(&dialogue.letters[0], "a@here.example", to_a, RECIPIENTS, a);
     make_letter(&dialogue.letters[1], "b@here.example", to_b, 1, &small_b);
-    set_hop(script, server, &hosts, &secret, &hop);
+    bool refuses_chunks = false;
+    set_hop(script, server, &hosts, &secret, &refuses_chunks, &hop);
     server_begin(server, script, &bodies);
     alarm(LIMIT_S);
-    struct smtp_source source = {&dialogue, next, progress, finish};
+    struct smtp_source source = {
+        .context = &dialogue, .next = next, .progress = progress, .finish = finish};
     (void)smtp_deliver(&hop, &source, &transactions);
     alarm(0);
     server_end(server, &record);

@@ -12,14 +12,17 @@ struct walk {
     const struct script *script;
     struct expected *expected;
     bool used[POINTS];
-    bool pipelines; /* on this connection */
-    bool alive;     /* and it can be used */
-    bool open;      /* a MAIL was taken, and its transaction has not ended */
-    bool small;     /* no message fits */
-    bool done;      /* a transaction came to its end on this connection */
-    bool hung;      /* the deadline is over: hardly anything more comes to its end */
-    bool unsure;    /* and something was begun after it */
-    bool surplus;   /* a reply came that nobody had asked for: found out before the next command */
+    bool pipelines;           /* on this connection */
+    bool alive;               /* and it can be used */
+    bool open;                /* a MAIL was taken, and its transaction has not ended */
+    bool small;               /* no message fits */
+    bool done;                /* a transaction came to its end on this connection */
+    bool hung;                /* the deadline is over: hardly anything more comes to its end */
+    bool unsure;              /* and something was begun after it */
+    bool chunks;              /* messages leave with their envelopes; on this connection */
+    bool again;               /* the server knew no chunk: the message goes once more, without */
+    bool settled[RECIPIENTS]; /* who of A needs not to be named again */
+    bool surplus; /* a reply came that nobody had asked for: found out before the next command */
 };
 
 /* One message: where its points are. */
@@ -59,15 +62,17 @@ static bool greet(struct walk *walk, enum point point, bool *has_tls)
 {
     enum variant variant = walk->script->variant;
     enum meaning meaning = meet(walk, point);
-    bool plain = variant == PLAIN || variant == PIPELINED || variant == OPPORTUNE;
+    bool plain =
+        variant == PLAIN || variant == PIPELINED || variant == OPPORTUNE || variant_chunks(variant);
     walk->pipelines = variant_pipelines(variant);
+    walk->chunks = variant_chunks(variant) && !walk->again;
     walk->small = meaning == SMALL;
     walk->surplus = meaning == SURPLUS;
     *has_tls = variant == STARTTLS || variant == OPPORTUNE;
     if (meaning == POOR)
         return variant == STARTTLS && point == AT_HELLO; /* before TLS nobody looks for it */
     if ((meaning == PERMANENT || meaning == SESSION) && plain) {
-        walk->pipelines = *has_tls = false;
+        walk->pipelines = walk->chunks = *has_tls = false;
         return true;
     }
     return meaning == GOOD || meaning == SMALL || meaning == SURPLUS;
@@ -93,7 +98,7 @@ static enum opened connect_once(struct walk *walk, bool encrypt)
     enum variant variant = walk->script->variant;
     enum opened opened = OPENED;
     bool has_tls;
-    walk->open = walk->done = walk->surplus = false;
+    walk->open = walk->done = walk->surplus = walk->chunks = false;
     /* What is there at once may still be in time. */
     walk->unsure = walk->unsure || walk->hung;
     if (walk->hung || (variant == IMPLICIT && meet(walk, AT_HANDSHAKE) != GOOD))
@@ -157,6 +162,9 @@ static bool is_crowded(const struct walk *walk)
         crowds += meaning == CROWDED;
         well = well && (meaning == GOOD || (point <= AT_RCPT_LAST && is_refusal(meaning)));
     }
+    /* What waits behind a message that has left already goes down with its session. */
+    for (enum point point = AT_RESET; walk->chunks && point <= AT_DOT_B; point++)
+        well = well && look(walk, point)->meaning == GOOD;
     return crowds > 1 || (crowds && !well);
 }
 
@@ -179,8 +187,9 @@ static bool is_blurred(const struct walk *walk, const struct letter *letter)
     if (variant_is_lmtp(walk->script->variant) && has(walk, letter->dot, AT_DOT_LAST, SURPLUS))
         return true;
     if (letter == &letter_b)
-        return walk->pipelines && (is_lost(walk) || has(walk, AT_DOT, AT_DOT_B, SURPLUS) ||
-                                   resets(walk, AT_DOT, AT_DOT_B));
+        return walk->pipelines &&
+               ((!walk->chunks && is_lost(walk)) || has(walk, AT_DOT, AT_DOT_B, SURPLUS) ||
+                resets(walk, AT_DOT, AT_DOT_B));
     if (is_refusal(look(walk, AT_BODY)->meaning) || is_crowded(walk))
         return true;
     return walk->pipelines &&
@@ -204,7 +213,7 @@ static void break_off(struct walk *walk)
 
 static unsigned fate_of(enum meaning meaning)
 {
-    return meaning == PERMANENT ? BOUNCED : QUEUED;
+    return meaning == PERMANENT || meaning == UNKNOWN ? BOUNCED : QUEUED;
 }
 
 static void settle(struct walk *walk, const struct letter *letter, const bool accepted[],
@@ -223,6 +232,11 @@ static bool go_on(struct walk *walk)
     return walk->alive;
 }
 
+static bool is_chunked(const struct walk *walk, const struct letter *letter)
+{
+    return walk->chunks && (letter == &letter_b || walk->script->variant == CHUNKED);
+}
+
 /* MAIL was refused: with pipelining the rest is said already, and only its ends count. */
 static void ignore_rest(struct walk *walk, const struct letter *letter)
 {
@@ -231,6 +245,11 @@ static void ignore_rest(struct walk *walk, const struct letter *letter)
             break_off(walk);
     if (!walk->pipelines || !walk->alive)
         return;
+    if (is_chunked(walk, letter)) {
+        if (meet(walk, letter->dot) == BROKEN)
+            break_off(walk);
+        return;
+    }
     enum meaning meaning = meet(walk, letter->data);
     bool lmtp = variant_is_lmtp(walk->script->variant);
     if (meaning == BROKEN || (meaning == GOOD && lmtp))
@@ -247,6 +266,8 @@ static size_t name_recipients(struct walk *walk, const struct letter *letter, bo
 {
     size_t count = 0;
     for (size_t i = 0; i < letter->count && go_on(walk); i++) {
+        if (letter == &letter_a && walk->settled[i])
+            continue;
         enum meaning meaning = meet(walk, letter->rcpt + (enum point)i);
         walk->surplus = meaning == SURPLUS;
         if (meaning == GOOD || meaning == SURPLUS) {
@@ -299,6 +320,25 @@ static void end_message(struct walk *walk, const struct letter *letter, const bo
     walk->open = false;
 }
 
+/* The reply to a chunk. A refusal leaves the transaction open. */
+static void end_chunk(struct walk *walk, const struct letter *letter, const bool accepted[],
+                      size_t count)
+{
+    enum meaning meaning = meet(walk, letter->dot);
+    walk->surplus = meaning == SURPLUS;
+    if (meaning == GOOD || meaning == SURPLUS)
+        walk->open = false;
+    if (meaning == BROKEN || (count && (meaning == SESSION || meaning == UNKNOWN)))
+        break_off(walk);
+    else if (count)
+        settle(walk, letter, accepted, meaning == SURPLUS ? GOOD : meaning);
+    if (count && meaning == UNKNOWN) {
+        walk->again = true;
+        for (size_t i = 0; letter == &letter_a && i < RECIPIENTS; i++)
+            walk->settled[i] = !accepted[i];
+    }
+}
+
 /* From MAIL to the end; who has no fate in the end stays queued. */
 static void send_letter(struct walk *walk, const struct letter *letter)
 {
@@ -319,6 +359,10 @@ static void send_letter(struct walk *walk, const struct letter *letter)
     size_t count = name_recipients(walk, letter, accepted);
     if (!go_on(walk) || (!count && !walk->pipelines))
         return;
+    if (is_chunked(walk, letter)) {
+        end_chunk(walk, letter, accepted, count);
+        return;
+    }
     meaning = meet(walk, letter->data);
     walk->surplus = meaning == SURPLUS;
     if (meaning == BROKEN || (meaning == SESSION && count) || !go_on(walk))
@@ -340,23 +384,35 @@ static bool refuse_small(struct walk *walk)
     return walk->small;
 }
 
+/* A message on its way, and once more without chunks where the server knows none. */
+static void send_surely(struct walk *walk, const struct letter *letter)
+{
+    send_letter(walk, letter);
+    if (!walk->again)
+        return;
+    connect_to(walk);
+    if (walk->alive)
+        send_letter(walk, letter);
+}
+
 /*
  * B comes behind A. Nothing of it was answered when its MAIL was not, and then the next connection
- * has it, unless this one did no work.
+ * has it, unless this one did no work. With chunks all of it has been sent by then: it waits.
  */
-static void send_second(struct walk *walk)
+static void send_second(struct walk *walk, bool behind_chunk)
 {
     bool blurred = is_blurred(walk, &letter_b),
          bounces =
              has(walk, AT_MAIL_B, AT_DOT_B, PERMANENT) || has(walk, AT_DOT, AT_DOT_B, SURPLUS);
-    if (walk->alive && walk->open) {
+    bool chunked = is_chunked(walk, &letter_b);
+    if (walk->alive && (walk->open || behind_chunk)) {
         if (!go_on(walk) || meet(walk, AT_RESET) != GOOD)
             break_off(walk);
         walk->open = false;
     }
-    bool worked = walk->done, ready = walk->alive && !walk->surplus;
+    bool worked = walk->done && !chunked, ready = walk->alive && !walk->surplus;
     enum meaning meaning = look(walk, AT_MAIL_B)->meaning;
-    bool ends = meaning == BROKEN || meaning == SESSION;
+    bool ends = !chunked && (meaning == BROKEN || meaning == SESSION);
     if (ready && ends)
         (void)meet(walk, AT_MAIL_B);
     if (worked && (!ready || ends))
@@ -364,7 +420,7 @@ static void send_second(struct walk *walk)
     else if (!ready)
         break_off(walk);
     if (walk->alive && !walk->surplus && !refuse_small(walk))
-        send_letter(walk, &letter_b);
+        send_surely(walk, &letter_b);
     if (blurred)
         blur(walk, &letter_b, bounces);
 }
@@ -382,7 +438,8 @@ void model_expect(const struct script *script, struct expected *expected)
         bool bounces = has(&walk, AT_MAIL, AT_DOT_LAST, PERMANENT) ||
                        has(&walk, AT_MAIL, AT_DOT_LAST, SURPLUS);
         struct walk before = walk;
-        send_letter(&walk, &letter_a);
+        bool behind_chunk = is_chunked(&walk, &letter_a);
+        send_surely(&walk, &letter_a);
         walk.done = walk.alive;
         if (blurred)
             blur(&walk, &letter_a, bounces);
@@ -391,8 +448,8 @@ void model_expect(const struct script *script, struct expected *expected)
             blur(&before, &letter_b,
                  bounces || has(&before, AT_MAIL_B, AT_DOT_B, PERMANENT) ||
                      has(&before, AT_MAIL_B, AT_DOT_B, SURPLUS));
-        } else if (walk.alive) {
-            send_second(&walk);
+        } else if (walk.alive && !walk.again) { /* else B was behind the first try, unanswered */
+            send_second(&walk, behind_chunk);
         }
     }
     /* A deadline may be over at any time, on a machine with much to do. */

@@ -31,6 +31,9 @@ const struct behaviour behaviours[] = {
     {"599 late, without words", PERMANENT, GOES_ON, "599\r\n", .row = 3, .late = true},
     {"452 too many", CROWDED, GOES_ON, "452 4.5.3 too many recipients\r\n", .row = 11},
     {"552 too many", CROWDED, GOES_ON, "552 5.5.3 too many recipients\r\n", .row = 11},
+    {"500 to BDAT", UNKNOWN, GOES_ON, "500 5.5.1 what?\r\n", .row = 3},
+    {"502 to BDAT", UNKNOWN, GOES_ON, "502 5.5.1 not here\r\n", .row = 3},
+    {"504 to BDAT", UNKNOWN, GOES_ON, "504\r\n", .row = 3},
     {"503", SESSION, GOES_ON, "503 5.5.1 sign in first\r\n", .row = 9},
     {"530", SESSION, GOES_ON, "530 5.7.0 sign in first\r\n", .row = 9},
     {"534", SESSION, GOES_ON, "534 5.7.9 too weak\r\n", .row = 9},
@@ -96,8 +99,9 @@ static const char *const crossed[][RECIPIENTS] = {
 /* Handshakes take their time: these few for variants with TLS. */
 enum { CROSSED_WITH_TLS = 3 };
 
-static const char *const variant_names[] = {
-    "plain", "pipelined", "STARTTLS", "implicit TLS", "opportune", "LMTP", "pipelined LMTP"};
+static const char *const variant_names[] = {"plain",          "pipelined", "STARTTLS",
+                                            "implicit TLS",   "opportune", "LMTP",
+                                            "pipelined LMTP", "chunked",   "mixed"};
 static const char *const point_names[] = {
     "greeting",   "EHLO",   "STARTTLS", "handshake", "EHLO in TLS", "AUTH",  "MAIL",
     "RCPT 1",     "RCPT 2", "RCPT 3",   "DATA",      "body",        "dot",   "dot, second",
@@ -118,7 +122,12 @@ const char *point_name(enum point point)
 bool variant_pipelines(enum variant variant)
 {
     return variant == PIPELINED || variant == STARTTLS || variant == OPPORTUNE ||
-           variant == LMTP_PIPELINED;
+           variant == LMTP_PIPELINED || variant_chunks(variant);
+}
+
+bool variant_chunks(enum variant variant)
+{
+    return variant == CHUNKED || variant == MIXED;
 }
 
 bool variant_is_lmtp(enum variant variant)
@@ -155,6 +164,9 @@ bool script_fits(enum variant variant, enum point point, size_t behaviour)
         return false;
     if (one->meaning == CROWDED)
         return point >= AT_RCPT && point <= AT_RCPT_LAST;
+    if (one->meaning == UNKNOWN)
+        return variant_chunks(variant) &&
+               (point == AT_DOT_B || (point == AT_DOT && variant == CHUNKED));
     /* What an offer says must not count before TLS. */
     if (one->meaning == SMALL)
         return hello;
@@ -163,9 +175,9 @@ bool script_fits(enum variant variant, enum point point, size_t behaviour)
     /* Within a message any reply comes too early: the client sees it in time, or takes it for that
      * to the dot. One that says "taken" would be believed then. */
     bool refuses = one->meaning == TEMPORARY || one->meaning == PERMANENT;
-    if (point == AT_BODY)
-        return behaviour == 0 || (refuses && !variant_is_lmtp(variant)) ||
-               (one->meaning == BROKEN && one->then != GOES_ON);
+    if (point == AT_BODY && behaviour)
+        return variant != CHUNKED && ((refuses && !variant_is_lmtp(variant)) ||
+                                      (one->meaning == BROKEN && one->then != GOES_ON));
     /* For the handshake: the certificate is another one's, bytes that are no TLS, or an end. */
     if (point == AT_HANDSHAKE)
         return behaviour == 0 || one->meaning == PERMANENT ||
@@ -259,8 +271,9 @@ void script_random(size_t number, struct script *script)
     memset(script, 0, sizeof *script);
     (void)next(&state);
     /* Mostly without TLS, which takes its time and has few points of its own. */
-    static const enum variant variants[] = {PLAIN, PIPELINED, PIPELINED,      PLAIN,    OPPORTUNE,
-                                            LMTP,  PIPELINED, LMTP_PIPELINED, STARTTLS, PLAIN};
+    static const enum variant variants[] = {PLAIN,   PIPELINED, PIPELINED,      PLAIN,    OPPORTUNE,
+                                            LMTP,    PIPELINED, LMTP_PIPELINED, STARTTLS, PLAIN,
+                                            CHUNKED, CHUNKED,   CHUNKED,        MIXED};
     script->variant = variants[next(&state) % COUNT(variants)];
     size_t wanted = 2 + next(&state) % 3;
     while (wanted) {

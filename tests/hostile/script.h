@@ -17,6 +17,8 @@ enum variant {
     OPPORTUNE, /* TLS if it can be had; pipelined */
     LMTP,      /* RFC 2033, by a socket */
     LMTP_PIPELINED,
+    CHUNKED, /* RFC 3030: each message leaves with its envelope, the second one behind the first */
+    MIXED,   /* the same, but message A is too large for that */
     VARIANTS
 };
 
@@ -33,7 +35,7 @@ enum point {
     AT_RCPT_LAST = AT_RCPT + 2,
     AT_DATA,
     AT_BODY,
-    AT_DOT, /* by LMTP, too, of the three recipients */
+    AT_DOT, /* or BDAT; by LMTP, too, of the three recipients */
     AT_DOT_LAST = AT_DOT + 2,
     AT_RESET,
     AT_MAIL_B,
@@ -52,6 +54,7 @@ enum meaning {
     TEMPORARY,
     PERMANENT,
     CROWDED, /* too many recipients */
+    UNKNOWN, /* BDAT is no command here */
     SESSION, /* 5yz, but about the session, not about mail */
     BROKEN,  /* no reply that could be used: the session is over */
     SURPLUS, /* GOOD, and a reply more than commands */
@@ -86,6 +89,7 @@ const char *point_name(enum point point);
 bool variant_pipelines(enum variant variant);
 bool variant_is_lmtp(enum variant variant);
 bool variant_signs_in(enum variant variant);
+bool variant_chunks(enum variant variant);
 
 /* Whether the point is come to in this variant, and the behaviour has its place there. */
 bool script_fits(enum variant variant, enum point point, size_t behaviour);

@@ -63,6 +63,7 @@ static enum meaning reply(struct visit *visit, enum point point, const char *cod
     text.length = 0;
     text_compose(one, code, &text);
     connection_utter(&visit->wire, one, &text);
+    visit->server->record.surplus |= one->meaning == SURPLUS;
     return one->meaning;
 }
 
@@ -116,6 +117,8 @@ static void hello(struct visit *visit, bool bare)
     offer(&text, one->meaning == SMALL ? "SIZE 10" : "SIZE 100000000");
     for (size_t i = 0; one->meaning == SMALL && i < ALL_RECIPIENTS; i++)
         visit->server->record.refused[i] = true;
+    if (variant_chunks(variant))
+        offer(&text, "CHUNKING");
     text_append(&text, "250 8BITMIME\r\n", 14);
     if (one->meaning == SURPLUS)
         text_append(&text, "250 and more\r\n", 14);
@@ -241,7 +244,7 @@ static bool is_whole(const struct visit *visit, size_t length)
 static void note_copy(struct visit *visit, size_t recipient, enum meaning meaning)
 {
     struct record *record = &visit->server->record;
-    if (meaning == PERMANENT)
+    if (meaning == PERMANENT || meaning == UNKNOWN)
         record->refused[recipient] = true;
     /* Who closes instead of an answer may have taken it. */
     if (!is_good(meaning) && meaning != BROKEN)
@@ -311,6 +314,28 @@ static void data(struct visit *visit)
     visit->mail = false;
 }
 
+/* All of the message behind its command, with no dots doubled (RFC 3030). */
+static void chunk(struct visit *visit, const char *line)
+{
+    const struct bodies *bodies = visit->server->bodies;
+    struct connection *wire = &visit->wire;
+    const char *wanted = visit->is_b ? bodies->b : bodies->a;
+    char *rest;
+    size_t size = strtoul(line + strlen("BDAT "), &rest, 10);
+    size_t right = visit->is_b ? bodies->b_length : bodies->a_length;
+    if (strncmp(rest, " LAST", 5) != 0 || size > CONNECTION_ROOM) {
+        trouble(visit, "a chunk that is not the last");
+        return;
+    }
+    while (wire->length < size)
+        if (!connection_receive(wire))
+            return;
+    if (size != right || memcmp(wire->in, wanted, size) != 0)
+        visit->server->record.damaged = true;
+    connection_drop(wire, size);
+    end_message(visit);
+}
+
 /* ---- the dialogue ---- */
 
 static bool is_clear(const struct visit *visit)
@@ -334,6 +359,8 @@ static void obey(struct visit *visit, const char *line)
         rcpt(visit, line);
     else if (starts(line, "DATA"))
         data(visit);
+    else if (starts(line, "BDAT"))
+        chunk(visit, line);
     else if (starts(line, "RSET"))
         record->refused[RECIPIENTS] =
             reply(visit, AT_RESET, "250") == SURPLUS || record->refused[RECIPIENTS];

@@ -18,6 +18,7 @@ struct record {
     unsigned copies[ALL_RECIPIENTS]; /* messages that were taken, though the answer may be lost */
     bool told[ALL_RECIPIENTS];       /* and the answer was said */
     bool refused[ALL_RECIPIENTS];    /* a 5yz was said that can be about him */
+    bool surplus;                    /* more replies were said than there were commands */
     bool leaked;                     /* mail or a password in clear, where TLS is required */
     bool damaged;                    /* a message is not what was sent */
     const char *trouble;             /* NULL: the client did as clients do */
