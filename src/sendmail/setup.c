@@ -65,16 +65,21 @@ static struct outcome choose_settings(struct setup *setup)
     return outcome_done();
 }
 
-/* With root's rights nobody's settings are taken but root's: they name files that are read, and
- * hosts that are told a password. */
-static struct outcome check_owner(const struct setup *setup)
+static bool is_others(const char *path)
 {
     struct stat info;
+    return stat(path, &info) == 0 && info.st_uid != 0;
+}
+
+/* With root's rights nobody's settings are taken but root's: they name files that are read, and
+ * hosts that are told a password. Nor are any in a folder where another may lay links. */
+static struct outcome check_owner(const struct setup *setup)
+{
     if (geteuid() != 0 || setup->installed)
         return outcome_done();
-    if ((stat(setup->path, &info) == 0 || stat(setup->folder, &info) == 0) && info.st_uid != 0)
+    if (is_others(setup->path) || is_others(setup->folder))
         return outcome_refuse(EX_NOPERM, "%s is not root's: do that as its owner, by sudo -u",
-                              setup->path);
+                              is_others(setup->path) ? setup->path : setup->folder);
     return outcome_done();
 }
 

@@ -180,6 +180,17 @@ def test_settings_of_somebody_else(world):
     assert world.shell("sha256sum /etc/shadow; stat -c '%a %U' /etc/shadow").out == before
 
 
+def test_a_file_of_roots_in_the_folder_of_somebody_else(world):
+    """A link to one makes the settings root's, and another link would have root write anywhere."""
+    world.shell("mkdir -p /home/ada/lent; touch /srv/roots.conf /srv/precious; chmod 644 /srv/precious; "
+                "ln -sf /srv/roots.conf /home/ada/lent/postrider.conf; "
+                "ln -sf /srv/precious /home/ada/lent/credentials.conf; chown -hR ada /home/ada/lent")
+    done = world.run(["postrider", "setup", "-C", "/home/ada/lent/postrider.conf", "mailgun", "--domain",
+                      DOMAIN, "--offline"], stdin=f"{PLAIN}\n", check=EX_NOPERM)
+    assert "is not root's" in done.err
+    assert world.read("/srv/precious") == world.read("/srv/roots.conf") == b""
+
+
 def test_machine_is_left_alone(world):
     """Nothing of the setup stays behind in the folder."""
     setup_with(world)
