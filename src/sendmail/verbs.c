@@ -26,7 +26,8 @@
         }                                                                                          \
     }
 
-/* clang-format off: a command is read as it will be told. */
+/* A command is read as it will be told. */
+/* clang-format off */
 static const struct verb table[] = {
     {"queue", GROUP_QUEUE, "what waits and why; try, hold, release, delete or bounce it",
      queue_verb,
@@ -85,14 +86,18 @@ static const struct verb table[] = {
     {"sendmail", GROUP_NAMES, "takes a message, with sendmail's options", NULL,
      FORMS({"[-i] [-t] [-f SENDER] [-F NAME] [-v] [--] [ADDRESS]...",
             "put the message on standard input into the queue, and send it"},
-           {"-q | -q[!]IPART | -q[!]RPART | -q[!]SPART [-v]",
+           {"[-bm] [-odb | -odi | -odq] [-B TYPE] [-N NOTIFY] [-R RETURN] [-V ENVID] ...",
+            "when it is sent; its type; when its sender is told, of how much, and by which name"},
+           {"-q | -qf | -q[!]IPART | -q[!]RPART | -q[!]SPART [-v]",
             "run the queue, or the messages with that in id, recipient or sender"},
            {"-M ID | -Mrm ID... [-v]", "try these messages now, or remove them"},
            {"-bv ADDRESS... | -bt",
             "where an address would go; the same for lines on standard input"},
-           {"-bd | -bD [-qTIME] | -qTIME",
+           {"-bd | -bD | -bdf [-qTIME] | -qTIME",
             "the listener, in the background or not; queue runs every so often"},
-           {"-bs", "SMTP on standard input and output"}, {"-bp | -bi", "as mailq; as newaliases"}),
+           {"-bs", "SMTP on standard input and output"},
+           {"-bp | -bi", "as mailq; as newaliases"},
+           {"-oi | -r SENDER | -O NAME=VALUE", "as -i; as -f; options by their long names"}),
      "echo 'Disk is full' | sendmail you@example.net"},
     {"mailq", GROUP_NAMES, "lists the queue, as sendmail -bp does", NULL,
      FORMS({"[-v] [-q[!]IPART] [-q[!]RPART] [-q[!]SPART]",

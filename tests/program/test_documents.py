@@ -4,8 +4,6 @@ of settings and options name the same things; and the picture in the README is w
 import configparser
 import os
 import re
-import select
-import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +14,7 @@ import pytest
 import documents
 from documents import MANUALS
 from realfilters import ClamAv, OpenDkim, Rspamd, SpamAssassin
-from sandbox import BUILD, EX_CONFIG, EX_OK, EX_TEMPFAIL, REPOSITORY
+from sandbox import BUILD, EX_CONFIG, EX_OK, EX_TEMPFAIL, EX_USAGE, REPOSITORY
 from terminal import Dialogue
 from world import PATH, World
 
@@ -26,7 +24,6 @@ import picture  # noqa: E402  (the path comes first)
 
 BLOCKS = documents.all_blocks()
 PASSWORD = picture.PASSWORD
-HERE = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 # --- What becomes of an example ------------------------------------------------------------------
@@ -166,12 +163,16 @@ def write_message(world):
     world.write("/root/message", "From: root\nTo: you@example.net\nSubject: a message\n\nhello\n")
 
 
+def write_postfix_settings(world):
+    world.write("/etc/postfix/main.cf", "relayhost = [smtp.mailgun.org]:587\nsmtp_tls_security_level = verify\n")
+
+
 def fill_queue(world):
     """Some mail waits, of a script that went wild, for domains that cannot be reached at the moment."""
     world.shell("printf '[route \"*\"]\\nvia = 127.0.0.1:1\\ntls = off\\n' >> /etc/postrider/postrider.conf\n"
-                "for to in root@partner.example a@example.net customer@example.net; do\n"
+                "for to in you@example.net root@partner.example a@example.net customer@example.net; do\n"
                 "  echo hi | sendmail -odi -f www-data@st11.example.org $to; done")
-    assert len(ids(world)) == 3
+    assert len(ids(world)) == 4
 
 
 def ids(world):
@@ -432,8 +433,7 @@ EXAMPLES = [
     ("README.md", "postrider setup mailgun --domain", Call(setup_again)),
     ("README.md", "postrider setup --from postfix", Shell(
         r"relayhost = .*: taken over as \[smarthost\]", r"^would be written: /etc/postrider/postrider.conf$",
-        before=lambda world: world.write("/etc/postfix/main.cf",
-                                         "relayhost = [smtp.mailgun.org]:587\nsmtp_tls_security_level = verify\n"))),
+        before=write_postfix_settings)),
     ("README.md", "echo 'It works.'", Shell(r"< 250 2\.0\.0 taken as", r"> AUTH ")),
     ("README.md", "postrider check ", Shell("looked at", status=EX_TEMPFAIL)),
     ("README.md", "✓ settings", Call(look_at_findings)),
@@ -505,7 +505,7 @@ EXAMPLES = [
         before=lambda world: world.write("/run/secrets/ses", "secret\n", 0o600),
         # Nobody plays Amazon here.
         replace={"--domain example.org": "--domain example.org --dry-run --offline"})),
-    ("postrider.8", "postrider setup --from postfix", Shell("^would be written: ")),
+    ("postrider.8", "postrider setup --from postfix", Shell("^would be written: ", before=write_postfix_settings)),
     ("postrider.8", "postrider queue\n", Shell("there is no message in the queue")),
     ("postrider.8", "postrider queue retry --domain example.net\n", Shell(
         ": still queued: ", before=fill_queue)),
@@ -615,3 +615,222 @@ def test_example(sandbox, block):
 @pytest.mark.parametrize("block", IN_WORLD, ids=named)
 def test_example_in_an_installation(world, block):
     examples_of(block)[0][2].run(block, world)
+
+
+# --- Manual pages, the help, and the tables ------------------------------------------------------
+
+
+def rendered(page):
+    """A manual page as it is read."""
+    done = subprocess.run(["mandoc", "-T", "utf8", REPOSITORY / "man" / page], capture_output=True,
+                          check=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    return re.sub(".\b", "", done.stdout.decode())
+
+
+def synopsis(page):
+    """The lines of its SYNOPSIS, those that go on made one."""
+    text = rendered(page).partition("\nSYNOPSIS\n")[2].partition("\nDESCRIPTION\n")[0]
+    return [" ".join(line.split()) for line in re.split(r"\n(?= {5}\S)", "\n" + text) if line.strip()]
+
+
+def items(page, kind):
+    """The words of .It Fl or .It Ic, each of a row, with where they stand: a list of (heading, word)."""
+    found, heading = [], ""
+    for line in (REPOSITORY / "man" / page).read_text().splitlines():
+        if line.startswith((".Sh ", ".Ss ")):
+            heading = line[4:]
+        if line.startswith(f".It {kind} "):
+            words = re.sub(r" (?:Ar|Ns|Op|Oo)\b[^,]*?(?=,|$)", "", line[len(f".It {kind} "):])
+            found += [(heading, re.sub(rf"^{kind} ", "", word.strip())) for word in words.split(",")]
+    return found
+
+
+def helped(sandbox, name):
+    return sandbox.run(["postrider", "help", name], check=EX_OK).out.partition("\nexample:")[0]
+
+
+def long_options(text):
+    return set(re.findall(r"--[a-z][a-z-]*", text))
+
+
+def verbs_of(sandbox):
+    shown = sandbox.run(["postrider", "help"], check=EX_OK).out
+    return re.findall(r"^  ([a-z-]+)  ", shown.partition("By its other names")[0], re.MULTILINE)
+
+
+def test_manual_and_help_have_the_same_commands_and_options(sandbox):
+    in_manual = {}
+    for line in synopsis("postrider.8"):
+        verb = re.match(r"postrider ([a-z][a-z-]+)\b(?!-option)", line)
+        if verb and verb.group(1) != "sendmail-option":
+            in_manual.setdefault(verb.group(1), set()).update(long_options(line))
+    # It has too many for that.
+    in_manual["setup"].update(f"-{word}" for heading, word in items("postrider.8", "Fl")
+                              if heading == "Setting up")
+    in_help = {verb: long_options(helped(sandbox, verb)) for verb in verbs_of(sandbox)}
+    assert in_manual.pop("help") == set()
+    assert in_manual == in_help
+    # What is in the table of options is told by somebody.
+    table = re.findall(r'^    \{"(--[a-z-]+)", VERB_', (REPOSITORY / "src/sendmail/verb.c").read_text(),
+                       re.MULTILINE)
+    assert len(table) > 30 and set(table) == set().union(*in_help.values())
+
+
+def test_manual_and_help_have_the_same_orders_to_the_queue(sandbox):
+    """Of postrider queue, and what it says itself when one is misspelt."""
+    found = []
+    for text in (helped(sandbox, "queue"), "\n".join(f"  {line}" for line in synopsis("postrider.8"))):
+        forms = re.findall(r"^  postrider queue \[?((?:[a-z]+(?: ?\| ?)?)+)", text, re.MULTILINE)
+        found.append({word for form in forms for word in re.findall("[a-z]+", form)})
+    said = sandbox.run(["postrider", "queue", "what"], check=EX_USAGE).err
+    found.append(set(re.findall("[a-z]+", said.partition('"what": ')[2].partition(" are there")[0])) - {"and"})
+    assert found[0] == found[1] == found[2] and len(found[0]) == 8, found
+
+
+def short_options(text):
+    """-t, -bd, -Mrm, of the help of sendmail and its kin: values are in capitals behind them."""
+    text = text.replace("[!]", "")
+    found = {re.sub("(PART|TIME)$", "", word) for word in re.findall(r"(?<![\w=-])-([A-Za-z]+)", text)}
+    return {"o" if re.fullmatch("o[di]?[biq]?", word) else word for word in found}
+
+
+def test_manual_and_help_of_sendmail_and_its_kin(sandbox):
+    for page in ("sendmail.8", "mailq.1"):
+        shown = sandbox.run(["postrider", "help", page.partition(".")[0]], check=EX_OK).out
+        shown = " ".join(re.findall(r"^  .*\n      .*\n", shown, re.MULTILINE)) + " -C"
+        in_manual = {"o" if word.startswith("o") else word for _, word in items(page, "Fl")}
+        assert short_options(shown) == in_manual, page
+    assert "\n  newaliases\n" in sandbox.run(["postrider", "help", "newaliases"], check=EX_OK).out
+    assert synopsis("newaliases.1") == ["newaliases [-C file]"]
+
+
+def test_every_letter_that_sendmail_takes_is_in_its_manual(sandbox):
+    text = rendered("sendmail.8")
+    for letter in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ":
+        done = sandbox.run(["sendmail", f"-{letter}", "-C", sandbox.folder / "none"])
+        unknown = re.search(r'unknown|does not know|no option', done.err) is not None
+        assert unknown != bool(re.search(rf"(?<![\w-])-{letter}", text)), (letter, done.err)
+
+
+def test_manuals_and_usages_of_the_helpers(sandbox):
+    for page in ("postrider-run.8", "postrider-listen.8", "postrider-local.8"):
+        name = page.partition(".")[0]
+        usage = " ".join(sandbox.run([name, "--nonsense"], check=EX_USAGE).err.split())
+        forms = re.split(rf"(?=\b{name}\b)|\| (?=[a-z]+ [A-Z])", usage.removeprefix("usage: "))
+        # Those that begin with a word are verbs; those of postrider are told elsewhere.
+        verbs = {word for form in forms for word in re.findall(rf"^(?:{name} )?([a-z][a-z-]*) ", form)}
+        own = " ".join(form for form in forms if re.match(rf"{name} \[", form))
+        lines = " ".join(synopsis(page))
+        assert long_options(own) == long_options(lines), page
+        assert verbs and verbs <= set(re.findall(r"[a-z][a-z-]*", lines)), (page, verbs)
+
+
+def test_every_setting_is_in_the_manual_and_the_other_way_round():
+    source = (REPOSITORY / "src/config/keys.c").read_text()
+    table = set(re.findall(r'^    \{"([a-z]+)", "([a-z_]+)",', source, re.MULTILINE))
+    assert len(table) > 70 and len(re.findall(r'^    \{"', source, re.MULTILINE)) == len(table)
+    in_manual = {(re.search(r"\[([a-z]+)", heading).group(1), word)
+                 for heading, word in items("postrider.conf.5", "Ic") if heading.startswith("Section [")}
+    assert in_manual == table
+    secrets = {word for heading, word in items("postrider.conf.5", "Ic") if heading == "CREDENTIALS"}
+    assert secrets == {"password", "password_file"}
+
+
+def test_defaults_are_those_of_the_table():
+    """Of whatever has one that is more than a yes or no, the manual says it."""
+    source = (REPOSITORY / "src/config/keys.c").read_text()
+    text = " ".join(rendered("postrider.conf.5").split())
+    said = re.findall(r'\{"[a-z]+", "([a-z_]+)",[^{}]*?\.initial =\s*"([^"]+)"', source, re.DOTALL)
+    assert len(said) > 25
+    assert not [(name, value) for name, value in said if value not in text]
+
+
+def test_manuals_refer_to_what_there_is():
+    """To each other by names that they have, and to pages that others have; each has its examples."""
+    ours = {page.name for page in MANUALS}
+    # What Linux and its C library, systemd and others describe.
+    others = {"seccomp.2", "landlock.7", "fcntl.2", "cgroups.7", "nsswitch.conf.5", "crypt.3", "crypt.5",
+              "inetd.8", "sd_listen_fds.3", "sd_notify.3"}
+    referred = set()
+    for page in MANUALS:
+        text = page.read_text()
+        found = {f"{name}.{section}" for name, section in re.findall(r"\bXr (\S+) (\d)", text)}
+        referred |= found
+        assert page.name not in found, f"{page.name} refers to itself"
+        headings = re.findall(r"^\.Sh (.+)", text, re.MULTILINE)
+        assert headings[0] == "NAME" and {"DESCRIPTION", "EXAMPLES", "SEE ALSO"} <= set(headings), page.name
+        see_also = text.partition(".Sh SEE ALSO\n")[2].partition(".Sh ")[0]
+        listed = re.findall(r"^\.Xr (\S+) (\d)", see_also, re.MULTILINE)
+        assert listed == sorted(listed, key=lambda one: (one[1], one[0])), page.name
+        if page.name == "postrider.8":
+            assert {f"{name}.{section}" for name, section in listed} == ours - {page.name}
+    assert referred == ours | others
+
+
+# --- Markdown ------------------------------------------------------------------------------------
+
+
+def named_page(path):
+    return str(path.relative_to(REPOSITORY))
+
+
+@pytest.mark.parametrize("path", documents.MARKDOWN, ids=named_page)
+def test_links_and_files_that_are_named_are_there(path):
+    """Links, and paths of the repository in `code`, also as a room calls its files."""
+    text, source = path.read_text(), REPOSITORY / "src"
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        file, _, heading = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        assert there.exists(), target
+        if heading:
+            assert heading in [re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+                               for line in there.read_text().splitlines() if line.startswith("#")], target
+    rooms = [entry.name for entry in source.iterdir() if entry.is_dir()]
+    for word in re.findall(r"`([\w./*-]+)`", text):
+        top = word.split("/")[0]
+        if top in ("src", "tests", "contrib", "man", "etc"):
+            assert list(REPOSITORY.glob(word.rstrip("/"))), word
+        elif top in rooms and "/" in word:
+            assert list(source.glob(word.rstrip("/"))), word
+
+
+# --- The picture ---------------------------------------------------------------------------------
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def lines_of(path):
+    """What it shows, line by line."""
+    root = xml.etree.ElementTree.parse(path).getroot()
+    assert root.tag == f"{SVG}svg"
+    return ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
+
+
+def without_chance(lines):
+    """Without what is another one each time."""
+    text = " ".join(" ".join(lines).split())
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
+    text = re.sub(r"\b[0-9a-v]{15}\b(\.[0-9a-f]+)?", "ID", text)
+    text = re.sub(r"[\d.]+ ms", "N ms", text)
+    return re.sub(r"\b(size=|for )\d+", r"\1N", text)
+
+
+@pytest.mark.installed
+def test_the_picture_shows_what_its_commands_show(tmp_path):
+    made, there = tmp_path / "made.svg", REPOSITORY / "contrib" / "postrider.svg"
+    done = subprocess.run([sys.executable, REPOSITORY / "contrib" / "picture.py", made], check=False,
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    new, old = lines_of(made), lines_of(there)
+    assert [line for line in old if line.startswith(picture.PROMPT)] == [
+        picture.PROMPT + command for command in picture.COMMANDS]
+    assert without_chance(new) == without_chance(old), "make picture"
+    assert len(old) <= picture.ROWS and max(map(len, old)) <= picture.COLUMNS
+    # Every colour has a class, in light and in dark.
+    text = there.read_text()
+    light, _, dark = text.partition("prefers-color-scheme: dark")
+    for tone in set(re.findall(r'class="(\w+)"', text)) - {"plain", "bold"}:
+        assert f".{tone} {{" in light and f".{tone} {{" in dark
+    assert 'class="green"' in text
