@@ -40,13 +40,18 @@ static void move_recipients(struct letter *letter)
     envelope->count = envelope->capacity = 0;
 }
 
-static struct outcome compare_checksum(int fd, uint32_t expected)
+/* end: the size that the file was found to have; there is nothing to be asked for behind it. */
+static struct outcome compare_checksum(int fd, off_t end, uint32_t expected)
 {
     char *block = memory_block(FILE_BLOCK);
     uint32_t sum = 0;
     off_t at = FORMAT_BODY_AT;
-    ssize_t count;
-    while ((count = file_read_at(fd, block, FILE_BLOCK, at)) > 0) {
+    ssize_t count = 0;
+    while (at < end) {
+        off_t left = end - at;
+        count = file_read_at(fd, block, left < FILE_BLOCK ? (size_t)left : FILE_BLOCK, at);
+        if (count <= 0)
+            break;
         sum = checksum_add(sum, block, (size_t)count);
         at += count;
     }
@@ -77,7 +82,7 @@ static struct outcome read_file(struct letter *letter, bool verify)
                              (long long)info.st_size,
                              (long long)letter->start + (long long)seal.size);
     if (verify)
-        outcome = compare_checksum(letter->fd, seal.checksum);
+        outcome = compare_checksum(letter->fd, info.st_size, seal.checksum);
     letter->size = seal.size;
     letter->eight_bit = seal.eight_bit;
     letter->not_8bit = seal.not_8bit;

@@ -132,9 +132,13 @@ bool entry_put(struct output *output, const struct letter *letter, size_t index,
     struct scribe scribe = {.output = output, .is_entry = is_entry, .in_header = true};
     begin_line(&scribe);
     char *block = memory_block(FILE_BLOCK);
-    off_t at = letter->start;
+    off_t at = letter->start, end = at + (off_t)letter->size;
     ssize_t count = 0;
-    while (!output->error && (count = file_read_at(letter->fd, block, FILE_BLOCK, at)) > 0) {
+    while (!output->error && at < end) {
+        off_t left = end - at;
+        count = file_read_at(letter->fd, block, left < FILE_BLOCK ? (size_t)left : FILE_BLOCK, at);
+        if (count <= 0)
+            break;
         put_text(&scribe, block, (size_t)count);
         at += count;
     }
