@@ -255,9 +255,11 @@ fuzz:
 
 .PHONY: analyze coverage hostile soak bench bench-quick
 
-# Some eighty thousand dialogues of the client with a smarthost that does what it should not.
-hostile: $(BUILD)/hostile
+# A hundred thousand dialogues of the client with a smarthost that does what it should not, and some
+# thousands of the listener with clients that do.
+hostile: $(BUILD)/hostile all
 	@$<
+	@/usr/bin/python3 tests/hostile/clients.py
 
 # A mixed load with accidents for so many seconds, and then an account of every message.
 soak: all

@@ -447,7 +447,7 @@ void model_expect(const struct script *script, struct expected *expected)
         if (blurred) {
             blur(&before, &letter_b,
                  bounces || has(&before, AT_MAIL_B, AT_DOT_B, PERMANENT) ||
-                     has(&before, AT_MAIL_B, AT_DOT_B, SURPLUS));
+                     has(&before, AT_RESET, AT_DOT_B, SURPLUS));
         } else if (walk.alive && !walk.again) { /* else B was behind the first try, unanswered */
             send_second(&walk, behind_chunk);
         }
