@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
@@ -401,32 +400,23 @@ static void read_debian(struct importing *importing)
 
 /* ---- which files there are ---- */
 
-static bool is_there(const struct importing *importing, const char *path)
-{
-    struct buffer whole = {0};
-    buffer_format(&whole, "%s%s", importing->root, path);
-    bool there = access(buffer_text(&whole), F_OK) == 0;
-    buffer_free(&whole);
-    return there;
-}
-
 void import_exim(struct importing *importing)
 {
     static const char *const paths[] = {FOLDER "exim4.conf", "/etc/exim/exim.conf",
                                         "/etc/exim.conf", "/usr/exim/configure"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        if (!is_there(importing, paths[i]) || (i > 0 && is_there(importing, conf)))
+        if (!source_is_there(importing, paths[i]) || (i > 0 && source_is_there(importing, conf)))
             continue;
         struct exim exim = {.importing = importing};
         if (exim_read(&exim, paths[i], SOURCE_MAIN))
             exim_take(&exim);
-        if (is_there(importing, conf))
+        if (source_is_there(importing, conf))
             note_file(importing->import, conf, IMPORT_SAME, "means nothing while there is %s",
                       paths[i]);
         exim_free(&exim);
         return;
     }
-    if (is_there(importing, conf))
+    if (source_is_there(importing, conf))
         read_debian(importing);
     else
         importing->outcome = outcome_refuse(

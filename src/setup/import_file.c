@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -34,6 +36,31 @@ static bool fail(struct importing *importing, const char *path, enum source_need
         importing->outcome.exit_status = error == EACCES || error == EPERM ? EX_NOPERM : EX_DATAERR;
     }
     return false;
+}
+
+/*
+ * In the copy of another machine links and ".." lead as they did there, and never out of it: who
+ * made the copy may not be who reads it now, and what a file holds may become a password that a
+ * host is told.
+ */
+static int open_below(const struct importing *importing, const char *path)
+{
+    const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    if (!*importing->root)
+        return open(path, flags);
+    struct open_how how = {.flags = (unsigned)flags, .resolve = RESOLVE_IN_ROOT};
+    int root = open(importing->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = root < 0 ? -1 : (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    file_close(&root);
+    return fd;
+}
+
+bool source_is_there(const struct importing *importing, const char *path)
+{
+    int fd = open_below(importing, path);
+    bool there = fd >= 0 || (errno != ENOENT && errno != ENOTDIR);
+    file_close(&fd);
+    return there;
 }
 
 static bool load(int fd, struct source *source, const char **why, int *error)
@@ -66,8 +93,8 @@ bool source_open(struct importing *importing, const char *path, enum source_need
 {
     *source = (struct source){.path = memory_copy(path, strlen(path))};
     struct buffer whole = {0};
-    buffer_format(&whole, "%s%s%s", importing->root, *path == '/' ? "" : "/", path);
-    int fd = open(buffer_text(&whole), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    buffer_format(&whole, "%s%s", *path == '/' ? "" : "/", path);
+    int fd = open_below(importing, buffer_text(&whole));
     int error = errno;
     buffer_free(&whole);
     if (fd < 0)
@@ -223,20 +250,18 @@ char *source_split(char **text)
 /* The first line of a small file as a domain; NULL: it is none. */
 static char *domain_in(const struct importing *importing, const char *path)
 {
-    struct buffer whole = {0}, content = {.limit = 4096};
-    buffer_format(&whole, "%s%s", importing->root, path);
-    struct outcome outcome = file_load(buffer_text(&whole), &content);
-    char *domain = NULL;
+    enum { LONGEST = 4096 };
+    char content[LONGEST], *domain = NULL;
     const char *why;
-    if (outcome_good(&outcome) && content.length) {
-        content.data[strcspn(content.data, "\n")] = '\0';
-        const char *name = text_trim(content.data);
-        if (!domain_parse(name, strlen(name), &domain, &why))
-            domain = NULL;
-    }
-    buffer_free(&content);
-    buffer_free(&whole);
-    return domain;
+    int fd = open_below(importing, path);
+    ssize_t length = fd < 0 ? -1 : file_read(fd, content, sizeof content - 1);
+    file_close(&fd);
+    if (length <= 0)
+        return NULL;
+    content[length] = '\0';
+    content[strcspn(content, "\n")] = '\0';
+    const char *name = text_trim(content);
+    return domain_parse(name, strlen(name), &domain, &why) ? domain : NULL;
 }
 
 char *source_domain(const struct importing *importing)

@@ -14,7 +14,7 @@
 /* One import on its way. */
 struct importing {
     struct import *import;
-    const char *root; /* before every path; "" for this machine */
+    const char *root; /* below which every path stays; "" for this machine */
     const char *home; /* of the user, below the root; NULL: nobody's */
     struct outcome outcome;
 };
@@ -41,6 +41,8 @@ enum source_need {
     SOURCE_MAYBE  /* likewise, but it need not be there */
 };
 
+/* Whether there is such a file, be it readable or not. */
+bool source_is_there(const struct importing *importing, const char *path);
 /* Reads a file. False: there is none, or it cannot be read. The caller frees either way. */
 bool source_open(struct importing *importing, const char *path, enum source_need need,
                  struct source *source);

@@ -1490,6 +1490,29 @@ allow_from_override off
         assert "pass ; word" not in done.out + done.err
 
 
+@pytest.mark.parametrize("way", ["/link", "/../outside", "/inside"])
+def test_nothing_outside_a_copy_is_read(make_sandbox, tmp_path, way):
+    """Whoever made it would have any file's first line told to a host of his, as a password."""
+    box = make_sandbox()
+    box.config.write_text(f"[mail]\naliases = {box.aliases_path}\n[queue]\ndirectory = {box.queue}\n")
+    put(tmp_path / "root", {"/etc/msmtprc": f"""\
+account default
+host smtp.far.example
+tls on
+auth on
+user ada
+passwordeval cat {way}
+from a@far.example
+""", "/real": "of-that-machine\n"})
+    (tmp_path / "outside").write_text("of-this-machine\n")
+    (tmp_path / "root/link").symlink_to(tmp_path / "outside")
+    (tmp_path / "root/inside").symlink_to("/real")
+    box.postrider("setup", "--from", "msmtp", "--from-root", tmp_path / "root", "--offline")
+    written = box.credentials_path.read_text() if box.credentials_path.exists() else ""
+    assert "of-this-machine" not in written
+    assert ("of-that-machine" in written) == (way == "/inside")
+
+
 def test_setup_from_what_is_not_there(sandbox, tmp_path):
     before = sandbox.config.read_bytes()
     done = sandbox.postrider("setup", "--from", "dma", "--from-root", tmp_path, "--offline",
