@@ -130,7 +130,7 @@ void edit_free(struct edit *edit)
     *edit = (struct edit){0};
 }
 
-bool edit_has_section(const struct edit *edit, const char *section, const char *name)
+static bool has_section(const struct edit *edit, const char *section, const char *name)
 {
     return find(edit, section, name, NULL) != NULL;
 }
@@ -193,7 +193,7 @@ static bool is_as_meant(const struct edit *before, const struct edit *after,
     const char *value = edit_find(after, change->section, change->name, change->key);
     if (change->value ? !value || !has_value(change, value) : value != NULL)
         return false;
-    bool made = !edit_has_section(before, change->section, change->name);
+    bool made = !has_section(before, change->section, change->name);
     size_t here = 0, there = 0;
     for (;;) {
         const struct edit_entry *old = next_other(before, change, made, &here);
@@ -304,7 +304,7 @@ static bool add_section(struct edit *edit, const char *lines, const struct chang
             break;
     }
     buffer_wipe(&whole);
-    return edit_has_section(edit, change->section, change->name);
+    return has_section(edit, change->section, change->name);
 }
 
 static bool apply(struct edit *edit, const char *lines, const struct change *change)

@@ -38,7 +38,6 @@ struct outcome edit_open(struct edit *edit, const char *path, const char *text, 
 /* Overwrites it all: it may hold passwords. */
 void edit_free(struct edit *edit);
 
-bool edit_has_section(const struct edit *edit, const char *section, const char *name);
 /* The value, which belongs to the edit; NULL: the key is not there. */
 const char *edit_find(const struct edit *edit, const char *section, const char *name,
                       const char *key);
