@@ -223,7 +223,7 @@ BEHAVIOURS += [
     ("commands behind STARTTLS", "V2", ("STARTTLS",),
      lambda step: [Move(step.data + b"MAIL FROM:<evil@evil.example>\r\n", [step.code])]),
     ("closes", "V2", ("HANDSHAKE",), lambda step: [Move(b"", end="close")]),
-    ("SMTP instead", "V5", ("HANDSHAKE",), lambda step: [Move(b"MAIL FROM:<a@sender.example>\r\n", over=True)]),
+    ("SMTP instead", "V5", ("HANDSHAKE",), lambda step: [Move(b"MAIL FROM:<a@sender.example>\r\n", end="close")]),
     ("half a record, resets", "V5", ("HANDSHAKE",), lambda step: [Move(b"\x16\x03\x01\x02\x00\x01", end="reset")]),
     ("cancels", "V6", ("AUTH",), lambda step: [Move(b"AUTH PLAIN\r\n", [334]), Move(b"*\r\n", [501]),
                                              Move(step.data, [step.code])]),

@@ -246,7 +246,8 @@ static void ignore_rest(struct walk *walk, const struct letter *letter)
     if (!walk->pipelines || !walk->alive)
         return;
     if (is_chunked(walk, letter)) {
-        if (meet(walk, letter->dot) == BROKEN)
+        enum meaning meaning = meet(walk, letter->dot);
+        if (meaning == BROKEN || meaning == UNKNOWN)
             break_off(walk);
         return;
     }
@@ -328,7 +329,8 @@ static void end_chunk(struct walk *walk, const struct letter *letter, const bool
     walk->surplus = meaning == SURPLUS;
     if (meaning == GOOD || meaning == SURPLUS)
         walk->open = false;
-    if (meaning == BROKEN || (count && (meaning == SESSION || meaning == UNKNOWN)))
+    /* A server that knows no chunk may take its lines for commands: no more is said to it. */
+    if (meaning == BROKEN || meaning == UNKNOWN || (count && meaning == SESSION))
         break_off(walk);
     else if (count)
         settle(walk, letter, accepted, meaning == SURPLUS ? GOOD : meaning);
