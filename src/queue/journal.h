@@ -35,8 +35,6 @@
 struct outcome journal_read(struct letter *letter);
 void journal_free(struct letter *letter);
 
-enum { JOURNAL_TEXT_LONGEST = 4096 /* bytes of a file's path or a command, all of one line */ };
-
 /*
  * Adds a child to a recipient, unless the letter has one like it already. Its kind, address, text
  * and sender count, and are copied. One with a sender of its own, the owner of a list, has a new
