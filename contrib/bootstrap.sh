@@ -20,7 +20,7 @@ demo_packages="openssl"
 check_packages="ca-certificates libcmocka-dev libmilter-dev python3-pytest python3-pytest-xdist python3-cryptography python3-yaml
     python3-dkim mandoc clang libclang-rt-dev clang-format clang-tidy cppcheck binutils iproute2 util-linux adduser procps strace
     jq openssh-client testssl.sh swaks libnet-ssleay-perl curl msmtp s-nail gsasl valgrind
-    lintian rpm apparmor systemd bash-completion zsh"
+    lintian rpm apparmor systemd bash-completion zsh musl-tools"
 server_packages="postfix exim4-daemon-light bsd-mailx sasl2-bin libsasl2-modules dovecot-lmtpd
     dnsmasq-base rbldnsd python3-spf rspamd spamass-milter spamd opendkim clamav-daemon
     clamav-milter logrotate"

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,7 +67,7 @@ int process_handed_over(void)
 
 void process_close_from(int first)
 {
-    if (close_range((unsigned)first, ~0u, 0) == 0)
+    if (syscall(SYS_close_range, (unsigned)first, ~0u, 0) == 0)
         return;
     struct rlimit limit = {0, 0};
     getrlimit(RLIMIT_NOFILE, &limit);

@@ -121,6 +121,8 @@ static const struct way ways[] = {{"open", {{1, OPENING | UNNAMED, O_RDONLY}}},
                                   {"fcntl", {{1, INT, F_OFD_SETLKW}}},
                                   {"ioctl", {{1, INT, FIONREAD}}},
                                   {"ioctl", {{1, INT, TCGETS}}},
+                                  /* Name servers that are known by the link to them. */
+                                  {"ioctl", {{1, INT, SIOCGIFINDEX}}},
                                   /* Limits are asked for, never set. */
                                   {"prlimit64", {{2, UINT64_MAX, 0}}}};
 

@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -152,7 +153,7 @@ void run_command(const char *name, const char *seconds_text, char *const argv[])
         become(user.uid, user.gid);
     umask(077);
     ignore_signals();
-    close_range(3, ~0u, 0);
+    syscall(SYS_close_range, 3, ~0u, 0);
     int out[2], failure[2], ended = watch_children(),
                             null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (ended < 0 || null < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(failure, O_CLOEXEC) < 0)

@@ -76,7 +76,7 @@ static void fresh_process(void)
     umask(027);
     if (chdir("/") < 0)
         end(EX_OSERR, "cannot go to /");
-    if (close_range(3, ~0u, 0) < 0)
+    if (syscall(SYS_close_range, 3, ~0u, 0) < 0)
         for (int fd = 3; fd < 65536; fd++)
             close(fd);
 }

@@ -11,10 +11,11 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "net/dial.h"
-#include "net/resolver.h"
+#include "net/questions.h"
 
 enum {
-    MOST_HOSTS = 100, /* in an answer */
+    PATIENCE_MS = 30000, /* for an answer: what libraries have, with a few servers */
+    MOST_HOSTS = 100,    /* in an answer */
     MOST_MX = 20 /* that are tried, the best: each may take its time, and a stranger named them */
 };
 
@@ -42,7 +43,7 @@ static enum resolved ask(const struct sockaddr_in *server, const char *name, int
                          struct answer *answer)
 {
     const struct resolver resolver = {.server = server};
-    return resolver_ask(&resolver, name, type, answer);
+    return questions_ask_one(&resolver, name, type, clock_ms() + PATIENCE_MS, answer);
 }
 
 static int by_rank(const void *a, const void *b)

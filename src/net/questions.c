@@ -18,15 +18,10 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "net/dial.h"
+#include "net/servers.h"
 #include "net/stream.h"
 
-enum { LONGEST_QUESTION = 512, MOST_SERVERS = MAXNS, PACKETS_AT_ONCE = 8 };
-
-union server {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
+enum { LONGEST_QUESTION = 512, PACKETS_AT_ONCE = 8 };
 
 /* Where a question stands. */
 struct asked {
@@ -56,30 +51,14 @@ struct asking {
 
 /* ---- whom to ask ---- */
 
-static void find_servers(const struct resolver *resolver, struct __res_state *state,
-                         struct asking *asking)
+static void find_servers(const struct resolver *resolver, struct asking *asking)
 {
     if (resolver->server) {
         asking->servers[0].v4 = *resolver->server;
         asking->server_count = 1;
-        return;
+    } else {
+        asking->server_count = servers_find(asking->servers);
     }
-    for (int i = 0; i < state->nscount && i < MAXNS; i++) {
-        union server *server = &asking->servers[asking->server_count];
-        /* The library has IPv6 addresses elsewhere. */
-        if (state->nsaddr_list[i].sin_family == AF_INET)
-            server->v4 = state->nsaddr_list[i];
-        else if (state->_u._ext.nsaddrs[i])
-            server->v6 = *state->_u._ext.nsaddrs[i];
-        else
-            continue;
-        asking->server_count++;
-    }
-}
-
-static socklen_t server_size(const union server *server)
-{
-    return server->any.sa_family == AF_INET ? sizeof server->v4 : sizeof server->v6;
 }
 
 /* ---- one question ---- */
@@ -99,11 +78,10 @@ static void give_up(struct asking *asking, size_t place, const char *trouble)
     settle(asking, place, NO_ANSWER);
 }
 
-static bool make_packet(struct __res_state *state, const struct question *question,
-                        struct asked *asked)
+static bool make_packet(const struct question *question, struct asked *asked)
 {
-    asked->length = res_nmkquery(state, ns_o_query, question->name, ns_c_in, question->type, NULL,
-                                 0, NULL, asked->packet, sizeof asked->packet);
+    asked->length = res_mkquery(ns_o_query, question->name, ns_c_in, question->type, NULL, 0, NULL,
+                                asked->packet, sizeof asked->packet);
     /* The library's ids come from a clock. */
     if (asked->length > 0)
         ns_put16((uint16_t)clock_random(65536), asked->packet);
@@ -327,14 +305,14 @@ static void ask_all(struct asking *asking)
             give_up(asking, i, resolver_trouble(ETIMEDOUT));
 }
 
-static void begin(struct asking *asking, struct __res_state *state)
+static void begin(struct asking *asking)
 {
     for (size_t i = 0; i < asking->count; i++) {
         struct asked *asked = &asking->asked[i];
         *asked = (struct asked){.truncated = -1};
         for (size_t k = 0; k < MOST_SERVERS; k++)
             asked->sockets[k] = -1;
-        if (!make_packet(state, &asking->questions[i], asked))
+        if (!make_packet(&asking->questions[i], asked))
             give_up(asking, i, "it is no name of the DNS");
         else
             try_next(asking, i);
@@ -344,7 +322,6 @@ static void begin(struct asking *asking, struct __res_state *state)
 void questions_ask(const struct resolver *resolver, const struct question *questions, size_t count,
                    int64_t deadline, struct answer *answer, questions_take *take, void *context)
 {
-    struct __res_state state = {0};
     struct asking asking = {.questions = questions,
                             .count = count < QUESTIONS_MOST ? count : QUESTIONS_MOST,
                             .began = clock_ms(),
@@ -352,21 +329,15 @@ void questions_ask(const struct resolver *resolver, const struct question *quest
                             .answer = answer,
                             .take = take,
                             .context = context};
-    bool ready = res_ninit(&state) == 0;
-    if (ready)
-        find_servers(resolver, &state, &asking);
+    find_servers(resolver, &asking);
     asking.asked = memory_get((asking.count + 1) * sizeof *asking.asked);
     asking.polled = memory_get((asking.count * MOST_SERVERS + 1) * sizeof *asking.polled);
-    if (!ready)
-        asking.count = 0;
-    begin(&asking, &state);
+    begin(&asking);
     ask_all(&asking);
     for (size_t i = asking.count; i < count; i++) {
-        answer->trouble = ready ? "too many questions at once" : "the resolver cannot be set up";
+        answer->trouble = "too many questions at once";
         take(context, i, NO_ANSWER, answer);
     }
-    if (ready)
-        res_nclose(&state);
     free(asking.asked);
     free(asking.polled);
 }

@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <netdb.h>
 #include <resolv.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,32 +63,6 @@ enum resolved answer_read(struct answer *answer, int length)
     }
     follow_aliases(answer);
     return answer_count(answer) ? RESOLVED : NO_RECORDS;
-}
-
-enum resolved resolver_ask(const struct resolver *resolver, const char *name, int type,
-                           struct answer *answer)
-{
-    struct __res_state state = {0};
-    if (res_ninit(&state) < 0) {
-        answer->trouble = "the resolver cannot be set up";
-        return NO_ANSWER;
-    }
-    if (resolver->server) {
-        state.nsaddr_list[0] = *resolver->server;
-        state.nscount = 1;
-    }
-    errno = 0;
-    int length = res_nquery(&state, name, ns_c_in, type, answer->bytes, sizeof answer->bytes);
-    int error = errno, trouble = state.res_h_errno;
-    res_nclose(&state);
-    if (length >= 0)
-        return answer_read(answer, length);
-    if (trouble == HOST_NOT_FOUND)
-        return NO_DOMAIN;
-    if (trouble == NO_DATA)
-        return NO_RECORDS;
-    answer->trouble = resolver_trouble(error);
-    return NO_ANSWER;
 }
 
 int answer_count(const struct answer *answer)

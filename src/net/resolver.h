@@ -1,6 +1,6 @@
 /*
- * One question to the DNS through the C library's resolver, and the records of its answer, with a
- * CNAME chain in it followed. No search list has a say in it.
+ * An answer of the DNS and its records, with a CNAME chain in it followed; questions.h asks. No
+ * search list has a say in it.
  */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
@@ -27,10 +27,6 @@ struct answer {
 
 /* What an errno means when a question got no answer; 0: the servers said so. Static. */
 const char *resolver_trouble(int error);
-/* Waits as long as the library does; who has less time takes questions.h. type: ns_t_mx and the
- * like. RESOLVED may come with no record of that type. */
-enum resolved resolver_ask(const struct resolver *resolver, const char *name, int type,
-                           struct answer *answer);
 /* What the packet of this length in .bytes says, to whomever it came. */
 enum resolved answer_read(struct answer *answer, int length);
 /* For how many seconds it may be remembered; 0: it does not say. */

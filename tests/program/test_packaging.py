@@ -2,7 +2,9 @@
 Alpine and containers run is read by a shell, and agrees with what is installed."""
 
 import re
+import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +88,26 @@ def test_alpine_scripts_are_in_order():
     assert shown[:3] == ["postrider", VERSION, "suid"]
     for name in shown[4:]:
         assert (CONTRIB / "alpine" / name).is_file()
+
+
+MUSL_HEADERS = ("gnutls", "gsasl.h", "gsasl-mech.h", "gsasl-version.h", "ini.h", "idn2.h", "seccomp.h",
+                "seccomp-syscalls.h", "db.h", "crypt.h", "linux", "asm", "asm-generic")
+# What libcrypt's header on this system wants of its C library.
+CDEFS = "#define __BEGIN_DECLS\n#define __END_DECLS\n#define __THROW\n#define __nonnull(x)\n#define __wur\n"
+
+
+def test_alpines_c_library_has_what_we_call(tmp_path):
+    """No function and no constant that musl has not: all is read by a compiler with its headers."""
+    for name in MUSL_HEADERS:
+        for folder in ("/usr/include", *Path("/usr/include").glob("*-linux-gnu")):
+            if (Path(folder) / name).exists() and not (tmp_path / name).exists():
+                (tmp_path / name).symlink_to(Path(folder) / name)
+    (tmp_path / "sys").mkdir()
+    (tmp_path / "sys" / "cdefs.h").write_text(CDEFS)
+    flags = shlex.split((REPOSITORY / "build" / "flags").read_text())
+    macros = [word for word in flags if word.startswith("-DPOSTRIDER_")]
+    run("musl-gcc", "-std=c11", "-D_GNU_SOURCE", "-Isrc", "-isystem", tmp_path, *macros, "-Wall", "-Wextra", "-Werror",
+        "-fsyntax-only", *sorted(REPOSITORY.glob("src/*/*.c")), cwd=REPOSITORY)
 
 
 # --- containers ----------------------------------------------------------------------------------
