@@ -266,10 +266,12 @@ soak: all
 	@/usr/bin/python3 tests/soak/run.py --seconds $(SECONDS)
 
 # Postrider beside its peers; sh contrib/bootstrap.sh bench gets those. As root; for a while.
+# BENCH=--readme puts what comes of it into the README, too.
 bench: all
-	@/usr/bin/python3 tests/bench/peers.py
+	@/usr/bin/python3 tests/bench/peers.py $(BENCH)
 bench-quick: all
-	@/usr/bin/python3 tests/bench/peers.py --quick
+	@/usr/bin/python3 tests/bench/peers.py --quick $(BENCH)
+BENCH =
 
 demo: all
 	@contrib/demo.sh

@@ -100,8 +100,9 @@ class Machine:
             printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\\nextendedKeyUsage=serverAuth\\n' > ext
             openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -set_serial 2 -days 20 \\
                 -extfile ext -out server.crt 2>/dev/null
-            chmod 0644 ca.crt server.crt server.key
-            for i in $(seq 0 {RECIPIENTS - 1}); do echo "u$i:x:$((20000 + i)):100::/tmp:/bin/sh"; done \\
+            chmod 0644 ca.crt server.crt
+            chmod 0640 server.key
+            for i in $(seq 0 {RECIPIENTS - 1}); do echo "u$i:x:$((20000 + i)):100::/srv:/bin/sh"; done \\
                 >> /etc/passwd
         """)
         self.world.add_user("ada")
@@ -128,7 +129,22 @@ class Machine:
     def deliver_here(self):
         """Settings for mail to this machine's users."""
 
+    rebuild = ()  # makes a database of /etc/aliases; (): it has none
+    lookup = ()  # where mail for "a%u" would go, by a program that ends with the answer
+    mailq = ("mailq",)
+    run_due = ()  # a queue run that sends what is due, and ends
+
+    def clear(self):
+        """Forgets all that is queued, and listens no more."""
+
     # --- ---
+
+    def forget(self, *folders):
+        """Removes the files in these folders of the queue."""
+        for folder in folders:
+            for path in self.outside(self.spool).joinpath(folder).rglob("*"):
+                if path.is_file() and ".lock" not in path.name:
+                    path.unlink()
 
     def start(self, argv, **options):
         process = subprocess.Popen(self.world.argv(argv), stdin=subprocess.DEVNULL,
@@ -163,17 +179,29 @@ class Machine:
                 total += sum(map(int, text.rpartition(")")[2].split()[11:15]))
         return total / os.sysconf("SC_CLK_TCK")
 
+    def stop_daemons(self):
+        """Ends what listens, by its own process ids, and waits for that."""
+        pids = self.pids()
+        if pids:
+            self.world.run(["kill", *map(str, pids)])
+        self.world.wait_until(lambda: not self.pids(), what=f"the end of {self.name}")
+
+    def outside(self, path):
+        """A folder of the disk, /var/spool or /var/mail or below, as it is called out here."""
+        _, var, place, *rest = path.split("/")
+        return self.disk.joinpath(f"{var}-{place}", *rest)
+
     def spawn(self, count, argv, file="/srv/message", user="ada"):
         """Runs it so often; seconds, processor seconds, most memory in KB."""
         before = self.daemon_seconds()
         done = self.world.run([TOOLS / "spawn", str(count), file, *argv], user=user, timeout=3600)
-        assert done.returncode == 0, f"{self.name}: {done.err}"
+        assert done.returncode == 0, f"{self.name}: {done.err[:500]}"
         clock, processor, memory = done.out.split()
         return float(clock), float(processor) + self.daemon_seconds() - before, int(memory)
 
-    def fill(self, count, address="u%u@example.net"):
+    def fill(self, count, address="u%u@example.net", file="/srv/message"):
         """Queues so many messages."""
-        return self.spawn(count, [*self.submit, address])
+        return self.spawn(count, [*self.submit, address], file)
 
     def wait_mailboxes(self, count, names):
         """Until that many messages are in the mailboxes, told by their size."""
@@ -207,6 +235,9 @@ class Postrider(Machine):
     daemons = ("postrider-run", "postrider-liste")
     spool = "/var/spool/postrider"
     submit = ("/usr/sbin/sendmail", "-odq")
+    rebuild = ("newaliases",)
+    lookup = ("postrider", "route", "a%u")
+    run_due = ("/usr/sbin/sendmail", "-q")
 
     def install(self):
         self.world.make("install")
@@ -214,7 +245,8 @@ class Postrider(Machine):
 
     def configure(self, text=""):
         self.world.write("/etc/postrider/postrider.conf",
-                         f"[mail]\nlocal_domains = localhost, {HOSTNAME}\n{text}")
+                         f"[mail]\nlocal_domains = localhost, {HOSTNAME}\n"
+                         f"max_message_size = 2G\n{text}")
         self.world.write("/etc/postrider/credentials.conf",
                          f"[smarthost]\npassword = {PASSWORD}\n" if "\nuser" in text else "", 0o600,
                          "postrider:postrider")
@@ -233,6 +265,7 @@ class Postrider(Machine):
         self.stop_started()
 
     def listen(self, tls=False):
+        self.stop_daemons()
         # Held by the route: what is queued stays there.
         self.configure('[route "example.net"]\nvia = hold\n'
                        "[listen]\naddress = 127.0.0.1:25\nmax_connections_per_client = 100\n"
@@ -243,6 +276,10 @@ class Postrider(Machine):
     def deliver_here(self):
         self.configure()
 
+    def clear(self):
+        self.stop_daemons()
+        self.forget("spool", "journal", "hops")
+
 
 class Postfix(Machine):
     name = "postfix"
@@ -251,6 +288,8 @@ class Postfix(Machine):
                "bounce", "error", "tlsmgr", "anvil", "scache", "proxymap")
     spool = "/var/spool/postfix"
     submit = ("/usr/sbin/sendmail",)
+    rebuild = ("newaliases",)
+    lookup = ("postmap", "-q", "a%u", "hash:/etc/aliases")
 
     def install(self):
         self.settings = {
@@ -271,8 +310,8 @@ class Postfix(Machine):
         self.world.run(["postfix", "reload"], check=0)
         time.sleep(1)
 
-    def fill(self, count, address="u%u@example.net"):
-        done = super().fill(count, address)
+    def fill(self, count, address="u%u@example.net", file="/srv/message"):
+        done = super().fill(count, address, file)
         # Until pickup, cleanup and qmgr have put all of it aside.
         self.world.wait_until(lambda: self.deferred() >= count, 900, "Postfix's queue")
         return done
@@ -312,6 +351,11 @@ class Postfix(Machine):
         self.configure(defer_transports="")
         self.reload()
 
+    def clear(self):
+        self.configure(defer_transports="smtp, local")
+        self.reload()
+        self.world.run(["postsuper", "-d", "ALL"], check=0)
+
     def close(self):
         self.world.run(["postfix", "stop"])
         super().close()
@@ -331,6 +375,10 @@ keep_environment =
 acl_smtp_rcpt = accept
 acl_smtp_data = accept
 begin routers
+aliases:
+  driver = redirect
+  domains = {hostname} : localhost
+  data = ${{lookup{{$local_part}}lsearch{{/etc/aliases}}}}
 here:
   driver = accept
   domains = {hostname} : localhost
@@ -351,6 +399,8 @@ relay:
   driver = smtp
   port = {port}
   {relay}
+begin retry
+* * F,2h,1h
 begin authenticators
 plain:
   driver = plaintext
@@ -366,6 +416,8 @@ class Exim(Machine):
     daemons = ("exim4",)
     spool = "/var/spool/exim4"
     submit = ("/usr/sbin/sendmail", "-odq")
+    lookup = ("exim4", "-bt", f"a%u@{HOSTNAME}")
+    run_due = ("exim4", "-q")
 
     def install(self):
         self.configure()
@@ -389,15 +441,22 @@ class Exim(Machine):
     def listen(self, tls=False):
         self.configure(tls=f"tls_advertise_hosts = *\ntls_certificate = {CERTIFICATE}\n"
                            f"tls_privatekey = {KEY}" if tls else "tls_advertise_hosts =")
+        self.stop_daemons()
+        self.world.shell(f"chgrp Debian-exim {KEY}")
         self.world.run(["exim4", "-bd", "-oX", str(PORT)], check=0)
 
     def deliver_here(self):
         self.configure()
 
+    def clear(self):
+        self.stop_daemons()
+        self.forget("input", "msglog", "db")
+
 
 class Dma(Machine):
     name = "dma"
     packages = ("dma",)
+    countable = False  # becomes another user, as exim does
     daemons = ("dma",)
     spool = "/var/spool/dma"
     submit = ("/usr/sbin/dma",)
@@ -425,6 +484,9 @@ class Dma(Machine):
     def deliver_here(self):
         self.configure("DEFER\n")
 
+    def clear(self):
+        self.forget("")
+
 
 class Nullmailer(Machine):
     name = "nullmailer"
@@ -449,6 +511,9 @@ class Nullmailer(Machine):
     def end(self):
         self.stop_started()
 
+    def clear(self):
+        self.forget("queue", "tmp")
+
 
 class OpenSmtpd(Machine):
     name = "opensmtpd"
@@ -456,6 +521,8 @@ class OpenSmtpd(Machine):
     daemons = ("smtpd",)
     spool = "/var/spool/smtpd"
     submit = ("/usr/sbin/sendmail",)
+    rebuild = ("newaliases",)
+    mailq = ("smtpctl", "show", "queue")
 
     def install(self):
         self.daemon = None
@@ -503,11 +570,14 @@ match from any for any action "there"
 
     def listen(self, tls=False):
         pki = f'pki bench cert "{CERTIFICATE}"\npki bench key "{KEY}"\n' if tls else ""
-        self.world.shell(f"chmod 0640 {KEY}")
         self.run(listen=f"{pki}listen on socket\nlisten on lo port {PORT}"
                         + (" tls pki bench" if tls else ""))
 
-    def deliver_here(self):
+    def clear(self):
+        self.stop()
+        self.forget("queue")
+        for folder in sorted(self.outside(self.spool).joinpath("queue").rglob("*"), reverse=True):
+            folder.rmdir()
         self.run()
 
 
@@ -525,7 +595,7 @@ class Msmtp(Machine):
             lines += ["tls_certcheck off", "auth plain", f"user {USER}", f"password {PASSWORD}"]
         self.world.write("/etc/msmtprc", "\n".join(lines) + "\n", 0o644)
 
-    def fill(self, count, address="u%u@example.net"):
+    def fill(self, count, address="u%u@example.net", file="/srv/message"):
         return 0, 0, 0
 
     submit = ("msmtp",)

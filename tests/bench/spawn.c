@@ -1,6 +1,6 @@
 /*
- * Runs a program so many times, one after the other, each with a file on standard input: what a
- * process for each message costs, and nothing of who measures it.
+ * Runs a program so many times, one after the other, each with a file on standard input and its
+ * output thrown away: what a process for each message costs, and nothing of who measures it.
  *
  *     spawn COUNT FILE PROGRAM [ARGUMENT...]
  *
@@ -44,8 +44,12 @@ static bool run(char **argv, int count, unsigned number, const char *file)
         words[i] = fill(argv[i], number);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, file, O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
     bool good = posix_spawnp(&pid, words[0], &actions, NULL, words, environ) == 0 &&
                 waitpid(pid, &status, 0) == pid && status == 0;
+    if (!good)
+        fprintf(stderr, "%s ended with %d\n", words[0],
+                WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
     posix_spawn_file_actions_destroy(&actions);
     for (int i = 0; i < count; i++)
         free(words[i]);
