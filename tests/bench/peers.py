@@ -15,15 +15,16 @@ Submission    a process for each message of 4 KB, one after the other, queued an
               until the last of them has ended; cpu_ms and million_instructions of all that it starts,
               cpu_ms also of the daemons behind it. syncs and system_calls by strace; of what Postfix's
               and OpenSMTPD's daemons do for it apart, as daemon_syncs and daemon_system_calls.
-              Unfair to Postfix: its queue file is written twice, by the program and by cleanup, and
-              only the first is waited for here; its daemons' work after that is in none but cpu_ms.
+              In Postfix's favour: its queue file is written twice, by the program and by cleanup, and
+              only the first is waited for; its daemons' work after that is in none but cpu_ms.
               Unfair to those that sync the folder as well as the file that it names: OpenSMTPD does
               not, and what it said it has may be gone with the power.
 Drain         all that is queued goes through one smarthost in the same machine, which answers after so
               many milliseconds. connections: how many it saw. With everyone's defaults, and over one
               connection for those who can be told so. Unfair to msmtp, which has no queue: a process
               for each message is all that it can do, one after the other, submission and all. Unfair
-              to Postfix: its default of 20 connections is for destinations of many kinds.
+              to Postfix, which begins with five connections and adds more as they are answered: few
+              messages are gone by then.
 Inbound       a client in lock-step hands messages of 4 KB over, in open sessions or in one for each;
               they stay queued. Beside it, what as many processes can write and sync on that disk, and
               nothing else. syncs and system_calls are of the daemons, for a message in an open session,
@@ -32,8 +33,8 @@ Inbound       a client in lock-step hands messages of 4 KB over, in open session
               Postrider and Exim start one for each session, and pay it in "a session each".
 Local         queued messages into one mailbox, and into a hundred; until the last is there, which is
               looked for every 50 ms. Unfair to all but dma, which gives the queue's copy up without
-              syncing the mailbox. Unfair to OpenSMTPD and Postfix, whose daemons wait a moment before
-              they begin.
+              syncing the mailbox. Unfair to OpenSMTPD and Postfix, whose daemons take their time to
+              begin: that counts with few messages.
 Aliases       newaliases with a table of so many names, and where one of them goes: `postrider route`,
               `postmap -q`, `exim -bt`. Unfair to Postrider and Exim, who read their settings and follow
               the name to its end, while postmap only looks it up in the table. Unfair to Exim, whose
@@ -111,7 +112,8 @@ def parse():
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--csv", default=str(BUILD / "bench" / "peers.csv"))
     parser.add_argument("--plot", default=str(BUILD / "bench" / "peers.svg"))
-    parser.add_argument("--readme", action="store_true", help="the figures into README.md as well, CSV and plot beside this file")
+    parser.add_argument("--readme", action="store_true",
+                        help="the figures into README.md as well, CSV and plot beside this file")
     parser.add_argument("--disk", default=str(BUILD / "bench"), help="a folder of the disk to use")
     return parser.parse_args()
 
