@@ -28,9 +28,11 @@ Drain         all that is queued goes through one smarthost in the same machine,
 Inbound       a client in lock-step hands messages of 4 KB over, in open sessions or in one for each;
               they stay queued. Beside it, what as many processes can write and sync on that disk, and
               nothing else. syncs and system_calls are of the daemons, for a message in an open session,
-              and for a session with its one message. Unfair to Postrider, as above: OpenSMTPD's 250
+              and for a session with its one message; Postrider's include the queue runs that it starts,
+              which find the messages held. Unfair to Postrider, as above: OpenSMTPD's 250
               does not wait for the folder. Postfix and OpenSMTPD have processes that stay;
-              Postrider and Exim start one for each session, and pay it in "a session each".
+              Postrider and Exim start one for each session, and pay it in "a session each". unanswered:
+              messages of sessions in which a peer said nothing for half a minute; they do not count.
 Local         queued messages into one mailbox, and into a hundred; until the last is there, which is
               looked for every 50 ms. Unfair to all but dma, which gives the queue's copy up without
               syncing the mailbox. Unfair to OpenSMTPD and Postfix, whose daemons take their time to
