@@ -7,15 +7,9 @@ with TLS, a password and a mailbox of its own. Nothing of this machine is change
 mail(1) and openssl. What the terminal shows in the end becomes contrib/postrider.svg.
 """
 
-import fcntl
 import os
-import pty
-import select
-import struct
 import subprocess
 import sys
-import termios
-import time
 import unicodedata
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -23,7 +17,8 @@ from xml.sax.saxutils import escape
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests" / "program"))
 
-from world import PATH, World  # noqa: E402  (the path comes first)
+from terminal import shown_by  # noqa: E402  (the path comes first)
+from world import PATH, World  # noqa: E402
 
 COLUMNS, ROWS = 80, 30
 HOST, DOMAIN, PROVIDER = "st11.example.org", "mg.example.org", "smtp.mailgun.org"
@@ -151,24 +146,10 @@ class Screen:
 def type_command(world, screen, command):
     """Runs it as root's shell does, on a terminal, until it has ended."""
     screen.put(f"\x1b[1m{PROMPT}{command}\x1b[0m\n")
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     environment = [f"PATH={PATH}", "TERM=xterm", "LANG=C.UTF-8", "HOME=/root", "USER=root"]
-    program = subprocess.Popen(world.argv(["sh", "-c", command], environment, "/root"), stdin=slave,
-                               stdout=slave, stderr=slave, start_new_session=True)
-    os.close(slave)
-    shown = b""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if not select.select([master], [], [], 0.1)[0]:
-            continue
-        try:
-            data = os.read(master, 65536)
-        except OSError:  # the other end is closed
-            break
-        shown += data
-    os.close(master)
-    status = program.wait(10)
+    status, shown = shown_by(lambda slave: subprocess.Popen(
+        world.argv(["sh", "-c", command], environment, "/root"), stdin=slave, stdout=slave, stderr=slave,
+        start_new_session=True), columns=COLUMNS)
     if status != 0:
         sys.exit(f"picture: {command} ended with {status}:\n{shown.decode()}")
     screen.put(shown.decode())

@@ -13,9 +13,15 @@ import unicodedata
 
 def on_terminal(sandbox, argv, typed=b"", columns=100, seconds=60, env=None):
     """Runs a program of build/ on a terminal; its exit status and what it showed, as bytes."""
+    return shown_by(lambda slave: sandbox.start(argv, stdin=slave, stdout=slave, stderr=slave, env=env),
+                    typed, columns, seconds)
+
+
+def shown_by(start, typed=b"", columns=100, seconds=60):
+    """The same of any program; start(slave) is to run it."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    program = sandbox.start(argv, stdin=slave, stdout=slave, stderr=slave, env=env)
+    program = start(slave)
     os.close(slave)
     os.write(master, typed)
     shown = b""
