@@ -792,6 +792,8 @@ def test_links_and_files_that_are_named_are_there(path):
             assert list(REPOSITORY.glob(word.rstrip("/"))), word
         elif top in rooms and "/" in word:
             assert list(source.glob(word.rstrip("/"))), word
+        elif re.match(r"test_\w+\.py$", word):
+            assert (REPOSITORY / "tests" / "program" / word).exists(), word
 
 
 # --- The picture ---------------------------------------------------------------------------------
