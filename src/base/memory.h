@@ -1,5 +1,5 @@
 /* Memory that is there or the program ends (EX_TEMPFAIL, with file:line): nobody checks for NULL.
- */
+ * With glibc the same goes for libraries, some of which crash or hang when there is none. */
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 
@@ -27,5 +27,7 @@ void memory_wipe_freed(void);
 /* Ends the program for a state that cannot be, with EX_TEMPFAIL, so that mail is tried again. */
 #define impossible(what) impossible_at(what, __FILE__, __LINE__)
 void impossible_at(const char *what, const char *file, int line) __attribute__((noreturn));
+/* From now on with this status: what the program was asked for is done, whatever comes. */
+void impossible_ends_with(int status);
 
 #endif

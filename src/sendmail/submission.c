@@ -321,8 +321,10 @@ static struct outcome submit(struct submission *submission, char id[QUEUE_ID_SIZ
     uint64_t size = draft_size(draft);
     snprintf(id, QUEUE_ID_SIZE, "%s", draft_id(draft));
     outcome = draft_commit(draft, NULL);
-    if (outcome_good(&outcome))
-        log_received(submission, id, size);
+    if (!outcome_good(&outcome))
+        return outcome;
+    impossible_ends_with(EX_OK);
+    log_received(submission, id, size);
     return outcome;
 }
 
