@@ -175,13 +175,7 @@ static bool write_line(int fd, unsigned index, const char *text)
 {
     char line[LINE + 1];
     snprintf(line, sizeof line, "%-*s\n", LINE - 1, text);
-    ssize_t count;
-    do
-        count = pwrite(fd, line, LINE, (off_t)index * LINE);
-    while (count < 0 && errno == EINTR);
-    if (count >= 0 && count < LINE)
-        errno = ENOSPC;
-    return count == LINE;
+    return file_write_at(fd, line, LINE, (off_t)index * LINE);
 }
 
 static bool write_head(int fd, unsigned count, unsigned next, const char *boot)
@@ -229,7 +223,16 @@ static int64_t age_of(const struct moment *moment, const char *boot, const struc
     return age > 0 ? age : 0;
 }
 
-/* The times by which a new ring goes on, oldest first; room for ring->count of them. */
+static int by_time(const void *a, const void *b)
+{
+    const struct moment *one = a, *other = b;
+    return (one->running > other->running) - (one->running < other->running);
+}
+
+/*
+ * The times by which a new ring goes on, oldest first; room for ring->count of them. A power cut
+ * may have left the last of them in its place, and NEXT as it was.
+ */
 static bool read_all(const struct ring *ring, const struct limit_clock *now, struct moment *moments,
                      unsigned *found)
 {
@@ -244,6 +247,8 @@ static bool read_all(const struct ring *ring, const struct limit_clock *now, str
         *moment = (struct moment){now->wall - age, now->running - age};
         ++*found;
     }
+    if (*found)
+        qsort(moments, *found, sizeof *moments, by_time);
     return true;
 }
 

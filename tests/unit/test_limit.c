@@ -216,6 +216,33 @@ static void test_crash_between_two_writes(void **state)
     assert_int_equal(ask(3, 60, true), 50000);
 }
 
+/* Of the two writes only the second one is on disk when the machine comes up again. */
+static void test_Q1_power_cut_between_two_writes(void **state)
+{
+    (void)state;
+    forget();
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask(3, 60, true), 0);
+        pass(10000);
+    }
+    pass(30000);
+    assert_int_equal(ask(3, 60, true), 0);
+    int fd = openat(queue.hops, "rate-mx_Example_org", O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    char head[97];
+    snprintf(head, sizeof head, "postrider-rate 1 3 0 %s", now.boot);
+    assert_int_equal(pwrite(fd, head, strlen(head), 0), strlen(head));
+    close(fd);
+    now.running = 1000;
+    now.boot[0] = 'F';
+    pass(5000);
+    /* Times 10, 20, 60; it is 65. That of 10 comes at 70, not that of 60 at 120. */
+    assert_int_equal(ask(3, 60, true), 5000);
+    pass(5000);
+    assert_int_equal(ask(3, 60, true), 0);
+    assert_int_equal(ask(3, 60, true), 10000);
+}
+
 static void put_file(const char *text, size_t length)
 {
     int fd = openat(queue.hops, "rate-mx_Example_org", O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -422,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_the_machine_is_started_anew),
         cmocka_unit_test(test_another_count),
         cmocka_unit_test(test_crash_between_two_writes),
+        cmocka_unit_test(test_Q1_power_cut_between_two_writes),
         cmocka_unit_test(test_damaged_files),
         cmocka_unit_test(test_no_space_for_it_is_later),
         cmocka_unit_test(test_many_processes),
