@@ -173,10 +173,7 @@ static bool seal_file(struct draft *draft)
     struct buffer text = {0};
     draft->seal.checksum = draft->output.checksum;
     format_seal(&draft->seal, &text);
-    ssize_t written = pwrite(draft->output.fd, text.data, text.length, 0);
-    bool good = written == (ssize_t)text.length;
-    if (written >= 0 && !good)
-        errno = EIO;
+    bool good = file_write_at(draft->output.fd, text.data, text.length, 0);
     buffer_free(&text);
     return good;
 }
@@ -224,7 +221,7 @@ struct outcome draft_commit(struct draft *draft, bool *existed)
     /* A name that a power cut can take away again is no promise. */
     if (outcome_good(&draft->outcome))
         poison(draft, file_sync_folder(draft->queue->spool, "the queue"));
-    /* Who may not remove names (base/sandbox.h) makes it one that no runner takes. */
+    /* Who may not remove names (base/sandbox.h) makes it one that the next runner removes. */
     if (!outcome_good(&draft->outcome) && named && unlinkat(draft->queue->spool, draft->id, 0) < 0)
         (void)!ftruncate(draft->output.fd, 0);
     struct outcome outcome = draft->outcome;

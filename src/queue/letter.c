@@ -130,6 +130,20 @@ static enum letter_found open_failed(const struct queue *queue, const char *id,
     return LETTER_BROKEN;
 }
 
+/*
+ * A writer that could not finish it and may remove nothing (draft.c) left it empty, or a power cut
+ * did before it was synced: nobody was told that it is safe, and nothing in it is worth keeping.
+ */
+static bool remove_empty(const struct letter *letter)
+{
+    struct stat info;
+    if (fstat(letter->fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_size > 0 ||
+        unlinkat(letter->queue->spool, letter->id, 0) < 0)
+        return false;
+    log_event(letter->id, "removed", "reason", "it is empty, and was accepted from nobody", NULL);
+    return true;
+}
+
 enum letter_found letter_open(const struct queue *queue, const char *id, enum letter_access access,
                               bool verify, struct letter *letter, struct outcome *problem)
 {
@@ -146,7 +160,7 @@ enum letter_found letter_open(const struct queue *queue, const char *id, enum le
         letter_close(letter);
         return LETTER_BUSY;
     }
-    if (access >= LETTER_WORK && !still_named(letter)) {
+    if (access >= LETTER_WORK && (!still_named(letter) || remove_empty(letter))) {
         *problem = outcome_never("5.3.0", "there is no message %s in the queue", id);
         letter_close(letter);
         return LETTER_GONE;

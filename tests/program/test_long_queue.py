@@ -75,10 +75,6 @@ def cut_in_the_envelope(data):
     return data[:70]
 
 
-def empty(_data):
-    return b""
-
-
 def wrong_checksum(data):
     return data.replace(b"hello", b"hallo")
 
@@ -100,7 +96,7 @@ def lying_about_its_size(data):
     return data.replace(b"size 0", b"size 9", 1)
 
 
-DAMAGES = [cut_short, cut_in_the_envelope, empty, wrong_checksum, future_version, foreign,
+DAMAGES = [cut_short, cut_in_the_envelope, wrong_checksum, future_version, foreign,
            unknown_key, lying_about_its_size]
 
 
@@ -130,6 +126,20 @@ def test_Q3_damaged_file_is_set_aside(sandbox, damage):
     assert (sandbox.queue / "corrupt" / bad).read_bytes() == data, "never deleted"
     (line,) = sandbox.log_lines("held", folder="corrupt")
     assert bad in line and "reason=" in line
+
+
+def test_Q3_empty_file_is_taken_away(sandbox):
+    """Nobody was told that it is safe, and nothing in it is worth keeping."""
+    folders(sandbox.queue)
+    bad, good = make_id(1, time.time()), make_id(2, time.time())
+    put(sandbox.queue, bad, b"")
+    put(sandbox.queue, good, letter("ops@example.org", [sandbox.user], MESSAGE, time.time()))
+    assert "cannot be read" in sandbox.mailq(check=EX_OK).out
+    sandbox.flush(check=EX_OK)
+    sandbox.wait_quiet()
+    assert sandbox.letters() == [] and len(sandbox.mailbox()) == 1
+    assert not list((sandbox.queue / "corrupt").iterdir())
+    assert [line for line in sandbox.log_lines("removed") if bad in line and "it is empty" in line]
 
 
 def test_Q3_an_order_meets_a_damaged_file(sandbox):

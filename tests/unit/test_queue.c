@@ -479,7 +479,7 @@ static void test_Q3_damaged_files(void **state)
     commit("Subject: x\n\nbody\n", id);
     damage(id, 60, "X");
     assert_set_aside(id);
-    for (off_t length = 0; length < 200; length += 13) {
+    for (off_t length = 1; length < 200; length += 13) {
         commit("Subject: x\n\nbody\n", id);
         char path[128];
         snprintf(path, sizeof path, "%s/spool/%s", folder, id);
@@ -495,6 +495,22 @@ static void test_Q3_damaged_files(void **state)
     struct outcome problem;
     assert_int_equal(letter_open(&queue, id, LETTER_WORK, true, &letter, &problem), LETTER_BROKEN);
     assert_int_equal(problem.result, NEVER);
+}
+
+/* As a power cut leaves one that was not synced, and who may remove nothing one that he cannot
+ * finish. */
+static void test_Q1_empty_file_was_accepted_from_nobody(void **state)
+{
+    (void)state;
+    char id[QUEUE_ID_SIZE], path[128];
+    struct letter letter;
+    commit("Subject: x\n\nbody\n", id);
+    snprintf(path, sizeof path, "%s/spool/%s", folder, id);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(open_letter(id, LETTER_LOOK, &letter), LETTER_BROKEN);
+    assert_int_equal(open_letter(id, LETTER_WORK, &letter), LETTER_GONE);
+    assert_int_equal(faccessat(queue.corrupt, id, F_OK, AT_SYMLINK_NOFOLLOW), -1);
+    assert_int_equal(faccessat(queue.spool, id, F_OK, AT_SYMLINK_NOFOLLOW), -1);
 }
 
 static void test_Q3_foreign_things(void **state)
@@ -668,6 +684,7 @@ int main(void)
         IN_QUEUE(test_child_named_as_its_parent),
         IN_QUEUE(test_Q3_damaged_files),
         IN_QUEUE(test_Q3_foreign_things),
+        IN_QUEUE(test_Q1_empty_file_was_accepted_from_nobody),
         IN_QUEUE(test_sweep),
         IN_QUEUE(test_sweep_drafts),
         IN_QUEUE(test_hops),
