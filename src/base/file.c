@@ -33,6 +33,19 @@ bool file_write(int fd, const void *data, size_t length)
     return true;
 }
 
+bool file_write_at(int fd, const void *data, size_t length, off_t offset)
+{
+    for (size_t at = 0; at < length;) {
+        ssize_t wrote = pwrite(fd, (const char *)data + at, length - at, offset + (off_t)at);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return false;
+        at += (size_t)wrote;
+    }
+    return true;
+}
+
 ssize_t file_read(int fd, void *data, size_t length)
 {
     size_t got = 0;

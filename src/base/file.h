@@ -14,6 +14,8 @@ enum { FILE_BLOCK = 65536 };
 
 /* Writes all of it; false with errno set. */
 bool file_write(int fd, const void *data, size_t length);
+/* The same at an offset. */
+bool file_write_at(int fd, const void *data, size_t length, off_t offset);
 /* Reads up to length bytes; less only at the end. -1 with errno set. */
 ssize_t file_read(int fd, void *data, size_t length);
 /* The same at an offset. */

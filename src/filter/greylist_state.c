@@ -39,8 +39,8 @@ bool greylist_write_state(int fd, const struct greylist_state *state, char chang
                   " copied %" PRId64 "\n%s\n",
                   changing, counts->delayed, counts->passed, counts->known, counts->entries,
                   state->copied, state->swept);
-    bool good = pwrite(fd, text.data, text.length, 0) == (ssize_t)text.length &&
-                ftruncate(fd, (off_t)text.length) == 0;
+    bool good =
+        file_write_at(fd, text.data, text.length, 0) && ftruncate(fd, (off_t)text.length) == 0;
     buffer_free(&text);
     return good;
 }

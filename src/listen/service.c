@@ -47,7 +47,7 @@ void service_keep_secret(struct service *service, const struct queue *queue)
                     S_IRUSR | S_IWUSR);
     if (fd >= 0 && file_read_at(fd, kept, sizeof kept, 0) == size)
         memcpy(service->secret, kept, sizeof kept);
-    else if (fd < 0 || pwrite(fd, service->secret, sizeof service->secret, 0) != size)
+    else if (fd < 0 || !file_write_at(fd, service->secret, sizeof service->secret, 0))
         log_error("cannot keep %s/listen.secret, by which strangers are not told who may sign in: "
                   "%s",
                   queue->directory, strerror(errno));

@@ -1,6 +1,7 @@
 /* Who calls for what, and the two things that all jobs need. */
 #include "local/local.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
@@ -37,7 +38,7 @@ static void fill_descriptors(void)
         fd = open("/dev/null", O_RDWR);
     while (fd >= 0 && fd <= 2);
     if (fd < 0)
-        _exit(EX_OSERR);
+        end(EX_OSERR, "cannot open /dev/null: %s", strerror(errno));
     close(fd);
 }
 

@@ -39,6 +39,15 @@ bool runner_is_at_work(const struct queue *queue)
 
 enum { MOST_ARGUMENTS = 16 };
 
+/* heard: somebody waits for it, who reads our standard error. */
+static void cannot_start(const char *what, bool heard)
+{
+    int error = errno;
+    log_error("cannot start %s: %s", what, strerror(error));
+    if (heard)
+        dprintf(STDERR_FILENO, "postrider: cannot start %s: %s\n", what, strerror(error));
+}
+
 /*
  * The installed queue is run by its own user, through the helper that may become it; a queue of
  * the caller's own by the caller.
@@ -62,14 +71,16 @@ static _Noreturn void become_runner(const char *config, const char *const argume
         argv[count++] = arguments[i];
     argv[count] = NULL;
     execv(path, (char *const *)argv);
-    log_error("cannot start %s: %s", path, strerror(errno));
+    cannot_start(path, true);
     _exit(EX_OSERR);
 }
 
-static void to_null(int fd, int null)
+static void put_in_place(int fd, int place)
 {
-    if (null >= 0)
-        dup2(null, fd);
+    if (fd < 0 || dup2(fd, place) < 0) {
+        cannot_start("a queue runner", true);
+        _exit(EX_OSERR);
+    }
 }
 
 /* Twice forked, so that it is nobody's child to wait for. */
@@ -77,7 +88,7 @@ static void start_in_background(const char *config)
 {
     pid_t pid = fork();
     if (pid < 0) {
-        log_error("cannot start a queue runner: %s", strerror(errno));
+        cannot_start("a queue runner", false);
         return;
     }
     if (pid > 0) {
@@ -113,14 +124,14 @@ static pid_t start(const char *config, const char *const arguments[], bool share
 {
     pid_t pid = fork();
     if (pid < 0)
-        log_error("cannot start a queue runner: %s", strerror(errno));
+        cannot_start("a queue runner", shared);
     if (pid != 0)
         return pid;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    to_null(0, input >= 0 ? input : null);
+    put_in_place(input >= 0 ? input : null, STDIN_FILENO);
     if (!shared) {
-        to_null(1, null);
-        to_null(2, null);
+        put_in_place(null, STDOUT_FILENO);
+        put_in_place(null, STDERR_FILENO);
     }
     process_close_from(3);
     become_runner(config, arguments);
@@ -137,31 +148,37 @@ int runner_run(const char *config, const char *const arguments[], bool shared)
     return pid < 0 ? EX_OSERR : process_wait(pid);
 }
 
-static void put_ids(int fd, const struct list *ids)
+static bool put_ids(int fd, const struct list *ids)
 {
     struct output output = {.fd = fd};
     for (size_t i = 0; i < ids->count; i++) {
         output_text(&output, ids->entries[i].id);
         output_text(&output, "\n");
     }
-    /* A runner that does not want them says so by its status. */
-    (void)output_flush(&output);
+    bool good = output_flush(&output);
     output_free(&output);
+    return good;
 }
 
 int runner_order(const char *config, const char *const arguments[], const struct list *ids)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) {
-        log_error("cannot start a queue runner: %s", strerror(errno));
+        cannot_start("a queue runner", true);
         return EX_OSERR;
     }
     pid_t pid = start(config, arguments, true, ends[0]);
     file_close(&ends[0]);
-    if (pid > 0)
-        put_ids(ends[1], ids);
+    bool told = pid > 0 && put_ids(ends[1], ids);
+    int error = errno;
     file_close(&ends[1]);
-    return pid < 0 ? EX_OSERR : process_wait(pid);
+    int status = pid < 0 ? EX_OSERR : process_wait(pid);
+    /* A runner that does not want them says so itself, by its status. */
+    if (told || status != EX_OK)
+        return status;
+    dprintf(STDERR_FILENO, "postrider: the queue runner was not told which messages: %s\n",
+            strerror(error));
+    return EX_IOERR;
 }
 
 /* ---- the runner ---- */

@@ -33,7 +33,8 @@ void runner_wake(const struct queue *queue, const char *config);
  * standard output and standard error are ours when shared. Its exit status.
  */
 int runner_run(const char *config, const char *const arguments[], bool shared);
-/* The same, not waited for: the process id, or -1 when there is none, which is logged. */
+/* The same, not waited for: the process id, or -1 when there is none, which is logged, and said on
+ * standard error when shared. */
 pid_t runner_start(const char *config, const char *const arguments[], bool shared);
 /* The same, waited for, with these messages' ids on its standard input, one a line. Shared. */
 int runner_order(const char *config, const char *const arguments[], const struct list *ids);

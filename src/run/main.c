@@ -4,6 +4,7 @@
  * (check.c). Run by the queue's own user for the installed queue, by its owner for a queue of one's
  * own (-C).
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,8 +153,10 @@ int main(int argc, char **argv)
         return EX_USAGE;
     }
     int status = perform(&run, &task);
-    if (fflush(stdout) != 0 && status == EX_OK)
+    if (fflush(stdout) != 0 && status == EX_OK) {
+        fprintf(stderr, "postrider-run: cannot write to standard output: %s\n", strerror(errno));
         status = EX_IOERR;
+    }
     tear_down(&run);
     return status;
 }
