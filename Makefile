@@ -129,7 +129,7 @@ HELPERS  := postrider-run postrider-listen postrider-local postrider-mailbox
 NAMES    := $(addprefix $(BUILD)/,sendmail mailq newaliases)
 ARCHIVE  := $(BUILD)/modules.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
-TRACER   := $(sort $(wildcard tests/crash/*.c))
+TRACER   := tests/crash/tracer.c tests/crash/record.c
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 MANUALS  := $(sort $(wildcard man/*.[1-8]))
 SERVICES := $(sort $(wildcard contrib/*.service contrib/*.socket contrib/*.timer contrib/*.path))
@@ -214,6 +214,10 @@ $(BUILD)/hostile: $(HOSTILE) $(WATCHER) $(ARCHIVE)
 $(BUILD)/tracer: $(call object,$(TRACER)) $(SANITIZER)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^ -lseccomp
+
+$(BUILD)/scarce.so: tests/crash/scarce.c
+	$(SAY) 'link    $@'
+	$(QUIET)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra $(CFLAGS) -shared -fPIC -o $@ $<
 
 $(BUILD)/fuzz_%: $(BUILD)/object/tests/fuzz/fuzz_%.o $(ARCHIVE)
 	$(SAY) 'link    $@'

@@ -210,17 +210,15 @@ def subsets(pending, chance, more=6):
         yield [change for change in pending if chance.random() < 0.5]
 
 
-def cuts(begin, record, keep=lambda line: True, seed=1):
+def cuts(begin, record, dropped=(), seed=1):
     """Every state that a power cut may leave, as (the number of lines that came before it, a function
-    that gives path: Node, as long as the next state is not asked for). keep: of a line that syncs,
-    whether it does, for trials of the trial."""
+    that gives path: Node, as long as the next state is not asked for). dropped: lines that sync
+    something, and here do not."""
     chance = random.Random(seed)
     disk = Disk(begin)
     yield 0, lambda: disk.after([])
     for seq, line in enumerate(record):
-        if line[0] in "sS" and not keep(line):
-            continue
         # An end, or what a peer is told, changes what must be there.
-        if disk.note(seq, line) or line[0] in ">x":
+        if (seq not in dropped and disk.note(seq, line)) or line[0] in ">x":
             for changes in subsets(disk.pending, chance):
                 yield seq + 1, lambda changes=changes: disk.after(changes)

@@ -5,6 +5,7 @@ nothing behind, every program ends by itself and says why, and the next run repa
 
 import errno
 import os
+from collections import Counter
 
 from kills import Result, bring_to_end, record
 from place import HANGS, digest
@@ -12,6 +13,7 @@ from promise import find_unnoted
 
 # What ends a program on purpose (sysexits.h).
 STATUSES = {0, *range(64, 79)}
+TOLD_TO_END = 128 + 15  # what a listener that stops makes of a run that has not begun
 
 FULL = ("ENOSPC", "EDQUOT", "EROFS", "EIO")
 FILES_GONE = ("EMFILE", "ENFILE", "ENOMEM")
@@ -25,7 +27,7 @@ FAULTS = {
              "s": ("ECONNRESET", "EINTR", "short"), "*": ("EIO",)},
     "pread64": {"*": ("EIO", "EINTR", "short")},
     "write": {"f": (*FULL, "EINTR", "short"), "F": ("ENOSPC",), "p": ("EPIPE", "EINTR", "short"),
-              "s": ("EPIPE", "EINTR", "short")},
+              "s": ("EINTR", "short")},
     "pwrite64": {"*": (*FULL, "EINTR", "short")},
     "fsync": {"*": ("EIO", "ENOSPC", "EINTR", "EDQUOT")},
     "fdatasync": {"*": ("EIO", "ENOSPC", "EINTR", "EDQUOT")},
@@ -49,13 +51,13 @@ FAULTS = {
     "connect": {"*": ("ECONNREFUSED", "ETIMEDOUT", "EINTR", "ENETUNREACH")},
     "accept4": {"*": ("EMFILE", "ECONNABORTED", "EINTR", "ENOMEM")},
     "accept": {"*": ("EMFILE", "ECONNABORTED", "EINTR", "ENOMEM")},
-    "sendto": {"*": ("ECONNRESET", "EPIPE", "EINTR", "short")},
+    "sendto": {"*": ("EINTR", "short")},
     "recvfrom": {"*": ("ECONNRESET", "EINTR", "short")},
     "poll": {"*": ("EINTR", "ENOMEM")}, "ppoll": {"*": ("EINTR", "ENOMEM")},
     "wait4": {"*": ("EINTR",)}, "waitid": {"*": ("EINTR",)},
     "rt_sigtimedwait": {"*": ("EINTR", "EAGAIN")},
     "clock_nanosleep": {"*": ("EINTR",)}, "nanosleep": {"*": ("EINTR",)},
-    "mmap": {"*": ("ENOMEM",)}, "brk": {"*": ("ENOMEM",)}, "mremap": {"*": ("ENOMEM",)},
+    "mmap": {"*": ("ENOMEM",)}, "mremap": {"*": ("ENOMEM",)},
     "getrandom": {"*": ("EINTR", "ENOSYS")}, "memfd_create": {"*": ("EMFILE", "ENOMEM")},
     "landlock_create_ruleset": {"*": ("ENOSYS", "EOPNOTSUPP", "ENOMEM")},
     "landlock_add_rule": {"*": ("ENOMEM",)}, "landlock_restrict_self": {"*": ("E2BIG",)},
@@ -65,7 +67,7 @@ STAYING = ("ENOSPC", "EIO", "EROFS")
 CHANGES = {"write": "f", "pwrite64": "f", "fsync": "fd", "fdatasync": "f", "fallocate": "f",
            "openat": "n", "mkdir": "n", "mkdirat": "n", "linkat": "n", "renameat": "n",
            "rename": "n"}
-MAKES = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_RDWR
+MAKES = os.O_CREAT | (os.O_TMPFILE & ~os.O_DIRECTORY)
 
 
 def number_of(name):
@@ -77,6 +79,9 @@ def number_of(name):
 def faults_of(line):
     """What one call of the record can fail with."""
     call, kind, third = line[4], line[6], int(line[7], 16)
+    # libdb forgets what it has freed when it cannot close; what it writes has no name yet.
+    if call == "close" and line[8].endswith((".db", ".db.new")):
+        return []
     table = FAULTS.get(call, {})
     found = list(table.get(kind, table.get("*", ())))
     changes = kind in CHANGES.get(call, "")
@@ -89,16 +94,22 @@ def faults_of(line):
 
 
 def list_turns(scenario, place):
-    """(process, number, call, fault)."""
+    """(process, call, the how many-th of its kind, fault)."""
     _, run = record(scenario, place)
-    return [(line[2], int(line[3]), line[4], fault) for line in run.record if line[0] == "c"
-            for fault in faults_of(line)]
+    turns, counts = [], Counter()
+    for line in run.record:
+        if line[0] != "c":
+            continue
+        process, call = line[2], line[4]
+        counts[process, call] += 1
+        turns += [(process, call, counts[process, call], fault) for fault in faults_of(line)]
+    return turns
 
 
 def check_ends(run):
     """Every program ended by itself, and the first one said why it did not do what it should."""
     faults = [f"{name} ended with {status}" for name, status in run.ends.items()
-              if status not in STATUSES]
+              if status not in STATUSES and not (name != "0" and status == TOLD_TO_END)]
     words = run.err.strip().splitlines()
     if run.status != 0 and not words:
         faults.append(f"status {run.status} without a word")
@@ -110,12 +121,13 @@ def play(scenario, place, turns, seen):
     scenario.is_faulty = True
     scenario.prepare(place)
     begin = place.save()
-    for process, number, call, fault in turns:
+    for process, call, number, fault in turns:
         result.turns += 1
         place.restore(begin)
-        run = scenario.perform(place, ["-p", f"{process}:{number}", "-f", number_of(fault)])
+        run = scenario.perform(place, ["-p", f"{process}:{number}:{call}", "-f",
+                                       number_of(fault)])
         place.smarthost.settle()
-        words = f"{scenario.name}, {process} call {number} {call} {fault}"
+        words = f"{scenario.name}, {process} {call} {number} {fault}"
         result.missed += not run.reached
         if run.late or run.status == HANGS:
             result.faults.append(f"{words}: it hangs")

@@ -34,7 +34,9 @@ def list_calls(run):
 def list_turns(scenario, place):
     """Where a kill can be: (process, number, one or all)."""
     _, run = record(scenario, place)
-    return [(process, number, how) for process, number, _ in list_calls(run) for how in "kK"]
+    calls = list_calls(run)
+    ways = "kK" if len({process for process, _, _ in calls}) > 1 else "k"
+    return [(process, number, how) for process, number, _ in calls for how in ways]
 
 
 def sample(turns, count, seed=1):

@@ -203,6 +203,7 @@ class Place(Sandbox):
 
     def __init__(self):
         super().__init__()
+        self.more = {}  # for the environment of what is started
         self.root = self.folder / "disk"
         self.root.mkdir()
         for name in ("queue", "mail", "aliases_path", "config", "credentials_path"):
@@ -217,6 +218,9 @@ class Place(Sandbox):
         self.aliases("")
         self.credentials()
         self.configure(smarthost=f"host = {self.smarthost.address}\ntls = off\nauth = off")
+
+    def environment(self, **changes):
+        return super().environment(**{**self.more, **changes})
 
     def close(self):
         super().close()

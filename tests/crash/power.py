@@ -3,11 +3,26 @@ whatever was not synced being there or not (disk.py). Each is brought to its end
 checked against what others had been told by then: exit statuses, replies, what the smarthost took.
 """
 
+import re
+
 from disk import cuts
 from kills import Result, bring_to_end, record
-from place import digest, tag_of
+from place import Node, digest, tag_of
 
 END = b"\r\n.\r\n"
+
+
+LOCAL_ID = re.compile(rb"with (?:local|E?SMTP) id (\w+);")
+BOOT = re.compile(rb"\b[0-9a-f]{8}-[0-9a-f-]{27}\b")
+
+
+def start_anew(nodes):
+    """The machine comes up: what was noted with the name of a boot is of another one."""
+    for path, node in nodes.items():
+        if path.startswith("queue/hops/rate-"):
+            nodes[path] = Node(BOOT.sub(b"00000000-0000-4000-8000-000000000000", node.data), node.mode,
+                               node.time)
+    return nodes
 
 
 class Told:
@@ -16,33 +31,39 @@ class Told:
     def __init__(self, lines, messages):
         self.messages = messages
         self.dots = []  # (line, the line behind which the smarthost's message was noted for good)
-        process, waiting, streams = None, [], {}
+        streams = {}
         for number, line in enumerate(lines):
-            if line[0] == "c":
-                process = line[2]
-            elif line[0] == ">":
+            if line[0] == ">":
                 # An end may come in two pieces, and the next command right behind it.
                 stream = streams.get(line[1], b"") + bytes.fromhex(line[2])
                 streams[line[1]] = stream[-len(END) + 1:]
-                for _ in range(stream.count(END)):
-                    self.dots.append([number, len(lines)])
-                    waiting.append((line[1], self.dots[-1]))
-            elif line[0] in "sS":
-                for dot in [each for each in waiting if each[0] == process]:
-                    dot[1][1] = number
-                    waiting.remove(dot)
+                self.dots += [number] * stream.count(END)
         assert len(self.dots) == len(messages), f"{len(self.dots)} dots, {len(messages)} messages"
+        self.noted = [find_note(lines, number, LOCAL_ID.search(message.data)[1].decode())
+                      for number, message in zip(self.dots, messages)]
 
     def taken(self, lines):
         """The messages that the smarthost may have by then."""
-        return [message for message, (number, _) in zip(self.messages, self.dots)
-                if number < lines]
+        return [message for message, number in zip(self.messages, self.dots) if number < lines]
 
     def may_repeat(self, lines):
         """Of these, which the smarthost may get again."""
         return {(tag_of(message.data), recipient)
-                for message, (number, noted) in zip(self.messages, self.dots)
+                for message, number, noted in zip(self.messages, self.dots, self.noted)
                 if number < lines <= noted for recipient in message.recipients}
+
+
+def find_note(lines, start, name):
+    """The line that makes it last that the message is gone from the queue, or what became of it."""
+    path, removed = "", False
+    for number, line in enumerate(lines[start:], start):
+        if line[0] == "c":
+            path = line[8]
+        removed = removed or line == ["u", f"queue/spool/{name}"]
+        if (line[0] == "S" and removed and path == "queue/spool") or (
+                line[0] == "s" and path == f"queue/journal/{name}"):
+            return number
+    return len(lines)
 
 
 class CutRun:
@@ -64,25 +85,31 @@ def list_turns(scenario, place):
     return list(range(sum(1 for _ in cuts(begin, run.record))))
 
 
-def play(scenario, place, turns, seen, keep=lambda line: True):
+def play(scenario, place, turns, seen):
     result = Result(scenario.name)
     begin, run = record(scenario, place)
+    try_cuts(scenario, place, begin, run, seen, result, wanted=set(turns))
+    return result
+
+
+def try_cuts(scenario, place, begin, run, seen, result, wanted=None, dropped=(), most=None):
+    """wanted: numbers of states; None: all. most: so many faults are enough."""
     told = Told(run.record, list(place.recorded))
-    wanted = set(turns)
-    for number, (lines, state) in enumerate(cuts(begin, run.record, keep)):
-        if number not in wanted:
+    for number, (lines, state) in enumerate(cuts(begin, run.record, dropped)):
+        if wanted is not None and number not in wanted:
             continue
         result.turns += 1
-        nodes, cut = state(), CutRun(run.record[:lines])
+        nodes, cut = start_anew(state()), CutRun(run.record[:lines])
         scenario.hear(cut)
         may_repeat = told.may_repeat(lines)
         place.restore(nodes)
         place.smarthost.messages += told.taken(lines)
-        name = digest(nodes, scenario.name, place.smarthost.taken(), scenario.is_done(cut),
-                      sorted(may_repeat))
+        name = digest(nodes, scenario.name, dropped, place.smarthost.taken(),
+                      scenario.is_done(cut), sorted(may_repeat))
         if not seen.is_new(name):
             continue
         result.states += 1
         result.faults += [f"{scenario.name}, state {number} after line {lines}: {fault}"
                           for fault in bring_to_end(scenario, place, cut, may_repeat)]
-    return result
+        if most and len(result.faults) >= most:
+            break

@@ -258,9 +258,10 @@ void record_entry(const struct record *record, struct process *process)
     call->existed = call->paths[0][0] && lstat(call->paths[0], &info) == 0;
 }
 
-static bool opens_for_writing(uint64_t flags)
+static bool makes_file(const struct call *call)
 {
-    return (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC));
+    uint64_t flags = call->arguments[2];
+    return (flags & O_TMPFILE) == O_TMPFILE || ((flags & O_CREAT) && !call->existed);
 }
 
 bool record_is_change(const struct record *record, const struct process *process)
@@ -269,7 +270,7 @@ bool record_is_change(const struct record *record, const struct process *process
     struct stat info;
     switch (call->number) {
     case SYS_openat:
-        return opens_for_writing(call->arguments[2]) && is_below(record, call->paths[0]);
+        return makes_file(call) && is_below(record, call->paths[0]);
     case SYS_write:
     case SYS_writev:
     case SYS_pwrite64:

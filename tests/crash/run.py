@@ -1,7 +1,11 @@
 #!/usr/bin/python3
-"""Proves that nothing is lost, whatever dies and fails: see README.md beside this.
+"""Proves that nothing is lost, whatever dies, fails or loses its power: see README.md beside this.
 
-tests/crash/run.py kills [--sample N] [SCENARIO...]
+tests/crash/run.py [--sample N] [--only SCENARIO]... KIND...
+
+Kinds are kills, power, mutants, faults and memory. --sample takes N turns of each scenario, the same
+ones each time. A line for each scenario, "ok" or "BROKEN" in front, and one for each kind; the exit
+status is 1 when a promise was broken.
 """
 
 import argparse
@@ -14,15 +18,23 @@ import traceback
 
 import faults
 import kills
+import memory
+import mutants
 import power
 from place import Place
 from scenarios import SCENARIOS
 
-WORKERS = 3 * (os.cpu_count() or 1)
+WORKERS = 3 * (os.cpu_count() or 1)  # most of them wait most of the time
 TURNS = 150  # of one scenario that a worker takes at once
 
-
-KINDS = {"kills": (kills, "deaths"), "power": (power, "power cuts"), "faults": (faults, "faults")}
+# What a table says of each kind, what one turn of it is, and where it is done.
+KINDS = {
+    "kills": ("kill at each system call", "deaths", kills),
+    "power": ("power cut at each change of the disk", "cuts", power),
+    "mutants": ("each sync taken out, to be noticed", "kinds of sync", mutants),
+    "faults": ("each system call fails", "faults", faults),
+    "memory": ("each allocation fails", "faults", memory),
+}
 
 
 def work(task):
@@ -30,7 +42,7 @@ def work(task):
     kind, number, turns, folder = task
     place = Place()
     try:
-        return number, KINDS[kind][0].play(SCENARIOS[number](), place, turns, kills.Seen(folder))
+        return number, KINDS[kind][2].play(SCENARIOS[number](), place, turns, kills.Seen(folder))
     except Exception:  # pylint: disable=broad-except
         result = kills.Result(SCENARIOS[number].name)
         result.faults.append(traceback.format_exc())
@@ -43,42 +55,56 @@ def prepare(task):
     kind, number = task
     place = Place()
     try:
-        return number, KINDS[kind][0].list_turns(SCENARIOS[number](), place)
+        return number, KINDS[kind][2].list_turns(SCENARIOS[number](), place)
     finally:
         place.close()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("what", choices=list(KINDS))
-    parser.add_argument("--sample", type=int, help="so many turns of each scenario")
-    parser.add_argument("scenario", nargs="*")
-    options = parser.parse_args()
-    chosen = [number for number, one in enumerate(SCENARIOS)
-              if not options.scenario or one.__name__ in options.scenario]
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="postrider-crash-") as folder, multiprocessing.Pool(WORKERS, maxtasksperchild=8) as pool:
+def play(kind, chosen, sample):
+    """One kind; the results by the scenario's number."""
+    results = {number: kills.Result(SCENARIOS[number].name) for number in chosen}
+    with tempfile.TemporaryDirectory(prefix="postrider-crash-") as folder, \
+            multiprocessing.Pool(WORKERS, maxtasksperchild=8) as pool:
         tasks = []
-        for number, turns in pool.imap_unordered(prepare,
-                                                 [(options.what, one) for one in chosen]):
-            turns = kills.sample(turns, options.sample)
+        for number, turns in pool.imap_unordered(prepare, [(kind, number) for number in chosen]):
+            turns = kills.sample(turns, sample)
             step = max(1, -(-len(turns) // TURNS))
-            tasks += [(options.what, number, turns[at::step], folder) for at in range(step)]
-        results = {number: kills.Result(SCENARIOS[number].name) for number in chosen}
+            tasks += [(kind, number, turns[at::step], folder) for at in range(step)]
         for number, result in pool.imap_unordered(work, tasks):
             results[number].add(result)
-    for result in results.values():
-        print(f"{'ok' if not result.faults else 'BROKEN'} {result.name}: {result.turns} {KINDS[options.what][1]}, "
-              f"{result.states} states, {len(result.faults)} violations ({result.missed} missed)")
+    return results
+
+
+def show(kind, results, seconds):
+    """The lines; whether the promise was kept."""
+    words, unit, _ = KINDS[kind]
+    for number, result in results.items():
+        print(f"{'ok' if not result.faults else 'BROKEN'} {SCENARIOS[number].row_of(kind)} {words}: "
+              f"{result.name}: {result.turns} {unit}, {result.states} states, "
+              f"{len(result.faults)} violations")
         for fault in result.faults[:10]:
-            print(f"    {fault[:300]}")
-    print(f"{sum(one.turns for one in results.values())} {KINDS[options.what][1]}, "
-          f"{sum(one.states for one in results.values())} states, "
-          f"{sum(len(one.faults) for one in results.values())} violations, "
-          f"{time.monotonic() - began:.0f} s")
-    cpu = os.times()
-    print(f"cpu {sum(cpu[:4]):.0f} s")
-    return 1 if any(one.faults for one in results.values()) else 0
+            print(f"    {fault[:2000]}")
+    turns, states, missed, broken = (sum(each) for each in zip(*(
+        (one.turns, one.states, one.missed, len(one.faults)) for one in results.values())))
+    print(f"{words}: {len(results)} scenarios, {turns} {unit}, {states} states, {broken} violations"
+          f" ({missed} not reached, {seconds:.0f} s)", flush=True)
+    return not broken
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("--only", action="append", choices=[one.__name__ for one in SCENARIOS])
+    parser.add_argument("kind", nargs="+", choices=list(KINDS))
+    options = parser.parse_args()
+    good = True
+    for kind in options.kind:
+        chosen = [number for number, one in enumerate(SCENARIOS)
+                  if (not options.only or one.__name__ in options.only) and one.is_for(kind)]
+        began = time.monotonic()
+        results = play(kind, chosen, options.sample)
+        good = show(kind, results, time.monotonic() - began) and good
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

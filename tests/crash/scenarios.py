@@ -10,12 +10,22 @@ from sandbox import EX_OK
 
 
 class Scenario:
-    """rows: of the table of hard cases. options: of the tracer, always."""
+    """row: of the table of hard cases, for faults. options: of the tracer, always. has_mutants: it is
+    short enough to be tried with syncs taken out."""
 
-    name = ""
+    name, row = "", "S10"
+    has_mutants = False
     options = ()
     may_leave = ()  # names beside the queue and the mailboxes
     is_faulty = False  # calls fail: a refusal is no surprise
+
+    @classmethod
+    def row_of(cls, kind):
+        return cls.row if kind in ("faults", "memory") else "Q1"
+
+    @classmethod
+    def is_for(cls, kind):
+        return kind != "mutants" or cls.has_mutants
 
     def prepare(self, place):
         """Makes the beginning; what is on disk afterwards is where every turn begins."""
@@ -66,6 +76,7 @@ class Submission(Scenario):
     """Two recipients, into a queue that is not there yet."""
 
     name = "submission"
+    has_mutants = True
     deliver = "-odq"
 
     def letter(self, place, promised):
@@ -94,6 +105,7 @@ class SubmissionWithNames(Submission):
     """Where files without a name are not to be had."""
 
     name = "submission, O_TMPFILE unknown"
+    has_mutants = False
     options = ("-u",)
 
 
@@ -101,6 +113,7 @@ class SubmissionAndRun(Submission):
     """In the background, as it usually is: front door, runner, helper and SMTP client."""
 
     name = "submission with its run"
+    has_mutants = False
     deliver = "-odb"
 
     def prepare(self, place):
@@ -122,6 +135,7 @@ class Delivery(QueueRun):
     one that does not exist; a success is to be reported of some."""
 
     name = "delivery with mixed outcomes"
+    row = "Q6"
 
     def made(self, place):
         return [
@@ -148,6 +162,7 @@ class Reports(Delivery):
     """Failures, a delay and successes, and an alias whose members stand for it."""
 
     name = "bounces, delays, successes reported"
+    row = "L2"
 
     def made(self, place):
         return [Letter("m1", {"nobody-here@here.example": "failed", "refused@example.net": "failed",
@@ -171,6 +186,7 @@ class Rate(QueueRun):
     """A next hop with a limit, whose memory of what went is written anew."""
 
     name = "a smarthost with a rate"
+    row = "C14"
 
     def made(self, _place):
         return [Letter(f"m{number}", {"you@example.net": "away"}) for number in (1, 2)]
@@ -191,6 +207,8 @@ class Append(Scenario):
     """The helper by itself, with a long message, behind an older one."""
 
     name = "appending to a mailbox"
+    row = "Q6"
+    has_mutants = True
     old = b"From other Thu Jan  1 00:00:00 2026\nSubject: m0\n\nolder\n\n"
     entry = (b"From a Thu Jan  1 00:00:00 2026\nX-Postrider-Id: 0123456789abcde\n"
              b"Subject: m1\n\n" + b"a line of sixty bytes, to make it some blocks long: abcdefgh\n"
@@ -207,6 +225,10 @@ class Append(Scenario):
         return self.entry
 
     def recover(self, place, run):
+        # Who was told that it is done does not ask again.
+        if self.is_done(run):
+            place.check_lock()
+            return
         place.age_locks()
         place.run([*map(str, self.argv(place)), "0123456789abcde", self.sum], stdin=self.entry,
                   check=EX_OK)
@@ -308,6 +330,8 @@ class Bounce(Verb):
 
 class Retry(Verb):
     name, words = "queue retry", ("retry",)
+    row = "Q6"
+    has_mutants = True
 
 
 # --- the listener ---
@@ -317,6 +341,7 @@ class Inbound(Scenario):
     """Two messages from a peer, and the queue run that the listener starts for them."""
 
     name = "messages from a peer"
+    row = "V8"
 
     def prepare(self, place):
         place.listen("relay_networks = 127.0.0.0/8")
@@ -384,6 +409,7 @@ class Greylist(Inbound):
     """One who comes again, and a new one: the memory of both changes."""
 
     name = "the greylist's memory"
+    row = "F2"
 
     def prepare(self, place):
         place.listen("relay_networks =",
@@ -423,6 +449,8 @@ class Newaliases(Scenario):
     """The database is made anew from a changed text."""
 
     name = "newaliases"
+    row = "Q8"
+    has_mutants = True
     may_leave = ("aliases.db",)
 
     def prepare(self, place):
@@ -452,6 +480,8 @@ class Passwd(Scenario):
     """A second user of the listener."""
 
     name = "postrider passwd"
+    row = "S5"
+    has_mutants = True
     may_leave = ("users",)
 
     def prepare(self, place):
@@ -486,6 +516,8 @@ class DkimKey(Scenario):
     """A key that signs mail."""
 
     name = "postrider dkim-key"
+    row = "S5"
+    has_mutants = True
     may_leave = ("dkim",)
 
     def argv(self, place):

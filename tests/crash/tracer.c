@@ -11,10 +11,12 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -34,9 +36,11 @@ static struct {
     enum deed deed;
     char name[NAME_SIZE];
     unsigned number;
+    int call; /* of calls of this kind; -1: of all */
     enum change change;
-    long error; /* SKIPPED, ANSWERED */
-    bool stays; /* and every change of the disk after it fails as well */
+    long error;      /* SKIPPED, ANSWERED */
+    bool stays;      /* and every change of the disk after it fails as well */
+    unsigned passed; /* calls of that kind */
     bool reached;
     bool no_unnamed; /* files without a name are not to be had */
 } plan;
@@ -238,6 +242,15 @@ static bool asks_for_unnamed(const struct call *call)
     return call->number == SYS_openat && (call->arguments[2] & unnamed);
 }
 
+static bool is_meant(const struct process *process)
+{
+    if (plan.deed == NOTHING || plan.reached || strcmp(process->name, plan.name) != 0)
+        return false;
+    if (plan.call < 0)
+        return process->calls == plan.number;
+    return process->call.number == plan.call && ++plan.passed == plan.number;
+}
+
 static void enter_call(struct process *process, const struct ptrace_syscall_info *info)
 {
     struct call *call = &process->call;
@@ -257,9 +270,7 @@ static void enter_call(struct process *process, const struct ptrace_syscall_info
         skip(process, 0);
     if (record.is_full || plan.stays)
         record_entry(&record, process);
-    bool is_meant = plan.deed != NOTHING && !plan.reached && process->calls == plan.number &&
-                    strcmp(process->name, plan.name) == 0;
-    if (is_meant)
+    if (is_meant(process))
         do_deed(process);
     else if (plan.reached && plan.stays && record_is_change(&record, process))
         skip(process, -plan.error);
@@ -381,7 +392,8 @@ static _Noreturn void become_program(char *const argv[], int socket)
 {
     if (socket >= 0)
         hand_over(socket);
-    if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
+    /* How the heap lies decides how often it grows: the same calls in each run. */
+    if (personality(ADDR_NO_RANDOMIZE) < 0 || ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
         stop("cannot be traced");
     raise(SIGSTOP);
     execv(argv[0], argv);
@@ -408,15 +420,20 @@ static pid_t start(char *const argv[], int socket)
     return pid;
 }
 
-/* "0.1:17" */
+/* "0.1:17", or "0.1:17:write" for the 17th of one kind */
 static void read_place(char *text)
 {
-    char *colon = strchr(text, ':');
-    if (!colon || (size_t)(colon - text) >= NAME_SIZE)
+    char *number = strchr(text, ':'), *call = number ? strchr(number + 1, ':') : NULL;
+    if (!number || (size_t)(number - text) >= NAME_SIZE)
         stop("a place is NAME:NUMBER");
-    *colon = '\0';
+    *number++ = '\0';
+    if (call)
+        *call++ = '\0';
     strcpy(plan.name, text);
-    plan.number = (unsigned)strtoul(colon + 1, NULL, 10);
+    plan.number = (unsigned)strtoul(number, NULL, 10);
+    plan.call = call ? seccomp_syscall_resolve_name(call) : -1;
+    if (call && plan.call < 0)
+        stop(call);
 }
 
 static void read_fault(const char *text)
