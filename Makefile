@@ -257,7 +257,12 @@ fuzz:
 	@$(MAKE) FUZZ=1 fuzzers
 	@python3 tests/fuzz/run.py --seconds $(SECONDS)
 
-.PHONY: analyze coverage hostile soak bench bench-quick
+# memcheck over units and programs; takes an hour or two. TESTS: only these of tests/program.
+valgrind:
+	@$(MAKE) VALGRIND=1 all units
+	@python3 tests/valgrind/run.py $(TESTS)
+
+.PHONY: analyze coverage hostile valgrind soak bench bench-quick
 
 # A hundred thousand dialogues of the client with a smarthost that does what it should not, and some
 # thousands of the listener with clients that do.
