@@ -100,7 +100,8 @@ class Settings(Example):
         self.before = before
 
     def run(self, block, sandbox):
-        text = f"{self.before}{block.text}"
+        # With settings of one's own a log is made where it is named: not on this machine.
+        text = re.sub(r"^log_file = .*\n", "", f"{self.before}{block.text}", flags=re.MULTILINE)
         if "[queue]" not in text:
             text += f"[queue]\ndirectory = {sandbox.queue}\n"
         sandbox.config.write_text(text)

@@ -136,18 +136,6 @@ def test_containerfile_is_in_order():
     run("sh", "-n", CONTRIB / "container" / "start.sh")
 
 
-@pytest.mark.parametrize("name", ["host", "container", "relay"])
-def test_settings_for_containers_load(sandbox, name):
-    text = (CONTRIB / "container" / "README.md").read_text()
-    block = re.search(rf"<!-- {name} -->\n((?:    .*\n|\n)+)", text)[1]
-    # Their log is not for a test.
-    settings = re.sub(r"^    (log_file.*\n)?", "", block, flags=re.MULTILINE)
-    assert "log_file" not in settings
-    sandbox.config.write_text(f"{settings}\n[queue]\ndirectory = {sandbox.queue}\n")
-    done = sandbox.mailq(check=0)
-    assert done.out == "Mail queue is empty\n" and done.err == ""
-
-
 def test_mail_goes_from_a_container_through_the_machine(make_sandbox):
     """Two installations of a user, with the settings of the document, but for addresses."""
     with FakeServer() as provider, Listening(

@@ -34,13 +34,13 @@ class Machine(Booted):
         self.write("/srv/ca.pem", certificates.ca.read_bytes())
         self.write("/etc/postrider/credentials.conf", f"[smarthost]\npassword = {PASSWORD}\n", 0o600,
                    "postrider:postrider")
+        self.shell(f"rm -f {LOG}; install -m 0660 -o postrider -g postrider /dev/null {LOG}")
         self.configure()
 
     def configure(self, more=""):
         self.write("/etc/postrider/postrider.conf",
                    f"[mail]\nlog_file = {LOG}\n[smarthost]\nhost = localhost:{self.provider.port}\n"
                    f"tls_trust = /srv/ca.pem\nuser = {USER}\n{more}")
-        self.shell(f"test -e {LOG} || install -m 0660 -o postrider -g postrider /dev/null {LOG}")
 
     def send(self, subject, *options):
         """To ada and far away."""
