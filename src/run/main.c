@@ -129,6 +129,16 @@ static int perform(struct run *run, const struct task *task)
     return outcome.exit_status;
 }
 
+/* What was to be done is done, whoever has stopped listening; a full disk is another matter. */
+static int end_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    if (errno != EPIPE)
+        fprintf(stderr, "postrider-run: cannot write to standard output: %s\n", strerror(errno));
+    return status == EX_OK ? EX_IOERR : status;
+}
+
 /* Verbs of postrider's that it hands over to us, for what they need is not linked into it. */
 static const struct {
     const char *name;
@@ -152,11 +162,7 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return EX_USAGE;
     }
-    int status = perform(&run, &task);
-    if (fflush(stdout) != 0 && status == EX_OK) {
-        fprintf(stderr, "postrider-run: cannot write to standard output: %s\n", strerror(errno));
-        status = EX_IOERR;
-    }
+    int status = end_output(perform(&run, &task));
     tear_down(&run);
     return status;
 }

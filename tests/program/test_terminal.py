@@ -333,6 +333,22 @@ def test_a_reader_who_has_gone_ends_it_without_a_word(sandbox, waiting, words):
     assert done.err == "" and done.returncode != EX_OK
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_orders_are_done_even_if_nobody_can_be_told(sandbox, options):
+    """On a full disk that is said; to a reader who has gone there is nothing to say."""
+    fill(sandbox.queue, 5)
+    with open("/dev/full", "wb") as full:
+        done = sandbox.postrider("queue", "hold", "--all", *options, stdout=full, check=EX_IOERR)
+    assert done.err == "postrider-run: cannot write to standard output: No space left on device\n"
+    assert all(json.loads(line)["held"] for line in
+               sandbox.postrider("queue", "--json", check=EX_OK).out.splitlines())
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as nobody:
+        done = sandbox.postrider("queue", "delete", "--all", *options, stdout=nobody, check=EX_IOERR)
+    assert done.err == "" and sandbox.letters() == []
+
+
 def test_the_first_lines_of_many(sandbox):
     fill(sandbox.queue, 3000)
     for words in ("queue", "queue list --json", "status"):
