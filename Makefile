@@ -262,13 +262,20 @@ valgrind:
 	@$(MAKE) VALGRIND=1 all units
 	@python3 tests/valgrind/run.py $(TESTS)
 
-.PHONY: analyze coverage hostile valgrind soak bench bench-quick
+.PHONY: analyze coverage hostile crash fault valgrind soak bench bench-quick
 
 # A hundred thousand dialogues of the client with a smarthost that does what it should not, and some
 # thousands of the listener with clients that do.
 hostile: $(BUILD)/hostile all
 	@$<
 	@/usr/bin/python3 tests/hostile/clients.py
+
+# Every scenario killed at each of its system calls, and left by the power at each moment; then each
+# system call failing, and each allocation. About ten minutes each on two cores.
+crash: all $(BUILD)/tracer
+	@/usr/bin/python3 tests/crash/run.py kills power mutants
+fault: all $(BUILD)/tracer $(BUILD)/scarce.so
+	@/usr/bin/python3 tests/crash/run.py faults memory
 
 # A mixed load with accidents for so many seconds, and then an account of every message.
 soak: all

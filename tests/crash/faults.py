@@ -4,6 +4,7 @@ nothing behind, every program ends by itself and says why, and the next run repa
 """
 
 import errno
+import fcntl
 import os
 from collections import Counter
 
@@ -70,6 +71,9 @@ CHANGES = {"write": "f", "pwrite64": "f", "fsync": "fd", "fdatasync": "f", "fall
 MAKES = os.O_CREAT | (os.O_TMPFILE & ~os.O_DIRECTORY)
 
 
+LOCKS = {fcntl.F_SETLK, fcntl.F_SETLKW, fcntl.F_OFD_SETLK, fcntl.F_OFD_SETLKW, fcntl.F_OFD_GETLK}
+
+
 def number_of(name):
     """As the tracer wants it: "short", or an error's number behind its sign."""
     sign = name[0] if name[0] in "+=" else ""
@@ -79,6 +83,8 @@ def number_of(name):
 def faults_of(line):
     """What one call of the record can fail with."""
     call, kind, third = line[4], line[6], int(line[7], 16)
+    if call == "fcntl" and int(line[9], 16) not in LOCKS:
+        return []
     # libdb forgets what it has freed when it cannot close; what it writes has no name yet.
     if call == "close" and line[8].endswith((".db", ".db.new")):
         return []
@@ -106,14 +112,27 @@ def list_turns(scenario, place):
     return turns
 
 
-def check_ends(run):
-    """Every program ended by itself, and the first one said why it did not do what it should."""
+def check_ends(run, usual=None, lasting=()):
+    """Every program ended by itself, and the first one said why it did not do what it should. Those that
+    last long have no more open files at their usual end than usual."""
     faults = [f"{name} ended with {status}" for name, status in run.ends.items()
               if status not in STATUSES and not (name != "0" and status == TOLD_TO_END)]
     words = run.err.strip().splitlines()
     if run.status != 0 and not words:
         faults.append(f"status {run.status} without a word")
+    for name in lasting if usual and run.ends == usual.ends else ():
+        if run.files[name] > usual.files[name]:
+            faults.append(f"{name} has {run.files[name]} files open at its end, not "
+                          f"{usual.files[name]}")
     return faults
+
+
+def perform_without(scenario, place, begin):
+    """The run in which nothing fails."""
+    place.restore(begin)
+    run = scenario.perform(place, [])
+    assert run.status == 0, f"{scenario.name}: {run.status} {run.err}"
+    return run
 
 
 def play(scenario, place, turns, seen):
@@ -121,6 +140,7 @@ def play(scenario, place, turns, seen):
     scenario.is_faulty = True
     scenario.prepare(place)
     begin = place.save()
+    usual = perform_without(scenario, place, begin)
     for process, call, number, fault in turns:
         result.turns += 1
         place.restore(begin)
@@ -132,7 +152,7 @@ def play(scenario, place, turns, seen):
         if run.late or run.status == HANGS:
             result.faults.append(f"{words}: it hangs")
             continue
-        faults = check_ends(run)
+        faults = check_ends(run, usual, scenario.lasting)
         nodes = place.save()
         name = digest(nodes, scenario.name, place.smarthost.taken(), scenario.is_done(run))
         if seen.is_new(name):

@@ -3,10 +3,10 @@ the program ends by itself, with a word."""
 
 from faults import check_ends
 from kills import Result, bring_to_end
-from place import HANGS, REPOSITORY, digest
+from place import BUILD, HANGS, digest
 from promise import find_unnoted
 
-LIBRARY = REPOSITORY / "build" / "scarce.so"
+LIBRARY = BUILD / "scarce.so"
 PROGRAMS = ("postrider", "postrider-run", "postrider-listen", "postrider-mailbox")
 ALL_OF = 400  # the first so many allocations of a program; of the rest every STEP-th
 STEP = 23

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "program"))
@@ -22,10 +23,10 @@ if os.access("/dev/shm", os.W_OK):
     tempfile.tempdir = os.environ.get("POSTRIDER_SPACE", "/dev/shm")
 
 from listening import Client  # noqa: E402
-from sandbox import BUILD, REPOSITORY, Result, Sandbox  # noqa: E402  (the path comes first)
+from sandbox import BUILD, Result, Sandbox  # noqa: E402  (the path comes first)
 from smtpfake import EXTENSIONS, FakeServer  # noqa: E402
 
-TRACER = REPOSITORY / "build" / "tracer"
+TRACER = BUILD / "tracer"
 WITHOUT_DSN = [one for one in EXTENSIONS if one != "DSN"]
 HANGS = 124  # the tracer's status
 
@@ -99,7 +100,8 @@ def digest(nodes, *more):
         total.update(ID.sub(name_of, path.encode()) + b"\0%o" % node.mode)
         if node.data is None:
             continue
-        text = ID.sub(name_of, node.data)
+        # Of a secret it only matters that it is there.
+        text = b"" if path.endswith(".secret") else ID.sub(name_of, node.data)
         for pattern, instead in TIMES:
             text = pattern.sub(instead, text)
         if path.endswith(".lock"):
@@ -121,6 +123,13 @@ class Smarthost(FakeServer):
             return "550 5.1.1 unknown"
         return "451 4.3.0 not now" if "slow@" in line and not self.patient else None
 
+    def settle(self, seconds=10):
+        """Also when a session has only just been accepted."""
+        for session in self.connections:
+            while session.ident is None:
+                time.sleep(0.001)
+        super().settle(seconds)
+
     def forget(self):
         self.settle()
         self.connections.clear()
@@ -140,7 +149,7 @@ def tag_of(message):
 
 class Run:
     """What became of a traced program: .status, .out, .err, .reached (the call that was meant was
-    made), .late (it hung), .ends ({process: exit status}), .record (the lines, parted)."""
+    made), .late (it hung), .ends and .files ({process: exit status, open files then}), .record (the lines, parted)."""
 
     is_cut = False
 
@@ -153,6 +162,7 @@ class Run:
         self.reached, self.late = lines[-1][0] == "reached", lines[-1][0] == "late"
         self.record = lines[:-1]
         self.ends = {line[1]: int(line[2]) for line in self.record if line[0] == "x"}
+        self.files = {line[1]: int(line[3]) for line in self.record if line[0] == "x"}
 
 
 class Gone(Exception):

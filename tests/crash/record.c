@@ -533,9 +533,10 @@ void record_exit(struct record *record, const struct process *process, long resu
 {
     const struct call *call = &process->call;
     char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)call->number);
-    PUT(record, "c\t%lu\t%s\t%u\t%s\t%ld\t%c\t%llx\t%s", call->entered, process->name,
+    PUT(record, "c\t%lu\t%s\t%u\t%s\t%ld\t%c\t%llx\t%s\t%llx", call->entered, process->name,
         process->calls, name ? name : "?", result, call->kind,
-        (unsigned long long)call->arguments[2], short_path(record, call->paths[0]));
+        (unsigned long long)call->arguments[2], short_path(record, call->paths[0]),
+        (unsigned long long)call->arguments[1]);
     free(name);
     if (result >= 0 || result < -4095)
         note_effect(record, process, result);
@@ -543,5 +544,5 @@ void record_exit(struct record *record, const struct process *process, long resu
 
 void record_end(struct record *record, const struct process *process, int status)
 {
-    PUT(record, "x\t%s\t%d", process->name, status);
+    PUT(record, "x\t%s\t%d\t%d", process->name, status, process->files);
 }

@@ -31,7 +31,7 @@ TURNS = 150  # of one scenario that a worker takes at once
 KINDS = {
     "kills": ("kill at each system call", "deaths", kills),
     "power": ("power cut at each change of the disk", "cuts", power),
-    "mutants": ("each sync taken out, to be noticed", "kinds of sync", mutants),
+    "mutants": ("each sync taken out, to be noticed", "kinds", mutants),
     "faults": ("each system call fails", "faults", faults),
     "memory": ("each allocation fails", "faults", memory),
 }
@@ -68,7 +68,8 @@ def play(kind, chosen, sample):
         tasks = []
         for number, turns in pool.imap_unordered(prepare, [(kind, number) for number in chosen]):
             turns = kills.sample(turns, sample)
-            step = max(1, -(-len(turns) // TURNS))
+            # A kind of sync that is taken out is another trial of power cuts.
+            step = len(turns) if kind == "mutants" else max(1, -(-len(turns) // TURNS))
             tasks += [(kind, number, turns[at::step], folder) for at in range(step)]
         for number, result in pool.imap_unordered(work, tasks):
             results[number].add(result)

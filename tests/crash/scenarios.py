@@ -17,6 +17,7 @@ class Scenario:
     has_mutants = False
     options = ()
     may_leave = ()  # names beside the queue and the mailboxes
+    lasting = ("0",)  # processes that are there from the beginning to the end
     is_faulty = False  # calls fail: a refusal is no surprise
 
     @classmethod
@@ -136,6 +137,7 @@ class Delivery(QueueRun):
 
     name = "delivery with mixed outcomes"
     row = "Q6"
+    has_mutants = True
 
     def made(self, place):
         return [
@@ -162,6 +164,7 @@ class Reports(Delivery):
     """Failures, a delay and successes, and an alias whose members stand for it."""
 
     name = "bounces, delays, successes reported"
+    has_mutants = False
     row = "L2"
 
     def made(self, place):
@@ -331,7 +334,6 @@ class Bounce(Verb):
 class Retry(Verb):
     name, words = "queue retry", ("retry",)
     row = "Q6"
-    has_mutants = True
 
 
 # --- the listener ---
@@ -341,6 +343,7 @@ class Inbound(Scenario):
     """Two messages from a peer, and the queue run that the listener starts for them."""
 
     name = "messages from a peer"
+    lasting = ("0", "0.1")
     row = "V8"
 
     def prepare(self, place):
@@ -362,6 +365,7 @@ class Inbound(Scenario):
                 if not self.is_faulty:
                     raise
                 assert str(error)[0] in "45", error
+                self.refused.add(number)
                 client.command("RSET")
         client.command("QUIT", 221)
         end = time.monotonic() + 0.6
@@ -373,11 +377,12 @@ class Inbound(Scenario):
         client.message("a@sender.example", list(letter.fates), letter.text.replace(b"\n", b"\r\n"))
 
     def perform(self, place, options):
-        self.place, self.acknowledged = place, set()
+        self.place, self.acknowledged, self.refused = place, set(), set()
         self.sending = self.made(place, ())
         return place.serve([*self.options, *options], self.talk)
 
     def hear(self, run):
+        self.refused = set()
         said = [bytes.fromhex(line[2]) for line in run.record if line[0] == ">"]
         self.acknowledged = set(range(1, 1 + sum(b" taken as " in each for each in said)))
 
@@ -402,6 +407,9 @@ class Inbound(Scenario):
 
     def check(self, place, run, may_repeat=()):
         faults = [] if self.is_well else ["the next listener took no message"]
+        for number in self.refused:
+            if b"Subject: m%d\n" % number in place.mailbox_bytes():
+                faults.append(f"m{number} was refused, and delivered")
         return faults + super().check(place, run, may_repeat)
 
 
@@ -450,7 +458,6 @@ class Newaliases(Scenario):
 
     name = "newaliases"
     row = "Q8"
-    has_mutants = True
     may_leave = ("aliases.db",)
 
     def prepare(self, place):

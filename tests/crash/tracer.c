@@ -9,6 +9,7 @@
  */
 #include "tracer.h"
 
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <seccomp.h>
@@ -125,6 +126,7 @@ static struct process *add_process(pid_t pid)
     if (!process || process_count == MOST_PROCESSES)
         stop("too many processes");
     process->pid = pid;
+    process->files = -1;
     processes[process_count++] = process;
     return process;
 }
@@ -309,11 +311,27 @@ static void look_at_call(struct process *process)
 
 /* ---- the loop ---- */
 
+static int count_files(const struct process *process)
+{
+    char path[64];
+    int count = 0;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)process->pid);
+    DIR *folder = opendir(path);
+    if (!folder)
+        return -1;
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
 static void look_at_event(struct process *process, int event)
 {
     unsigned long message = 0;
     if (event == PTRACE_EVENT_EXEC) {
         look_at_program(process);
+    } else if (event == PTRACE_EVENT_EXIT) {
+        process->files = count_files(process);
     } else if (ptrace(PTRACE_GETEVENTMSG, process->pid, 0, &message) == 0) {
         name_child(process, (pid_t)message);
     }
@@ -403,7 +421,8 @@ static _Noreturn void become_program(char *const argv[], int socket)
 static pid_t start(char *const argv[], int socket)
 {
     const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-                         PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
+                         PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT |
+                         PTRACE_O_EXITKILL;
     int status;
     pid_t pid = fork();
     if (pid == 0)

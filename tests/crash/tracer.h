@@ -40,6 +40,7 @@ struct process {
     bool is_ours;         /* runs a program of the build */
     bool is_inside;       /* a call */
     unsigned calls, children;
+    int files;          /* open when it ended; -1: not known */
     uint64_t loader[2]; /* where ld.so lies: from, to */
     struct call call;
 };

@@ -284,26 +284,3 @@ def test_250_is_said_when_the_message_is_on_stable_storage():
         kinds = ["folder" if f"<{here.queue}/spool>)" in line else line.partition("(")[0]
                  for line in calls]
         assert kinds == ["linkat", "fsync", "folder", "sendto"] * 3, calls
-
-
-FAULTS = ["fsync:error=EIO:when=1", "fsync:error=EIO:when=2", "linkat:error=ENOSPC:when=1..2",
-          "pwrite64:error=EIO:when=1", "write:error=ENOSPC:when=1", "write:error=ENOSPC:when=2"]
-
-
-@pytest.mark.installed
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_of_the_disk_is_no_250_and_no_message(fault):
-    """And the session goes on: what comes after it is taken."""
-    with Listening() as here:
-        with here.client() as client:
-            client.ehlo()
-            trace_session(here, "-e", f"trace={fault.partition(':')[0]}", "-e", f"inject={fault}")
-            (line,) = client.message("a@sender.example", f"{here.user}@here.example",
-                                     b"Subject: first\r\n\r\n", code=452)
-            assert line.startswith("4.3.")
-            client.message("a@sender.example", f"{here.user}@here.example",
-                           b"Subject: second\r\n\r\n")
-        here.wait_until(here.mailbox, what="the second message")
-        here.wait_quiet()
-        assert [message["Subject"] for message in here.mailbox()] == ["second"]
-        assert not here.letters() or here.letter() == b""
