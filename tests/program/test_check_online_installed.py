@@ -362,7 +362,7 @@ def test_C13_everything_is_dead(place):
     assert found.status == EX_CONFIG
     found("fault", "smarthost", "127.0.0.1:2710", "took too long as its greeting")
     found("fault", "smarthost", "dead.tld:587: cannot resolve dead.tld")
-    found("fault", "smarthost", "[smarthost]: ", "dead.tld")
+    found("fault", "smarthost", "[smarthost]", "dead.tld")
     found("fault", "smarthost", "127.0.0.1:2711", "Connection refused")
     found("fault", "milter", "inet:dead.tld:1: ")
     assert "nameserver lines in /etc/resolv.conf" in found(
