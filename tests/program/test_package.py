@@ -317,7 +317,7 @@ def test_purging_leaves_mail_that_waits(installed, package):
     message = installed.read(f"{SPOOL}/spool/{name}")
     installed.dpkg("--remove", "postrider")
     assert not installed.exists("/etc/aliases.db") and installed.exists(SETTINGS)
-    assert f"mail is left in {SPOOL}" in installed.dpkg("--purge", "postrider")
+    assert f"mail that waits in {SPOOL} stays" in installed.dpkg("--purge", "postrider")
     assert not installed.exists("/etc/postrider")
     assert installed.read(f"{SPOOL}/spool/{name}") == message
     assert installed.stat(f"{SPOOL}/spool/{name}") == ["ada:postrider 640"]
@@ -337,6 +337,17 @@ def test_what_could_not_be_configured_can_be_removed(bare, package):
     assert bare.run(["id", "postrider"]).returncode != 0
     bare.dpkg("--purge", "postrider")
     assert not bare.exists("/usr/sbin/postrider") and not bare.exists("/etc/postrider")
+
+
+def test_purging_leaves_a_queue_in_another_place(installed):
+    """And its owner, whose number nobody else may get."""
+    installed.shell(f"cp -a {SPOOL} /srv/queue; echo '[queue]\ndirectory = /srv/queue' >> {SETTINGS}")
+    installed.send("you@example.net", "there", "-odq")
+    assert "the queue in /srv/queue stays" in installed.dpkg("--purge", "postrider")
+    assert not installed.exists(SPOOL)
+    assert installed.shell("ls -1 /srv/queue/spool | wc -l").out == "1\n"
+    assert installed.run(["id", "-u", "postrider"]).returncode == 0
+    installed.shell("rm -r /srv/queue")
 
 
 def test_purging_stops_a_listener_and_gives_root_his_mailbox(installed):

@@ -4,6 +4,7 @@ logrotate, AppArmor."""
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -176,6 +177,25 @@ def test_S11_mail_waits_while_the_helper_has_no_rights(machine):
     machine.run(["postrider", "queue", "retry", "--all"], check=None)
     machine.wait_until(lambda: machine.has("no-rights"))
     assert machine.queued() == []
+
+
+def test_the_path_unit_waits_while_nothing_can_be_run(machine):
+    """Settings that nobody can read, and a mark that stays therefore."""
+    machine.write("/etc/systemd/system/postrider-queue.service.d/count.conf",
+                  "[Service]\nExecStartPre=/bin/sh -c 'echo >> /srv/runs/list'\n")
+    machine.shell("install -d -o postrider /srv/runs")
+    machine.systemctl("daemon-reload")
+    machine.send("broken", "-odq")
+    machine.configure("nonsense = yes\n")
+    machine.shell(f"touch {SPOOL}/spool/.wake; chown postrider: {SPOOL}/spool/.wake")
+    machine.systemctl("start", "postrider-queue.path")
+    machine.wait_until(lambda: len(machine.read("/srv/runs/list")) >= 2)
+    time.sleep(2)
+    assert len(machine.read("/srv/runs/list")) <= 3
+    machine.configure()
+    machine.wait_until(lambda: machine.has("broken"))
+    machine.systemctl("stop", "postrider-queue.path", "postrider-queue.service")
+    machine.shell("rm -r /etc/systemd/system/postrider-queue.service.d; systemctl daemon-reload")
 
 
 # --- shells --------------------------------------------------------------------------------------
