@@ -20,7 +20,6 @@ LOGS = BUILD / "logs"
 CORES = os.cpu_count() or 1
 LONGEST = 900  # seconds for a unit
 VALGRIND = ["/usr/bin/valgrind", "-q", "--trace-children=yes", "--num-callers=20",
-            "--soname-synonyms=somalloc=NONE",  # base/memory.c has one of its own
             "--trace-children-skip=/usr/*,/bin/*,/sbin/*",
             f"--suppressions={REPOSITORY / 'tests/valgrind/suppressions'}", f"--log-file={LOGS}/%p"]
 PROGRAMS = ("postrider", "sendmail", "mailq", "newaliases", "postrider-run", "postrider-listen",
