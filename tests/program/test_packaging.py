@@ -31,7 +31,7 @@ def run(*argv, **options):
 def rpm(tmp_path_factory):
     """Of what is compiled already, which the flags are the same for."""
     top = tmp_path_factory.mktemp("rpm")
-    words = {"_topdir": top, "_dbpath": top / "db", "optflags": "-O2 -g", "build_ldflags": "%{nil}",
+    words = {"_topdir": top, "_tmppath": top, "_dbpath": top / "db", "optflags": "-O2 -g", "build_ldflags": "%{nil}",
              "debug_package": "%{nil}", "_build_id_links": "none"}
     defines = [word for name, value in words.items() for word in ("--define", f"{name} {value}")]
     run("rpmbuild", "-bb", "--nodeps", "--build-in-place", "--noprep", *defines,
