@@ -29,27 +29,35 @@ void impossible_ends_with(int status)
     ending = status;
 }
 
-/* What there is none of ends the program, whoever asked. */
-static void *must_be(void *data)
+void memory_lack(void)
 {
-    if (!data)
-        impossible_at("out of memory", asking_file ? asking_file : "in a library", asking_line);
-    asking_file = NULL;
-    return data;
+    impossible_at("out of memory", asking_file ? asking_file : "in a library", asking_line);
+}
+
+static void ask(const char *file, int line)
+{
+    asking_file = file;
+    asking_line = line;
 }
 
 void *memory_get_at(size_t size, const char *file, int line)
 {
-    asking_file = file;
-    asking_line = line;
-    return must_be(calloc(1, size ? size : 1));
+    ask(file, line);
+    void *data = calloc(1, size ? size : 1);
+    if (!data)
+        memory_lack();
+    ask(NULL, 0);
+    return data;
 }
 
 void *memory_resize_at(void *old, size_t size, const char *file, int line)
 {
-    asking_file = file;
-    asking_line = line;
-    return must_be(realloc(old, size ? size : 1));
+    ask(file, line);
+    void *data = realloc(old, size ? size : 1);
+    if (!data)
+        memory_lack();
+    ask(NULL, 0);
+    return data;
 }
 
 char *memory_copy_at(const char *data, size_t length, const char *file, int line)
@@ -82,40 +90,3 @@ void memory_wipe_freed(void)
     mallopt(M_PERTURB, 0xFF);
 #endif
 }
-
-/* ---- for libraries ---- */
-
-/*
- * glibc's own look-ups of users, libdb and libseccomp go on with what they did not get, and so does
- * many a caller of getpwnam(3) that takes NULL for "no such user". The linker prefers ours to the C
- * library's; sanitizers bring theirs.
- */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_OTHERS
-#endif
-#endif
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(HAS_OTHERS)
-
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *old, size_t size);
-
-void *malloc(size_t size)
-{
-    return must_be(__libc_malloc(size));
-}
-
-void *calloc(size_t count, size_t size)
-{
-    return must_be(__libc_calloc(count, size));
-}
-
-/* Of no bytes it is free(3). */
-void *realloc(void *old, size_t size)
-{
-    void *data = __libc_realloc(old, size);
-    return size ? must_be(data) : data;
-}
-
-#endif

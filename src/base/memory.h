@@ -27,6 +27,8 @@ void memory_wipe_freed(void);
 /* Ends the program for a state that cannot be, with EX_TEMPFAIL, so that mail is tried again. */
 #define impossible(what) impossible_at(what, __FILE__, __LINE__)
 void impossible_at(const char *what, const char *file, int line) __attribute__((noreturn));
+/* Likewise for lack of memory, whoever asked; of allocation.c. */
+void memory_lack(void) __attribute__((noreturn));
 /* From now on with this status: what the program was asked for is done, whatever comes. */
 void impossible_ends_with(int status);
 

@@ -18,28 +18,34 @@ extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
 
-static void *must_be(void *data)
+static _Noreturn void lack(void)
 {
-    if (!data)
-        end(EX_TEMPFAIL, "out of memory");
-    return data;
+    end(EX_TEMPFAIL, "out of memory");
 }
 
 void *malloc(size_t size)
 {
-    return must_be(__libc_malloc(size));
+    void *data = __libc_malloc(size);
+    if (!data)
+        lack();
+    return data;
 }
 
 void *calloc(size_t count, size_t size)
 {
-    return must_be(__libc_calloc(count, size));
+    void *data = __libc_calloc(count, size);
+    if (!data)
+        lack();
+    return data;
 }
 
 /* Of no bytes it is free(3). */
 void *realloc(void *old, size_t size)
 {
     void *data = __libc_realloc(old, size);
-    return size ? must_be(data) : data;
+    if (!data && size)
+        lack();
+    return data;
 }
 
 #endif
