@@ -14,12 +14,14 @@ from listening import Client
 from sandbox import EX_OK
 
 WORDS = b"words and words and words\n"
+BACKLOG = 300  # messages in the queue: who sends waits then, for the machine has enough to do
 
 
 class Actor(threading.Thread):
     """Does one thing again and again; .error ends the soak."""
 
     pause = 0.05  # seconds between two, on average
+    sends = False
 
     def __init__(self, soak, number):
         super().__init__(daemon=True)
@@ -32,8 +34,9 @@ class Actor(threading.Thread):
     def run(self):
         try:
             while not self.soak.over.is_set():
-                self.count += 1
-                self.act()
+                if not self.sends or len(self.here.letters()) < BACKLOG:
+                    self.count += 1
+                    self.act()
                 self.soak.over.wait(self.pause * 2 * self.chance.random())
         except BaseException as error:  # pylint: disable=broad-except
             self.error = error
@@ -58,7 +61,7 @@ class Actor(threading.Thread):
 
     def make(self, recipients):
         message = self.ledger.add(Message(f"{self.name}-{self.count}", recipients))
-        size = self.chance.choice([0, 0, 1, 1, 10, 100, 8000])
+        size = 8000 if self.chance.random() < 0.01 else self.chance.choice([0, 0, 1, 1, 10, 100])
         text = (f"From: {self.here.user}@here.example\nTo: undisclosed:;\n"
                 f"Subject: {message.token}\nX-Soak: {message.token}\n"
                 f"Message-Id: <{message.token}@soak.example>\n\n").encode() + WORDS * size
@@ -67,6 +70,8 @@ class Actor(threading.Thread):
 
 class Caller(Actor):
     """cron, PHP, mail readers: sendmail with arguments, with -t, with -bs."""
+
+    sends = True
 
     def act(self):
         message, text = self.make(self.recipients())
@@ -101,6 +106,8 @@ class Gone(Exception):
 
 class Peer(Actor):
     """A client of the listener; one connection for some messages."""
+
+    sends = True
 
     def act(self):
         try:
