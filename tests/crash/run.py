@@ -102,6 +102,8 @@ def main():
     for kind in options.kind:
         chosen = [number for number, one in enumerate(SCENARIOS)
                   if (not options.only or one.__name__ in options.only) and one.is_for(kind)]
+        if not chosen:
+            parser.error(f"{kind} has no such scenario")
         began = time.monotonic()
         results = play(kind, chosen, options.sample)
         good = show(kind, results, time.monotonic() - began) and good

@@ -6,7 +6,7 @@ import time
 
 from bigqueue import crc32c
 from promise import Letter, check_letters, check_rest
-from sandbox import EX_OK
+from sandbox import BUILD, EX_OK
 
 
 class Scenario:
@@ -17,7 +17,7 @@ class Scenario:
     has_mutants = False
     options = ()
     may_leave = ()  # names beside the queue and the mailboxes
-    lasting = ("0",)  # processes that are there from the beginning to the end
+    lasting = ()  # processes that are there from the beginning to the end
     is_faulty = False  # calls fail: a refusal is no surprise
 
     @classmethod
@@ -126,6 +126,7 @@ class SubmissionAndRun(Submission):
 
 class QueueRun(Scenario):
     argv_of_run = ("postrider-run", "-C")
+    lasting = ("0",)
 
     def argv(self, place):
         return [*self.argv_of_run, place.config]
@@ -546,5 +547,48 @@ class DkimKey(Scenario):
         return self.faults + check_rest(place, self.may_leave, run.is_cut)
 
 
+class Setup(Scenario):
+    """An account is changed: settings and credentials, each whole at any time."""
+
+    name = "postrider setup"
+    row = "S5"
+
+    @staticmethod
+    def words(place, user):
+        return ["-C", place.config, "--offline", "--yes", "other", "--host",
+                place.smarthost.address, "--tls", "off", "--user", user]
+
+    def prepare(self, place):
+        place.run(["postrider", "setup", *self.words(place, "anna")], stdin="anna's\n", check=EX_OK)
+
+    def argv(self, place):
+        return ["postrider", "setup", *self.words(place, "ben")]
+
+    def stdin(self, _place):
+        return b"ben's\n"
+
+    @staticmethod
+    def find(place):
+        """Whose settings and whose password there are."""
+        settings, secret = place.config.read_text(), place.credentials_path.read_text()
+        return ([name for name in ("anna", "ben") if f"user = {name}\n" in settings],
+                [name for name in ("anna", "ben") if f"password = {name}'s\n" in secret])
+
+    def recover(self, place, run):
+        users, passwords = self.find(place)
+        self.faults = []
+        if len(users) != 1 or len(passwords) != 1 or (self.is_done(run) and
+                                                      (users, passwords) != (["ben"], ["ben"])):
+            self.faults.append(f"the settings are {users}'s, the password {passwords}'s")
+        place.postrider("queue", "list", check=EX_OK)
+        place.run([str(BUILD / "postrider"), *map(str, self.argv(place)[1:])],
+                  stdin=self.stdin(place), check=EX_OK)
+        if self.find(place) != (["ben"], ["ben"]):
+            self.faults.append(f"done again it is {self.find(place)}")
+
+    def check(self, place, run, may_repeat=()):
+        return self.faults + check_rest(place, self.may_leave, run.is_cut)
+
+
 SCENARIOS = [Submission, SubmissionWithNames, SubmissionAndRun, Delivery, Reports, Rate, Append, Hold, Release, Delete, Bounce, Retry, Inbound,
-             Greylist, Newaliases, Passwd, DkimKey]
+             Greylist, Newaliases, Passwd, DkimKey, Setup]
