@@ -1,7 +1,6 @@
 /*
  * What the DNS says about a domain's mail: MX records (RFC 5321 5.1, 7505) and the SRV records of
- * submission (RFC 2782, 6186, 8314), through the C library's resolver. No search list has a say in
- * it. It connects to no mail server.
+ * submission (RFC 2782, 6186, 8314). No search list has a say in it. It connects to no mail server.
  */
 #ifndef NET_DNS_H
 #define NET_DNS_H

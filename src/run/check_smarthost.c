@@ -100,11 +100,12 @@ static void tell_clock(struct look *look)
 {
     char words[32];
     time_t now = clock_now(), there = look->server_time;
-    if (!there || llabs((long long)(now - there)) <= CLOCK_SLACK)
+    uint64_t apart = (uint64_t)llabs((long long)(now - there));
+    if (!there || apart <= CLOCK_SLACK)
         return;
     finding_add(look->findings, mark_of(look, FINDING_WARNING), "clock",
                 "the clock of this machine is %s %s that of %s",
-                text_from_seconds((uint64_t)llabs((long long)(now - there)), words, sizeof words),
+                text_from_seconds((apart + 30) / 60 * 60, words, sizeof words), /* to the minute */
                 now > there ? "ahead of" : "behind", buffer_text(&look->name));
     finding_remedy(look->findings, "set it, as with timedatectl set-ntp true");
 }

@@ -32,6 +32,7 @@ enum {
 struct control {
     struct run *run;
     uid_t caller;
+    bool chosen;   /* see struct control_order */
     char name[64]; /* of the caller, for the log */
     int status;    /* of the first thing that was not done */
     struct answers answers;
@@ -96,11 +97,17 @@ static void refuse(struct control *control, int status, const char *id, const ch
     answers_refuse(&control->answers, id, why);
 }
 
+static void refuse_missing(struct control *control, const char *id)
+{
+    if (!control->chosen)
+        refuse(control, EX_NOINPUT, id, "there is no such message in the queue");
+}
+
 static void refuse_unopened(struct control *control, const char *id, enum letter_found found,
                             const struct outcome *problem)
 {
     if (found == LETTER_GONE)
-        refuse(control, EX_NOINPUT, id, "there is no such message in the queue");
+        refuse_missing(control, id);
     else
         refuse(control, EX_TEMPFAIL, id, problem->reason);
 }
@@ -111,7 +118,7 @@ static bool may(struct control *control, const char *id)
     struct stat info;
     if (fstatat(control->run->queue.spool, id, &info, AT_SYMLINK_NOFOLLOW) < 0) {
         if (errno == ENOENT)
-            refuse(control, EX_NOINPUT, id, "there is no such message in the queue");
+            refuse_missing(control, id);
         else
             refuse(control, EX_TEMPFAIL, id, strerror(errno));
         return false;
@@ -369,9 +376,13 @@ static void act_on_all(struct control *control, enum control_action action, cons
     bar_leave(bar);
 }
 
-int control_run(struct run *run, enum control_action action, uid_t caller, bool json)
+int control_run(struct run *run, const struct control_order *order)
 {
-    struct control control = {.run = run, .caller = caller, .answers = {.json = json}};
+    struct control control = {.run = run,
+                              .caller = order->caller,
+                              .chosen = order->chosen,
+                              .answers = {.json = order->json}};
+    enum control_action action = order->action;
     struct list ids = {0};
     bool tries = action == CONTROL_RETRY || action == CONTROL_FETCH;
     control.answers.action = actions[tries ? CONTROL_RETRY : action].option + strlen("--");

@@ -24,12 +24,20 @@ enum control_action {
 bool control_find(const char *option, enum control_action *action);
 /* Whether this user may do everything: root, and the user whose queue it is. */
 bool control_is_master(uid_t caller);
+
+struct control_order {
+    enum control_action action;
+    uid_t caller;
+    bool json;   /* what was done with each is told as an object */
+    bool chosen; /* nobody named the messages: one that has left the queue meanwhile is no matter */
+};
+
 /*
  * Does it with each message on standard input that the caller may command: anyone those that he
- * submitted, as the owner of the file says. json: it is told as objects. EX_OK if all was done,
- * else EX_NOINPUT (not there), EX_NOPERM, EX_DATAERR (no id), EX_TEMPFAIL.
+ * submitted, as the owner of the file says. EX_OK if all was done, else EX_NOINPUT (not there),
+ * EX_NOPERM, EX_DATAERR (no id), EX_TEMPFAIL.
  */
-int control_run(struct run *run, enum control_action action, uid_t caller, bool json);
+int control_run(struct run *run, const struct control_order *order);
 /* Delivers one message that was just submitted, in silence. EX_OK, EX_NOINPUT, EX_NOPERM. */
 int control_run_letter(struct run *run, const char *id, uid_t caller);
 

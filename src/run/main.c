@@ -25,7 +25,8 @@
 
 static const char usage[] =
     "usage: postrider-run [-C FILE] [--verbose] [--for UID] [--background | --id ID]\n"
-    "       postrider-run [-C FILE] [--verbose | --json] [--for UID] --retry | --fetch | "
+    "       postrider-run [-C FILE] [--verbose | --json] [--chosen] [--for UID] --retry | --fetch "
+    "| "
     "--hold | --release | --delete | --bounce\n"
     "           with ids of messages on standard input, one a line\n"
     "       postrider-run dkim-key [-C FILE] [--selector NAME] "
@@ -79,10 +80,8 @@ static void tear_down(struct run *run)
 /* What is to be done. */
 struct task {
     const char *id; /* NULL: the whole queue */
-    bool json;      /* what was done with each is told as an object */
     bool ordered;   /* something with the messages on standard input */
-    enum control_action action;
-    uid_t caller;
+    struct control_order order;
 };
 
 static bool read_arguments(int argc, char **argv, struct run *run, struct task *task)
@@ -92,7 +91,9 @@ static bool read_arguments(int argc, char **argv, struct run *run, struct task *
         if (strcmp(argv[i], "--verbose") == 0)
             run->verbose = true;
         else if (strcmp(argv[i], "--json") == 0)
-            task->json = true;
+            task->order.json = true;
+        else if (strcmp(argv[i], "--chosen") == 0)
+            task->order.chosen = true;
         else if (strcmp(argv[i], "--background") == 0)
             run->gathers = true;
         else if (strcmp(argv[i], "-C") == 0 && i + 1 < argc)
@@ -101,8 +102,8 @@ static bool read_arguments(int argc, char **argv, struct run *run, struct task *
             task->id = argv[++i];
         else if (strcmp(argv[i], "--for") == 0 && i + 1 < argc &&
                  text_to_number(argv[i + 1], 0, UINT32_MAX - 1, &uid))
-            task->caller = (uid_t)uid, i++;
-        else if (control_find(argv[i], &task->action))
+            task->order.caller = (uid_t)uid, i++;
+        else if (control_find(argv[i], &task->order.action))
             task->ordered = true;
         else
             return false;
@@ -115,10 +116,10 @@ static int perform(struct run *run, const struct task *task)
 {
     struct outcome outcome = set_up(run);
     if (outcome_good(&outcome) && task->ordered)
-        return control_run(run, task->action, task->caller, task->json);
+        return control_run(run, &task->order);
     if (outcome_good(&outcome) && task->id)
-        return control_run_letter(run, task->id, task->caller);
-    if (outcome_good(&outcome) && run->verbose && !control_is_master(task->caller))
+        return control_run_letter(run, task->id, task->order.caller);
+    if (outcome_good(&outcome) && run->verbose && !control_is_master(task->order.caller))
         outcome = outcome_refuse(EX_NOPERM, "only root may watch this queue being run");
     if (outcome_good(&outcome))
         outcome = run_queue(run);
@@ -157,7 +158,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return process_end("postrider", verbs[i].run(argc - 1, argv + 1));
     struct run run = {.lock = -1, .trace = {.fd = -1}};
-    struct task task = {.caller = getuid()};
+    struct task task = {.order.caller = getuid()};
     if (!read_arguments(argc, argv, &run, &task)) {
         fputs(usage, stderr);
         return EX_USAGE;

@@ -24,14 +24,15 @@ static bool agreed(const struct order *order, size_t count)
     return terminal_confirm(question);
 }
 
-static struct outcome give(const struct office *office, const struct order *order,
+static struct outcome give(const struct office *office, const struct order *order, bool chosen,
                            const struct list *ids)
 {
-    const char *const arguments[] = {order->option,
-                                     order->verbose ? "--verbose"
-                                     : order->json  ? "--json"
-                                                    : NULL,
-                                     NULL};
+    const char *arguments[4] = {order->option};
+    size_t count = 1;
+    if (order->verbose || order->json)
+        arguments[count++] = order->verbose ? "--verbose" : "--json";
+    if (chosen)
+        arguments[count++] = "--chosen";
     fflush(stdout);
     int status = runner_order(office->config, arguments, ids);
     struct outcome outcome = outcome_done();
@@ -56,7 +57,7 @@ struct outcome order_run(struct office *office, const struct selection *selectio
     else if (ids.count && !agreed(order, ids.count))
         given = outcome_later("4.3.0", "nothing was done");
     else if (ids.count)
-        given = give(office, order, &ids);
+        given = give(office, order, !selection_is_named(selection), &ids);
     list_free(&ids);
     return outcome_good(&outcome) ? given : outcome;
 }

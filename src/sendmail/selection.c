@@ -26,6 +26,11 @@ struct walk {
     void *context;
 };
 
+bool selection_is_named(const struct selection *selection)
+{
+    return selection->ids && selection->ids->count > selection->first_id;
+}
+
 bool selection_is_all(const struct selection *selection)
 {
     return !selection->ids && !selection->filter_count &&
@@ -260,8 +265,7 @@ struct outcome selection_walk(struct office *office, const struct selection *sel
         .selection = selection, .office = office, .read = read, .take = take, .context = context};
     struct outcome outcome = understand(&walk);
     if (outcome_good(&outcome))
-        outcome = selection->ids && selection->ids->count > selection->first_id ? walk_ids(&walk)
-                                                                                : walk_all(&walk);
+        outcome = selection_is_named(selection) ? walk_ids(&walk) : walk_all(&walk);
     texts_free(&walk.domains);
     texts_free(&walk.sender_domains);
     addresses_free(&walk.senders);

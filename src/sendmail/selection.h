@@ -28,6 +28,8 @@ struct selection {
     void (*refuse)(const char *id, const char *why);
 };
 
+/* Whether ids say which messages it means. */
+bool selection_is_named(const struct selection *selection);
 /* Whether it means every message. */
 bool selection_is_all(const struct selection *selection);
 

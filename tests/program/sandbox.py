@@ -77,6 +77,9 @@ class Sandbox:
     put behind as it is. configure() with the same keywords writes the file anew.
     """
 
+    # What a runner is called from its fork on, until it has opened the queue.
+    STARTERS = ("sendmail", "postrider", "postrider-run")
+
     def __init__(self, **sections):
         self.folder = Path(tempfile.mkdtemp(prefix="postrider-test-"))
         self.config = self.folder / "postrider.conf"
@@ -268,16 +271,18 @@ class Sandbox:
         return lines
 
     def runners(self):
-        """Process ids of programs that still have this sandbox's queue open."""
+        """Process ids of programs that have this sandbox's queue open, or are about to open it."""
         found = []
         for process in Path("/proc").iterdir():
             if not process.name.isdigit() or int(process.name) == os.getpid():
                 continue
             try:
-                for fd in (process / "fd").iterdir():
-                    if os.readlink(fd).startswith(f"{self.queue}"):
-                        found.append(int(process.name))
-                        break
+                arguments = (process / "cmdline").read_bytes()
+                coming = os.fsencode(self.folder) + b"/" in arguments and (
+                    process / "comm").read_text().strip() in self.STARTERS
+                if coming or any(os.readlink(fd).startswith(f"{self.queue}")
+                                 for fd in (process / "fd").iterdir()):
+                    found.append(int(process.name))
             except OSError:
                 continue
         return found

@@ -402,6 +402,22 @@ def test_Q2_an_order_waits_for_the_worker(sandbox, action, status):
         assert len(server.messages) == 1 and not sandbox.log_lines("bounced")
 
 
+@pytest.mark.parametrize("action", ["delete", "hold", "bounce"])
+def test_Q2_what_leaves_while_all_are_meant_is_no_failure(sandbox, action):
+    gate = Gate()
+    with FakeServer(at={"message": gate}) as server:
+        use(sandbox, server)
+        start_stuck(sandbox, server, gate, "you@example.net")
+        order = sandbox.start(["postrider", "queue", "-C", sandbox.config, action, "--all"],
+                              stdout=-1, stderr=-1)
+        time.sleep(0.3)
+        assert order.poll() is None, "the message is in the hands of a worker"
+        gate.open.set()
+        assert order.communicate(timeout=20) == (b"", b"") and order.returncode == EX_OK
+        sandbox.wait_empty()
+        assert len(server.messages) == 1 and not sandbox.log_lines("bounced")
+
+
 @pytest.mark.parametrize("action, words", [("delete", "deleted"), ("hold", "held"),
                                            ("bounce", "given up")])
 def test_Q2_an_order_is_for_what_the_worker_left(sandbox, action, words):

@@ -39,12 +39,13 @@ class Installation:
         build = self.folder / "build"
         done = subprocess.run(
             ["make", "-j2", f"BUILD={build}", f"SYSCONFDIR={self.folder}/etc", "CFLAGS=-O1",
-             f"SPOOLDIR={self.queue}", f"LIBEXECDIR={self.folder}/libexec", f"{build}/postrider"],
+             f"SPOOLDIR={self.queue}", f"LIBEXECDIR={self.folder}/libexec", f"{build}/postrider", f"{build}/postrider-run"],
             cwd=REPOSITORY, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env={"PATH": os.environ["PATH"]})
         assert done.returncode == 0, done.stdout.decode()
         self.program = self.folder / "postrider"
         shutil.move(build / "postrider", self.program)
+        self.runner = shutil.move(build / "postrider-run", self.folder)
         shutil.rmtree(build)
         os.chown(self.program, 0, GROUP)
         self.program.chmod(0o2755)
@@ -222,6 +223,9 @@ def test_only_root_watches_the_queue(installed):
 def test_newaliases_has_the_callers_rights_alone(installed):
     aliases = installed.folder / "etc/aliases"
     aliases.write_text("a: b\n")
+    libexec = installed.folder / "libexec"
+    libexec.mkdir()
+    shutil.copy(installed.runner, libexec)
     done = installed.run("newaliases")
     assert done.returncode == EX_NOPERM, done.stderr
     assert not aliases.with_suffix(".db").exists()
@@ -231,6 +235,7 @@ def test_newaliases_has_the_callers_rights_alone(installed):
     assert done.returncode == EX_NOPERM and b"Permission denied" in done.stderr
     done = installed.run("newaliases", entry=pwd.getpwuid(0))
     assert done.stdout == f"{aliases}: 1 alias\n".encode(), done.stderr
+    shutil.rmtree(libexec)
 
 
 def test_S11_no_new_privileges(installed):

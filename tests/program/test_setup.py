@@ -323,6 +323,7 @@ def test_smarthost_that_is_not_there_writes_nothing(place, server):
 def test_password_is_seen_nowhere(place, server):
     """While the sign-in is tried and a message is sent: in no arguments, no environment, no core."""
     seen, looked = [], []
+    folder = os.fsencode(place.folder)
 
     def look(_session, _line):
         for process in Path("/proc").glob("[0-9]*"):
@@ -334,7 +335,7 @@ def test_password_is_seen_nowhere(place, server):
                 continue
             if PASSWORD.encode() in text:
                 seen.append(name)
-            if name == "postrider":
+            if name == "postrider" and folder in text:
                 looked.append(re.search(r"^Max core file size +0 +0 ", limit, re.MULTILINE))
 
     server.at["AUTH"] = look
