@@ -77,8 +77,11 @@ ifneq ($(filter-out clean uninstall dist deb check-deb format,$(or $(MAKECMDGOAL
 
   # The front door gets no library that speaks to the network: naming one there fails to link.
   # It opens libidn2 when it needs it; who is locked in by then has it from the start.
-  FRONT_LIBS := $(shell $(PKG_CONFIG) --libs inih) -ldl
-  RUN_LIBS   := $(FRONT_LIBS) -ldb $(shell $(PKG_CONFIG) --libs gnutls libgsasl libseccomp) -lresolv \
+  # Where there is a static inih it takes that one: a submission is a process each, and loading a
+  # library takes more of it than writing the message.
+  INIH       := $(shell $(PKG_CONFIG) --libs inih)
+  FRONT_LIBS := $(or $(filter /%,$(shell $(CC) -print-file-name=libinih.a)),$(INIH)) -ldl
+  RUN_LIBS   := $(INIH) -ldl -ldb $(shell $(PKG_CONFIG) --libs gnutls libgsasl libseccomp) -lresolv \
                 -Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs libidn2) -Wl,--as-needed
   LISTEN_LIBS := $(RUN_LIBS) $(shell $(PKG_CONFIG) --libs libxcrypt)
   LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags gnutls libgsasl inih libidn2 libseccomp)

@@ -164,6 +164,7 @@ download_servers() {
 
 if [ "$target" = check ]; then
     download_servers
+    download_peers
     exec make check
 fi
 

@@ -316,6 +316,7 @@ static void output_write(struct output *output, const char *data, size_t length)
 {
     if (output->counting || output->error || !length)
         return;
+    output->written = true;
     if (!file_write(output->fd, data, length))
         output->error = errno;
 }
@@ -343,6 +344,14 @@ void output_put(struct output *output, const void *data, size_t length)
 void output_text(struct output *output, const char *text)
 {
     output_put(output, text, strlen(text));
+}
+
+void output_amend(struct output *output, const void *data, size_t length)
+{
+    if (!output->written && length <= output->used)
+        memcpy(output->data, data, length);
+    else if (!output->error && !file_write_at(output->fd, data, length, 0))
+        output->error = errno;
 }
 
 bool output_flush(struct output *output)

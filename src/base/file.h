@@ -85,6 +85,7 @@ struct output {
     int fd;
     int error;
     size_t used;
+    bool written;      /* something went out already */
     uint64_t total;    /* bytes put so far */
     uint32_t checksum; /* of them, see checksum.h */
     bool counting;     /* only these two: nothing is written */
@@ -94,6 +95,8 @@ struct output {
 /* What fails is for output_flush to say. */
 void output_put(struct output *output, const void *data, size_t length);
 void output_text(struct output *output, const char *text);
+/* Puts other bytes in the place of the first ones; what is counted of them stays as it is. */
+void output_amend(struct output *output, const void *data, size_t length);
 /* Writes out what is held; false when anything failed, errno in .error. */
 bool output_flush(struct output *output);
 void output_free(struct output *output);

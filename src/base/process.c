@@ -35,7 +35,8 @@ void process_settle(void)
     }
     close(fd);
 
-    for (int number = 1; number < NSIG; number++)
+    /* Signals from SIGRTMIN on are for those who agree about them. */
+    for (int number = 1; number < SIGRTMIN; number++)
         if (number != SIGKILL && number != SIGSTOP)
             signal(number, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
@@ -51,7 +52,6 @@ void process_settle(void)
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     prctl(PR_SET_DUMPABLE, 0);
-    (void)process_folder(); /* which remembers it */
 }
 
 int process_handed_over(void)

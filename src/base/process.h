@@ -41,7 +41,8 @@ int process_end(const char *name, struct outcome outcome);
 /* Waits for a child; its exit status, or 128 + signal. */
 int process_wait(pid_t pid);
 
-/* The folder of the running program, such as "/usr/sbin"; "" when the kernel does not say. */
+/* The folder of the running program, such as "/usr/sbin"; "" when the kernel does not say. It is
+ * remembered: who means to leave the folder that he was started in, or /proc, asks before. */
 const char *process_folder(void);
 
 /* The path of another program of ours: beside the running one where that was built, else where

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "base/file.h"
@@ -236,15 +237,27 @@ static __attribute__((noinline, no_sanitize("address"))) void wipe_stack(void)
     memory_wipe(space, sizeof space);
 }
 
+/* Bytes to be ready for: what a file has, so that a small one costs little; what is none may have
+ * as much as is allowed. */
+static size_t room_for(int fd)
+{
+    struct stat info;
+    bool known = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0;
+    return known && info.st_size < FILE_LONGEST ? (size_t)info.st_size : FILE_LONGEST;
+}
+
 struct outcome reader_read(const struct reader *reader, int fd, const char *path)
 {
-    char *content = memory_get(FILE_LONGEST + 2);
-    ssize_t length = file_read(fd, content, FILE_LONGEST + 1);
+    size_t room = room_for(fd);
+    char *content = memory_get(room + 2);
+    ssize_t length = file_read(fd, content, room + 1);
     struct reading reading = {.reader = reader, .entry = {.path = path}, .next = content};
     if (length < 0) {
         reading.outcome = outcome_errno(errno, "cannot read %s", path);
         reading.outcome.exit_status = EX_CONFIG;
-    } else if (length > FILE_LONGEST) {
+    } else if ((size_t)length > room && room < FILE_LONGEST) {
+        reading.outcome = outcome_later("4.3.5", "%s grew while it was read", path);
+    } else if ((size_t)length > room) {
         reading.outcome =
             outcome_refuse(EX_CONFIG, "%s is larger than %d bytes", path, FILE_LONGEST);
     } else {
@@ -259,7 +272,7 @@ struct outcome reader_read(const struct reader *reader, int fd, const char *path
     free(reading.section);
     free(reading.name);
     /* Not all of it: what was never written is no memory yet. */
-    memory_wipe(content, length < 0 ? FILE_LONGEST + 2 : (size_t)length + 1);
+    memory_wipe(content, length < 0 ? room + 2 : (size_t)length + 1);
     free(content);
     return reading.outcome;
 }

@@ -245,6 +245,7 @@ static struct outcome perform(const struct task *task)
 int main(int argc, char **argv)
 {
     process_settle();
+    (void)process_folder(); /* which remembers it */
     process_close_from(3 + process_handed_over());
     umask(027);
     log_open("postrider-listen");

@@ -87,9 +87,10 @@ struct draft *draft_open(const struct queue *queue, const struct envelope *envel
         return draft;
     }
     struct buffer text = {0};
+    /* A place for the seal, which no checksum of its own can cover. */
     format_seal(&draft->seal, &text);
-    if (!file_write(fd, text.data, text.length))
-        poison_by_errno(draft, errno);
+    output_put(&draft->output, text.data, text.length);
+    draft->output.checksum = 0;
     buffer_clear(&text);
     format_envelope(envelope, &text);
     output_put(&draft->output, text.data, text.length);
@@ -168,14 +169,14 @@ static bool give_name(struct draft *draft)
     return linkat(AT_FDCWD, path, spool, draft->id, AT_SYMLINK_FOLLOW) == 0;
 }
 
-static bool seal_file(struct draft *draft)
+/* A message that fits into the output's block is written with its seal in one go. */
+static void seal(struct draft *draft)
 {
     struct buffer text = {0};
     draft->seal.checksum = draft->output.checksum;
     format_seal(&draft->seal, &text);
-    bool good = file_write_at(draft->output.fd, text.data, text.length, 0);
+    output_amend(&draft->output, text.data, text.length);
     buffer_free(&text);
-    return good;
 }
 
 static void sync_file(struct draft *draft)
@@ -189,10 +190,9 @@ static void finish_file(struct draft *draft)
 {
     if (draft->last != '\n')
         draft_put(draft, "\n", 1);
+    seal(draft);
     if (outcome_good(&draft->outcome) && !output_flush(&draft->output))
         poison_by_errno(draft, draft->output.error);
-    if (outcome_good(&draft->outcome) && !seal_file(draft))
-        poison_by_errno(draft, errno);
 }
 
 /*

@@ -152,6 +152,7 @@ static const struct {
 int main(int argc, char **argv)
 {
     process_settle();
+    (void)process_folder(); /* which remembers it */
     umask(027);
     log_open("postrider-run");
     for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof verbs[0]; i++)

@@ -155,7 +155,7 @@ int main(int argc, char *argv[])
     static char block[65536]; /* long lists in few writes */
     if (!isatty(STDOUT_FILENO))
         setvbuf(stdout, block, _IOFBF, sizeof block);
-    umask(077);
+    umask(027); /* the queue's group reads what we write */
     log_open("postrider");
     /* Kernels that allow no empty argv make it one empty string. */
     if (argc < 1 || !argv[0] || !argv[0][0])

@@ -12,6 +12,7 @@ from record import (RATES, TIMES, best, is_better_or_worse, most_exponent, show_
 README = REPOSITORY / "README.md"
 FIRST, LAST = "<!-- figures, by tests/bench/peers.py -->\n", "<!-- end of figures -->\n"
 DISK = "the disk alone"
+MOST_MB = {"submission": 3, "queue, a run with nothing due": 10}  # of Postrider, however long the queue
 FIGURES = REPOSITORY / "tests" / "bench" / "figures"  # .csv, .svg: of which the README has a part
 
 
@@ -45,6 +46,18 @@ def too_steep(record):
               + ("  more than n log n" if bad else ""))
         if bad and who == "postrider":
             found.append(f"{work}, {figure}")
+    return found
+
+
+def too_large(record):
+    """Says where Postrider takes more memory than it may."""
+    found = []
+    for work, size, figure in record.works():
+        if figure == "peak_mb" and work in MOST_MB:
+            most = record.medians(work, size, figure)["postrider"]
+            if most > MOST_MB[work]:
+                found.append(work)
+                print(f"{show_work(work, size)}: {most:.1f} MB, more than {MOST_MB[work]}")
     return found
 
 

@@ -300,7 +300,7 @@ def test_C4_words_of_a_hostile_server(look, serve):
 # --- time, processes ---
 
 
-@pytest.mark.waits
+@pytest.mark.once
 def test_C1_servers_that_hang_are_asked_side_by_side(look, serve):
     """At each point of the dialogue; all that can be said is said, in time."""
     points = ("connect", "handshake", "EHLO", "STARTTLS", "AUTH")
@@ -313,7 +313,7 @@ def test_C1_servers_that_hang_are_asked_side_by_side(look, serve):
     found("good", "sign-in", "signed in")
 
 
-@pytest.mark.waits
+@pytest.mark.once
 def test_a_command_that_hangs_is_ended(look, serve, tmp_path):
     mark = f"987{os.getpid()}"
     command = tmp_path / "token"

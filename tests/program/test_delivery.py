@@ -261,6 +261,7 @@ def test_C14_dead_smarthost(sandbox):
         assert len(due) > 10, "they do not all come back at once"
 
 
+@pytest.mark.once
 def test_500_quick_submissions_make_few_connections(sandbox):
     with FakeServer() as server:
         use(sandbox, server)

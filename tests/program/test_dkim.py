@@ -150,6 +150,7 @@ def test_odd_messages_verify(place, server, extensions):
         assert_signed(place.dns, message.data)
 
 
+@pytest.mark.once
 def test_many_messages_of_one_client_verify(server):
     """Taken in over the network by the thousand, sent on in few sessions."""
     with Listening(smarthost=hop(server)) as place:
@@ -280,6 +281,7 @@ def test_lmtp_stays_unsigned(place, server, tmp_path):
         assert not signatures(data)
 
 
+@pytest.mark.once
 def test_memory_stays_flat(place):
     """200 MB, half of them empty lines; what any process of the run had in memory at the most. The
     hash alone is looked at: python3-dkim would take minutes for it."""

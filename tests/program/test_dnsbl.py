@@ -230,6 +230,7 @@ def test_a_damaged_memory_is_an_empty_one(lists, damage):
         assert here.asked()
 
 
+@pytest.mark.once
 def test_many_clients_at_once_and_none_is_mixed_up(lists):
     """More clients than the memory has room for; each gets its own answer, also from the memory."""
     entries = sound("bad.example")

@@ -201,6 +201,7 @@ CANNOT = {swaks: ["empty"]}  # its bodies have a line at least
 @pytest.mark.parametrize("client, way", [(client, way) for client in CLIENTS
                                          for way in WAYS[client]],
                          ids=lambda one: getattr(one, "__name__", one))
+@pytest.mark.once
 def test_byte_for_byte(place, client, way):
     way = place.way(way)
     for name in SAMPLES:

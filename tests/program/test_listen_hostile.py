@@ -409,6 +409,7 @@ def test_V3_too_many_errors(here):
     assert here.log_lines("rejected", reason="too many commands that had to be refused")
 
 
+@pytest.mark.once
 def test_V3_who_does_not_read_is_dropped():
     with Listening(listen="relay_networks =\ntimeout = 2s\nmax_recipients = 50000") as here:
         with here.client() as client:

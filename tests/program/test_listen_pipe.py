@@ -186,7 +186,7 @@ def test_who_reads_when_all_is_written(sandbox):
     assert pipe.end() == ""
 
 
-@pytest.mark.waits
+@pytest.mark.once
 def test_who_never_reads_is_left_after_a_while(sandbox):
     """There are more replies than the pipe holds, and the session is over."""
     began = time.monotonic()

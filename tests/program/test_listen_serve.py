@@ -550,7 +550,7 @@ def status(pid):
         return file.read()
 
 
-@pytest.mark.waits
+@pytest.mark.once
 def test_a_session_that_does_not_end_is_killed(handing):
     with handing.client() as client:
         client.ehlo()

@@ -934,7 +934,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("what", ENDLESS)
-@pytest.mark.waits
+@pytest.mark.once
 def test_F1_a_milter_that_never_ends(start, what):
     def forever(session, _):
         while not session.milter.closing:

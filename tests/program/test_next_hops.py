@@ -153,7 +153,7 @@ def cut(size):
     return lambda query: make_answer(query, [mx(1, "a.invalid")])[:size]
 
 
-@pytest.mark.waits
+@pytest.mark.once
 def test_mx_without_a_whole_answer_is_later(ask):
     """All at once: each waits for all the time that there is."""
     cases = [SILENT, *map(cut, (1, 11, 12, 13, 30, 40, 50))]
@@ -223,7 +223,7 @@ def test_srv_nothing_offered_is_later(ask_srv, answers):
            "_submissions._tcp.localhost nor _submission._tcp.localhost", "name hosts")
 
 
-@pytest.mark.parametrize("what", [SERVFAIL, REFUSED, pytest.param(SILENT, marks=pytest.mark.waits)])
+@pytest.mark.parametrize("what", [SERVFAIL, REFUSED, pytest.param(SILENT, marks=pytest.mark.once)])
 def test_srv_failure_is_later(ask_srv, what):
     expect(ask_srv({("_submissions._tcp.localhost", "SRV"): what}), "LATER", "4.4.3", "localhost")
 

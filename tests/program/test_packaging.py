@@ -96,6 +96,7 @@ MUSL_HEADERS = ("gnutls", "gsasl.h", "gsasl-mech.h", "gsasl-version.h", "ini.h",
 CDEFS = "#define __BEGIN_DECLS\n#define __END_DECLS\n#define __THROW\n#define __nonnull(x)\n#define __wur\n"
 
 
+@pytest.mark.once
 def test_alpines_c_library_has_what_we_call(tmp_path):
     """No function and no constant that musl has not: all is read by a compiler with its headers."""
     for name in MUSL_HEADERS:

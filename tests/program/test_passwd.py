@@ -135,7 +135,7 @@ def test_many_at_once_lose_nobody(place):
     assert not list(place.folder.glob("users.*"))
 
 
-@pytest.mark.waits
+@pytest.mark.once
 def test_who_keeps_the_lock_stops_nobody_for_ever(place):
     """A session of the listener has the file open, too, and an intruder in it could."""
     passwd(place, "anna")

@@ -73,7 +73,7 @@ def test_password_command_that_is_missing(setting, server, tmp_path):
     assert "token ended with status" in sandbox.log()
 
 
-@pytest.mark.waits
+@pytest.mark.once
 def test_password_command_that_hangs(setting, server):
     """It has 30 seconds, and so have its children."""
     sandbox = setting("sleep 600 & wait")
