@@ -43,6 +43,8 @@ static void parse_keyword(char *line, struct smtp_offer *offer)
         offer->dsn = true;
     } else if (text_equal(keyword, "CHUNKING")) {
         offer->chunking = true;
+    } else if (text_equal(keyword, "ENHANCEDSTATUSCODES")) {
+        offer->enhanced_codes = true;
     } else if (text_equal(keyword, "SIZE")) {
         offer->size = true;
         if (words)

@@ -6,7 +6,9 @@
  *
  * With CHUNKING as well (RFC 3030) a small message follows its recipients at once, as one BDAT, and
  * all of the next one behind it: two messages are on their way at a time, and none waits to be
- * asked for. If all recipients are refused its bytes were sent for nobody.
+ * asked for. If all recipients are refused its bytes were sent for nobody. Only enhanced codes
+ * (RFC 2034) tell then which command a reply is to, should a server say one too many: without them
+ * there is DATA, whose 354 does.
  */
 #include "run/smtp_round.h"
 
@@ -51,8 +53,9 @@ static size_t smaller(size_t size, uint64_t limit)
 static bool may_chunk(const struct smtp_mail *mail, const struct smtp_session *session)
 {
     const bool *refuses = session->hop->refuses_chunks;
-    return session->offer.chunking && session->offer.pipelining && refuses && !*refuses &&
-           !session->target->socket && mail->transaction->size <= CHUNK_MOST;
+    return session->offer.chunking && session->offer.pipelining && session->offer.enhanced_codes &&
+           refuses && !*refuses && !session->target->socket &&
+           mail->transaction->size <= CHUNK_MOST;
 }
 
 static void begin(struct round *round, struct smtp_mail *mail, const struct smtp_session *session,

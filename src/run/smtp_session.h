@@ -31,7 +31,7 @@ enum smtp_limit {
 /* What the server said in its last EHLO reply. */
 struct smtp_offer {
     bool starttls, pipelining, eight_bit, smtputf8, dsn, size;
-    bool chunking;
+    bool chunking, enhanced_codes;
     uint64_t most_bytes;      /* of SIZE; 0: no limit named */
     uint64_t most_recipients; /* of LIMITS RCPTMAX; 0: none named */
     uint64_t most_mails;      /* of LIMITS MAILMAX; 0: none named */

@@ -9,7 +9,7 @@ tests/bench/peers.py [--quick] [--only WORK]... [--who PEER]... [--rounds N] [--
 Every figure is the median of some rounds, in which all take turns; ratios are of figures of one run.
 Each program is Debian's package with the fewest settings that the work needs (tests/bench/machines.py),
 on a machine of its own, with its queue and mailboxes on the same disk. Most work is also done at ten
-times its size, once, and the exponent of its growth is stated; the exit status is 1 when time grows
+times its size, once, by Postrider and Postfix, and the exponent of its growth is stated; the exit status is 1 when time grows
 faster than n log n with Postrider (not with --quick, whose sizes are too small to say), or when it takes
 more memory than report.py allows.
 

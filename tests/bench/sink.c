@@ -82,7 +82,7 @@ static void say_ehlo(struct client *client)
     if (pipelines)
         say(client, "250-PIPELINING");
     if (chunks)
-        say(client, "250-CHUNKING");
+        say(client, "250-CHUNKING"), say(client, "250-ENHANCEDSTATUSCODES");
     if (offers_tls && !client->tls)
         say(client, "250-STARTTLS");
     if (!offers_tls || client->tls)

@@ -13,7 +13,7 @@ from machines import HOSTNAME, RECIPIENTS, TOOLS, Sink
 from peak import Peak
 from report import DISK
 
-LONGEST = 40  # seconds after which a drain's speed is known, whatever is left
+LONGEST = 20  # seconds after which a delivery's speed is known, whatever is left
 LONGEST_CLIENT = 1800
 MOST_UNQUEUED = 100  # messages of who has no queue: each is a process and a connection, and as slow as any
 LOOKUPS = 50
@@ -37,9 +37,14 @@ def begin_work(machines):
         machine.write_message()
 
 
-def sizes(count, rounds, growth=True):
-    """(amount, rounds): the work, and ten times of it; not the latter when one round is all."""
-    return ((count, rounds), (count * 10, 1)) if growth and rounds > 1 else ((count, rounds),)
+GROWN = ("postrider", "postfix")  # whose work is done at ten times its size, too
+
+
+def sizes(count, rounds, peers, growth=True):
+    """(amount, rounds, peers): the work, and ten times of it; not the latter when one round is all."""
+    yield count, rounds, peers
+    if growth and rounds > 1:
+        yield count * 10, 1, those(peers, *GROWN)
 
 
 def counted(peers, rounds):
@@ -124,9 +129,9 @@ def count_instructions(machine):
 
 def submission(record, machines, rounds, count, disk):
     peers = [machine for machine in machines if machine.queues]
-    for size, times in sizes(count, rounds):
-        begin_work(peers)
-        for turn, machine in turns(times, peers):
+    for size, times, some in sizes(count, rounds, peers):
+        begin_work(some)
+        for turn, machine in turns(times, some):
             clock, processor, memory = machine.fill(size)
             machine.clear()
             record.add("submission", size, machine.name, turn, per_second=size / clock,
@@ -178,8 +183,8 @@ def drain(record, machines, rounds, count, kinds):
     for name, tls, delay, connections in kinds:
         peers = those(machines, "postrider", "postfix") if connections else machines
         begin_work(peers)
-        for size, times in sizes(count, rounds, growth=name == "plain"):
-            for turn, machine in turns(times, peers):
+        for size, times, some in sizes(count, rounds if delay < 100 else 1, peers, name == "plain"):
+            for turn, machine in turns(times, some):
                 rate, used = measure_drain(machine, size, tls, delay, connections)
                 record.add(f"drain, {name}", size, machine.name, turn, per_second=rate,
                            connections=used)
@@ -263,20 +268,21 @@ LOCAL = ("postrider", "postfix", "exim", "dma", "opensmtpd")
 
 def local(record, machines, rounds, count, disk):
     peers = those(machines, *LOCAL)
-    for size, mailboxes, times in [(size, mailboxes, times) for mailboxes in (1, RECIPIENTS) if count >= mailboxes
-                                   for size, times in sizes(count, rounds)]:
+    for size, mailboxes, times, some in [
+            (size, mailboxes, times, some) for mailboxes in (1, RECIPIENTS) if count >= mailboxes
+            for size, times, some in sizes(count, rounds, peers)]:
         address = f"u0@{HOSTNAME}" if mailboxes == 1 else f"u%u@{HOSTNAME}"
-        begin_work(peers)
-        for turn, machine in turns(times, peers):
+        begin_work(some)
+        for turn, machine in turns(times, some):
             machine.world.shell("rm -f /var/mail/u*")
             for _ in range(1 if mailboxes == 1 else size // mailboxes):
                 machine.fill(size if mailboxes == 1 else mailboxes, address)
             machine.deliver_here()
             began = time.monotonic()
             machine.begin()
-            machine.wait_mailboxes(size, [f"u{i}" for i in range(mailboxes)])
+            reached = machine.wait_mailboxes(size, [f"u{i}" for i in range(mailboxes)], LONGEST)
             record.add(f"local, to {mailboxes}", size, machine.name, turn,
-                       per_second=size / (time.monotonic() - began))
+                       per_second=reached / (time.monotonic() - began))
             machine.end()
             machine.clear()
 

@@ -118,7 +118,7 @@ static void hello(struct visit *visit, bool bare)
     for (size_t i = 0; one->meaning == SMALL && i < ALL_RECIPIENTS; i++)
         visit->server->record.refused[i] = true;
     if (variant_chunks(variant))
-        offer(&text, "CHUNKING");
+        offer(&text, "CHUNKING"), offer(&text, "ENHANCEDSTATUSCODES");
     text_append(&text, "250 8BITMIME\r\n", 14);
     if (one->meaning == SURPLUS)
         text_append(&text, "250 and more\r\n", 14);

@@ -270,22 +270,32 @@ class Sandbox:
             lines = [line for line in lines if any(f" {pair}" in line for pair in pairs)]
         return lines
 
-    def runners(self):
-        """Process ids of programs that have this sandbox's queue open, or are about to open it."""
+    def _processes(self, counts):
         found = []
         for process in Path("/proc").iterdir():
             if not process.name.isdigit() or int(process.name) == os.getpid():
                 continue
             try:
-                arguments = (process / "cmdline").read_bytes()
-                coming = os.fsencode(self.folder) + b"/" in arguments and (
-                    process / "comm").read_text().strip() in self.STARTERS
-                if coming or any(os.readlink(fd).startswith(f"{self.queue}")
-                                 for fd in (process / "fd").iterdir()):
+                if counts(process):
                     found.append(int(process.name))
             except OSError:
                 continue
         return found
+
+    def _has_queue(self, process):
+        return any(os.readlink(fd).startswith(f"{self.queue}") for fd in (process / "fd").iterdir())
+
+    def _may_open_queue(self, process):
+        ours = os.fsencode(self.folder) + b"/" in (process / "cmdline").read_bytes()
+        return ours and (process / "comm").read_text().strip() in self.STARTERS
+
+    def holders(self):
+        """Process ids of programs that have this sandbox's queue open."""
+        return self._processes(self._has_queue)
+
+    def runners(self):
+        """The same, and of those that may be about to open it."""
+        return self._processes(lambda one: self._may_open_queue(one) or self._has_queue(one))
 
     def wait_until(self, question, seconds=20, what=None):
         try:

@@ -44,8 +44,9 @@ def test_two_messages_are_on_their_way_at_a_time(deliver):
         assert len(turns) < 2 + 6 + 1
 
 
-@pytest.mark.parametrize("extensions", [EXTENSIONS, ("CHUNKING", "8BITMIME")], ids=str)
-def test_without_both_extensions_there_is_no_bdat(deliver, extensions):
+@pytest.mark.parametrize("extensions", [EXTENSIONS, ("CHUNKING", "8BITMIME", "ENHANCEDSTATUSCODES"),
+                                        ("PIPELINING", "CHUNKING", "8BITMIME")], ids=str)
+def test_without_all_three_extensions_there_is_no_bdat(deliver, extensions):
     with FakeServer(extensions=extensions) as server:
         assert deliver(server, to("a"), to("b")).results == ["DONE"] * 2
         assert "BDAT" not in server.verbs()
@@ -73,7 +74,7 @@ def test_lmtp_has_a_reply_for_each_and_no_bdat(deliver, tmp_path):
     "x" * 2000 + "\n", "\0nul\n", ".\n"], ids=ascii)
 @pytest.mark.parametrize("more", [(), ("8BITMIME",)], ids=("7BIT", "8BITMIME"))
 def test_C12_the_bytes_are_those_of_data(deliver, body, more):
-    base = ("PIPELINING", *more)
+    base = ("PIPELINING", "ENHANCEDSTATUSCODES", *more)
     with FakeServer(extensions=base) as plain, FakeServer(extensions=(*base, "CHUNKING")) as server:
         message = to("a", body=f"Subject: x\n\n{body}")
         one, other = deliver(plain, message), deliver(server, message)

@@ -263,10 +263,11 @@ def test_a_hundred_thousand_in_a_file_cost_a_session_nothing():
         with place:
             assert place.try_to(sender="any@sub.d0.example")[0] == 550
             (calls,) = trace_sessions(place, place.try_to)
-            counts.append({name: len([call for call in calls if call.startswith(f"{name}(")])
-                           for name in ("openat", "read", "pread64", "mmap", "mmap2", "brk")})
+            # Where the heap ends differs, and with it the way to more memory.
+            counts.append({names: len([call for call in calls if call.split("(")[0] in names])
+                           for names in (("openat",), ("read",), ("pread64",), ("mmap", "mmap2", "brk"))})
             opened += [call for call in calls if "senders" in call or "clients" in call]
-    assert counts[0] == counts[1] and counts[0]["read"] > 0
+    assert counts[0] == counts[1] and counts[0][("read",)] > 0
     assert not [call for call in opened if "open" in call]
 
 

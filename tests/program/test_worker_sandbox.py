@@ -19,11 +19,11 @@ MESSAGE = b"Subject: hi\n\nhello\n"
 def processes(sandbox):
     """Process ids of those that have the queue open: (coordinator, workers)."""
     coordinator, workers = None, []
-    for pid in sandbox.runners():
+    for pid in sandbox.holders():
         status = read_status(Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
         if status["Name"] != ["postrider-run"]:
             continue
-        if int(status["PPid"][0]) in sandbox.runners():
+        if int(status["PPid"][0]) in sandbox.holders():
             workers.append((pid, status))
         else:
             coordinator = (pid, status)
