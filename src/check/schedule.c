@@ -1,6 +1,6 @@
 /*
  * See schedule.h. Knows where cron and systemd keep their tables, and a line that runs the queue
- * when it sees one; whether cron itself is running is for others to say.
+ * when it sees one, and whether there is a cron at all; whether it is running is for others to say.
  */
 #include "check/schedule.h"
 
@@ -116,19 +116,34 @@ static bool find_in_cron_folder(struct buffer *path, struct findings *findings)
     return found;
 }
 
-static bool find_cron(struct findings *findings)
+/* Of Debian's cron, cronie, dcron and busybox, fcron, bcron and systemd-cron. */
+static bool has_cron(void)
 {
-    struct buffer path = {0};
-    bool found = find_in_cron_folder(&path, findings);
+    static const char *const programs[] = {
+        "/usr/sbin/cron",  "/usr/sbin/crond",       "/sbin/crond",      "/usr/bin/crond",
+        "/usr/sbin/fcron", "/usr/sbin/bcron-sched", "/usr/bin/crontab",
+    };
+    for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
+        if (access(programs[i], X_OK) == 0)
+            return true;
+    return false;
+}
+
+/* Whether a table has a line for it, and there is somebody who reads it. path: that table's, if
+ * any. */
+static bool find_cron(struct buffer *path, struct findings *findings)
+{
+    bool found = find_in_cron_folder(path, findings);
     for (size_t i = 0; !found && i < sizeof tables / sizeof tables[0]; i++) {
-        buffer_clear(&path);
-        buffer_append_text(&path, tables[i]);
+        buffer_clear(path);
+        buffer_append_text(path, tables[i]);
         found = table_runs_queue(tables[i]);
     }
-    if (found)
-        finding_add(findings, FINDING_GOOD, topic, "%s runs the queue", buffer_text(&path));
-    buffer_free(&path);
-    return found;
+    if (!found)
+        buffer_clear(path);
+    else if (has_cron())
+        finding_add(findings, FINDING_GOOD, topic, "%s runs the queue", buffer_text(path));
+    return found && has_cron();
 }
 
 /* ---- systemd ---- */
@@ -230,10 +245,16 @@ static bool find_process(const struct queue *queue, struct findings *findings)
     return true;
 }
 
-void check_schedule(const struct queue *queue, struct findings *findings)
+static void say_nobody(const char *table, struct findings *findings)
 {
-    if (find_unit(findings) || find_cron(findings) || find_process(queue, findings))
+    if (*table) {
+        finding_add(findings, FINDING_WARNING, topic,
+                    "nobody runs the queue: %s is for cron, and there is no cron here: mail that "
+                    "had to wait goes on waiting until there is new mail",
+                    table);
+        finding_remedy(findings, "install cron; or start postrider serve, which needs none");
         return;
+    }
     finding_add(findings, FINDING_WARNING, topic,
                 "nobody runs the queue: mail that had to wait goes on waiting until there is new "
                 "mail%s",
@@ -243,6 +264,14 @@ void check_schedule(const struct queue *queue, struct findings *findings)
     else
         finding_remedy(findings, "echo '*/5 * * * * root %s/sendmail -q' > %s/postrider",
                        POSTRIDER_SBINDIR, cron_folder);
+}
+
+void check_schedule(const struct queue *queue, struct findings *findings)
+{
+    struct buffer table = {0};
+    if (!find_unit(findings) && !find_cron(&table, findings) && !find_process(queue, findings))
+        say_nobody(buffer_text(&table), findings);
+    buffer_free(&table);
 }
 
 void check_own_schedule(const struct settings *settings, const struct queue *queue,

@@ -109,6 +109,13 @@ static void check_tls(const struct smarthost *smarthost, struct findings *findin
     finding_add(findings, FINDING_FAULT, "certificate", "%s: %s", heading, outcome.reason);
     if (strstr(outcome.reason, "ca-certificates"))
         finding_remedy(findings, "apt-get install ca-certificates");
+    else if (strstr(outcome.reason, "tls_trust"))
+        finding_remedy(findings,
+                       "in %s: tls_trust = system, or a PEM file of authorities that the user %s "
+                       "can read",
+                       heading, POSTRIDER_USER);
+    else
+        finding_remedy(findings, "in %s: name PEM files that belong together", heading);
     free(heading);
 }
 

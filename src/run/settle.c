@@ -50,7 +50,8 @@ static const char *note_wait(struct run *run, struct letter *letter, size_t inde
     }
     if (next->way == WAY_NONE) {
         *status = "4.3.5";
-        return "no smarthost is configured: see [smarthost] in postrider.conf";
+        return "no smarthost is configured: postrider setup does it, or [smarthost] in "
+               "postrider.conf";
     }
     const struct hop *hop = hops_find(run, letter, index);
     if (!hop || hop->state.until <= clock_now())

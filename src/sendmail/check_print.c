@@ -113,8 +113,9 @@ static void print_summary(const struct findings *findings)
     size_t faults = counts[FINDING_FAULT], warnings = counts[FINDING_WARNING];
     print_count(faults, "fault", "");
     print_count(warnings, "warning", faults ? ", " : "");
-    printf("%s is as it should be (%zu looked at)\n",
-           faults + warnings ? "; everything else" : "everything", findings->count);
+    if (faults + warnings < findings->count || !findings->count)
+        printf("%s is as it should be", faults + warnings ? "; everything else" : "everything");
+    printf(" (%zu looked at)\n", findings->count);
 }
 
 void check_print_people(const struct findings *findings, const struct check_manners *manners)

@@ -143,6 +143,9 @@ struct outcome office_open_queue(struct office *office)
             "the queue cannot be written: this process may gain no privileges (NoNewPrivileges), "
             "so the group of this program was not given to it; set NoNewPrivileges=no for the "
             "service that calls it, or give it settings and a queue of its own with -C FILE");
+    if (!own && !outcome_good(&outcome))
+        return outcome_refuse(outcome.exit_status,
+                              "%s; postrider check, as root, says how to mend it", outcome.reason);
     return outcome;
 }
 

@@ -163,6 +163,10 @@ static struct outcome read_settings(struct setup *setup)
     struct outcome outcome = fd < 0 ? outcome_refuse(EX_OSERR, "cannot make a file in memory")
                                     : settings_read(fd, setup->path, &setup->then);
     file_close(&fd);
+    /* The line that it names is in no file yet. */
+    if (!outcome_good(&outcome))
+        outcome = outcome_refuse(outcome.exit_status, "nothing was written, for it would be: %s",
+                                 outcome.reason);
     return outcome;
 }
 

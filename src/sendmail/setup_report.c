@@ -9,6 +9,9 @@
 #include "base/json.h"
 #include "base/terminal.h"
 #include "check/schedule.h"
+#include "config/paths.h"
+#include "queue/list.h"
+#include "queue/queue.h"
 #include "sendmail/check_print.h"
 #include "setup/diff.h"
 
@@ -89,6 +92,25 @@ static void put_spf(const struct provider *provider, const char *domain, struct 
                                              : "; if there is one, only that part is added");
 }
 
+/* Mail from before there was an account waits for its next turn. */
+static void put_waiting(const struct setup *setup, struct buffer *step)
+{
+    struct queue queue;
+    struct list list = {0};
+    const bool test_waits = *setup->test.id && !setup->test.delivered;
+    if (!setup->installed || !setup->changed || setup->options.given & VERB_DRY_RUN || test_waits)
+        return;
+    struct outcome outcome = queue_open(setup->then.queue_directory, false, &queue);
+    if (outcome_good(&outcome))
+        outcome = list_read(&queue, &list);
+    if (outcome_good(&outcome) && list.count)
+        buffer_format(step,
+                      "%zu message%s in the queue; to send them now: postrider queue retry --all",
+                      list.count, list.count == 1 ? " is" : "s are");
+    list_free(&list);
+    queue_close(&queue);
+}
+
 /* Lines for people, each a step that is left. */
 static void list_steps(const struct setup *setup, struct texts *steps)
 {
@@ -117,6 +139,14 @@ static void list_steps(const struct setup *setup, struct texts *steps)
         buffer_clear(&step);
     }
     finding_free(&schedule);
+    if (!setup->installed && !setup->options.config && access(POSTRIDER_CONFIG, F_OK) == 0)
+        texts_add(steps, "this is for your own mail alone; for that of the whole machine: sudo "
+                         "postrider setup");
+    put_waiting(setup, &step);
+    if (step.length) {
+        texts_add(steps, buffer_text(&step));
+        buffer_clear(&step);
+    }
     buffer_append_text(&step, "a look at all of it: postrider check --online");
     if (!setup->installed)
         buffer_format(&step, " -C %s", setup->path);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/privilege.h"
@@ -240,15 +241,20 @@ static bool tell(struct story *story, unsigned source, const char *log_file, boo
     return read;
 }
 
-static struct outcome tell_from_any(struct story *story, const char *log_file)
+static struct outcome tell_from_any(struct story *story, const struct settings *settings)
 {
     bool told = false, read = false;
     for (unsigned source = 0; source < LOG_SOURCES && !told; source++)
-        read = tell(story, source, log_file, &told) || read;
+        read = tell(story, source, settings->log_file, &told) || read;
     if (told)
         return outcome_done();
     if (read)
         return outcome_refuse(EX_NOINPUT, "the log says nothing of that");
+    if (getuid() == 0)
+        return outcome_refuse(EX_NOINPUT,
+                              "there is no log, neither /var/log/mail.log, /var/log/syslog nor the "
+                              "journal: log_file = FILE in [mail] of %s keeps one",
+                              settings_file(settings));
     return outcome_refuse(EX_NOPERM,
                           "there is no log that you may read: neither log_file of the settings nor "
                           "/var/log/mail.log, /var/log/syslog or the journal; ask as root");
@@ -262,7 +268,7 @@ struct outcome story_run(struct office *office, const struct texts *items, size_
     for (size_t i = first; i < items->count && outcome_good(&outcome); i++)
         outcome = take_item(&story, &office->settings, items->items[i]);
     if (outcome_good(&outcome))
-        outcome = tell_from_any(&story, office->settings.log_file);
+        outcome = tell_from_any(&story, &office->settings);
     texts_free(&story.addresses);
     list_free(&story.ids);
     return outcome;

@@ -19,6 +19,7 @@
 #include "base/memory.h"
 #include "base/privilege.h"
 #include "base/process.h"
+#include "base/text.h"
 #include "check/ask.h"
 #include "config/values.h"
 #include "setup/edit.h"
@@ -177,6 +178,20 @@ static void put_place(char **text, const char *copies, const char *folder)
     *text = buffer_take(&changed);
 }
 
+/* What is left of a remedy that names a copy: what to say instead, without the file that is not
+ * written yet. */
+static char *advice(const char *remedy, const char *copies)
+{
+    static const char otherwise[] = "give setup another user name or password";
+    const char *end = strstr(remedy, "; run postrider setup");
+    if (end)
+        return memory_copy(remedy, (size_t)(end - remedy));
+    const char *what = text_starts(remedy, "in ") ? strstr(strstr(remedy, copies), ": ") : NULL;
+    if (what)
+        return memory_copy(what + 2, strlen(what + 2));
+    return memory_copy(otherwise, strlen(otherwise));
+}
+
 /* That a copy is as it should be is no news, and that it is to be mended no advice. */
 static void settle(struct findings *findings, size_t first, const char *copies, const char *folder)
 {
@@ -191,9 +206,9 @@ static void settle(struct findings *findings, size_t first, const char *copies, 
         }
         put_place(&finding->text, copies, folder);
         if (finding->remedy && strstr(finding->remedy, copies)) {
-            static const char advice[] = "give setup another user name or password";
+            char *instead = advice(finding->remedy, copies);
             free(finding->remedy);
-            finding->remedy = memory_copy(advice, strlen(advice));
+            finding->remedy = instead;
         }
         findings->items[kept++] = *finding;
     }

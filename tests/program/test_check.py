@@ -469,7 +469,8 @@ def test_client_key_that_others_can_read(good, certificates):
 
 def test_whom_a_smarthost_is_trusted_by(good, certificates):
     good.configure(smarthost="host = smtp.far.tld\ntls = starttls\ntls_trust = none.pem")
-    look(good)("fault", "certificate", "[smarthost]: ", "none.pem")
+    remedy = look(good)("fault", "certificate", "[smarthost]: ", "none.pem")["remedy"]
+    assert remedy.startswith("in [smarthost]: tls_trust = system, or a PEM file")
     good.configure(smarthost=f"tls_trust = {certificates.ca}")
     assert not look(good).bad()
 
@@ -731,6 +732,9 @@ def test_lines(good):
     good.configure(mail=f"domain = {NAME}\nmailbox_directory = {good.mail}")
     last = good.postrider("check", check=EX_OK).out.splitlines()[-1]
     assert re.fullmatch(r"everything is as it should be \(\d+ looked at\)", last)
+    # There is nothing else.
+    good.config.write_text("[maul]\n")
+    assert good.postrider("check", check=EX_CONFIG).out.splitlines()[-1] == "1 fault (1 looked at)"
 
 
 def test_topics_stand_together(good):

@@ -30,6 +30,7 @@ def machine():
         world.make("install")
         for name in ("ada", "ben"):
             world.add_user(name)
+        world.write("/usr/sbin/cron", "#!/bin/sh\n", 0o755)
         yield world
 
 
@@ -376,6 +377,16 @@ def test_cron(world, path, line, counts):
         mend(world, found("warning", "schedule", "nobody runs the queue"))
         look(world)("good", "schedule", "/etc/cron.d/postrider")
     world.shell(f"rm {path}")
+
+
+def test_table_without_cron_is_read_by_nobody(world):
+    world.shell("mv /usr/sbin/cron /srv")
+    found = look(world)
+    assert "postrider serve" in found("warning", "schedule", "/etc/cron.d/postrider", "no cron here")["remedy"]
+    world.run(["postrider", "serve"], check=EX_OK)
+    look(world)("good", "schedule", "at work, and runs the queue")
+    world.shell(f"kill $(cat {SPOOL}/listen.lock); mv /srv/cron /usr/sbin")
+    world.wait_until(lambda: not world.processes("postrider-listen"))
 
 
 def test_cron_ignores_names_with_dots(world):

@@ -155,6 +155,10 @@ def test_the_log_is_read_with_the_callers_own_rights(machine):
     for user in ("ada", "ben"):
         done = queue(machine, "log", name, user=user, check=EX_NOPERM)
         assert "no log that you may read" in done.err and not done.out
+    machine.world.shell("mv /var/log/postrider.log /srv")
+    done = machine.world.run(["postrider", "trace", "away@example.net"], check=EX_NOINPUT)
+    assert "log_file = FILE in [mail] of /etc/postrider/postrider.conf keeps one" in done.err
+    machine.world.shell("mv /srv/postrider.log /var/log")
     # From syslog's file, for whoever may read that.
     machine.world.shell(f"sed 's/^/Nov 25 09:40:45 here /; s/here [^ ]* /here /' "
                         "/var/log/postrider.log > /var/log/mail.log; rm /var/log/postrider.log")

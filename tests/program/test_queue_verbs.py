@@ -67,7 +67,7 @@ def test_list_for_people(sandbox):
     assert lines[0].index("SENDER") == lines[1].index("ops@") == lines[2].index("<>")
     sandbox.flush(check=EX_OK)
     lines = queue(sandbox, "list", first, check=EX_OK).out.splitlines()
-    assert lines[1].endswith("no smarthost is configured: see [smarthost] in postrider.conf")
+    assert lines[1].endswith("no smarthost is configured: postrider setup does it, or [smarthost] in postrider.conf")
     assert re.search(r" [45]m\S*  ops@example.org ", lines[1]) and len(lines) == 3
 
 

@@ -318,6 +318,24 @@ def test_smarthost_that_is_not_there_writes_nothing(place, server):
     before = files(place)
     done = run_setup(place, *place.flags, check=EX_TEMPFAIL)
     assert files(place) == before and "nothing was written" in done.err
+    assert "Connection refused; look at host and port; none of the ports" in done.out
+
+
+@pytest.mark.parametrize("host, more, words", [
+    ("nowhere.invalid", (), "; look at the spelling of nowhere.invalid"),
+    ("wrong_name", (), "; host has to be a name that its certificate is for"),
+    ("localhost", ("--tls", "implicit"), "; tls = starttls, if port "),
+    ("localhost", ("--user", "else"), "; give setup another user name or password")])
+def test_advice_is_for_what_is_wrong(place, server, certificates, host, more, words):
+    """And names no file that is not written yet."""
+    if host == "wrong_name":
+        host = "localhost"
+        server.context.load_cert_chain(*certificates.wrong_name)
+    flags = ["other", "--host", f"{host}:{server.port}", "--tls-trust", str(certificates.ca)]
+    done = run_setup(place, *flags, *(more if "--user" in more else ("--user", USER, *more)), check=None)
+    assert done.returncode in (EX_TEMPFAIL, EX_NOPERM)
+    fault, = [line for line in done.out.splitlines() if line.startswith("fault")]
+    assert words in fault and str(place.folder) not in fault
 
 
 def test_password_is_seen_nowhere(place, server):
@@ -548,7 +566,7 @@ def test_change_by_somebody_else_is_not_lost(place, server):
     (("mailgun", "--senders", "@a.example"), EX_USAGE, "--senders goes with --name"),
     (("mailgun", "--root", "a b"), EX_USAGE, "--root"),
     (("mailgun", "--test", "a@"), EX_USAGE, "--test"),
-    (("mailgun", "--domain", "a b"), EX_CONFIG, "postrider.conf:"),
+    (("mailgun", "--domain", "a b"), EX_CONFIG, "nothing was written, for it would be: "),
     (("mailgun", "--tls", "maybe"), EX_CONFIG, "starttls"),
     (("mailgun", "--tls", "off"), EX_CONFIG, "in clear"),
     (("mailgun", "--port", "0"), EX_CONFIG, "from 1 to 65535"),

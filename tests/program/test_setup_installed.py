@@ -94,6 +94,30 @@ def test_from_the_installation_to_the_first_message(world):
     assert done.out.splitlines() == ["nothing to change", "unchanged"] and contents(world) == state
 
 
+def test_mail_that_waited_is_not_forgotten(world):
+    """What was handed in before there was a smarthost waits for its next turn, and setup says how to
+    shorten that."""
+    world.run(["sendmail", "-odq", "you@example.net"], stdin="Subject: early\n\nx\n", user="ada", check=EX_OK)
+    said, = [line for line in setup_with(world).out.splitlines() if "in the queue" in line]
+    assert said.startswith("next: 1 message is in the queue; ")
+    world.shell(said.partition("now: ")[2])
+    assert [message.recipients for message in world.server.messages] == [["you@example.net"]]
+
+
+def test_without_root_it_is_said_whose_settings_they_are(world):
+    done = setup_with(world, user="ada")
+    assert "written: /home/ada/.config/postrider/postrider.conf" in done.out
+    assert "next: this is for your own mail alone; for that of the whole machine: sudo postrider setup" in done.out
+    world.shell("rm -r /home/ada/.config")
+
+
+def test_advice_has_the_words_of_the_provider(world):
+    done = setup_with(world, password="wrong", check=EX_NOPERM)
+    fault, = [line for line in done.out.splitlines() if line.startswith("fault")]
+    assert "; Mailgun (US) wants as user: SMTP login, as password: SMTP password" in fault
+    assert "postrider setup" not in fault and FOLDER not in fault
+
+
 def test_sign_in_is_tried_without_root(world):
     """What hears the provider is the user who runs the queue, and he could read what he was given."""
     seen, here = [], os.readlink(f"/proc/{world.init}/ns/mnt")
