@@ -17,7 +17,6 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <sys/syscall.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,10 +58,9 @@ static _Noreturn void start(const struct target_user *user, long seconds, int ou
         signal(number, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
-    struct rlimit no_core = {0, 0}, processor = {(rlim_t)seconds, (rlim_t)seconds};
+    const struct rlimit processor = {(rlim_t)seconds, (rlim_t)seconds};
     if (setsid() >= 0 && chdir("/") == 0 && dup2(out, 1) >= 0 && dup2(out, 2) >= 0 &&
-        sigprocmask(SIG_SETMASK, &none, NULL) == 0 && setrlimit(RLIMIT_CORE, &no_core) == 0 &&
-        setrlimit(RLIMIT_CPU, &processor) == 0)
+        sigprocmask(SIG_SETMASK, &none, NULL) == 0 && setrlimit(RLIMIT_CPU, &processor) == 0)
         execve(argv[0], argv, environment);
     int error = errno;
     (void)!write(failure, &error, sizeof error);
@@ -151,9 +149,8 @@ void run_command(const char *name, const char *seconds_text, char *const argv[])
         end(EX_CONFIG, "the command is not an absolute path");
     if (is_privileged())
         become(user.uid, user.gid);
-    umask(077);
     ignore_signals();
-    syscall(SYS_close_range, 3, ~0u, 0);
+    forget_files();
     int out[2], failure[2], ended = watch_children(),
                             null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (ended < 0 || null < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(failure, O_CLOEXEC) < 0)

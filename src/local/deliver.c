@@ -169,7 +169,6 @@ void deliver(const char *name, const char *path, char *const arguments[])
     /* Root is never a user: his mailbox is written as the queue's user, who calls. */
     uid_t uid = user->pw_uid == 0 ? getuid() : user->pw_uid;
 
-    umask(077);
     struct stat info;
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0 || fstat(folder, &info) < 0)
@@ -177,7 +176,7 @@ void deliver(const char *name, const char *path, char *const arguments[])
     if (privileged) {
         check_folder(path, &info);
         make_mailbox(folder, name, uid, info.st_gid, 0660);
-        become(uid, info.st_gid);
+        write_as(uid, info.st_gid);
     } else {
         make_mailbox(folder, name, uid, getgid(), 0600);
     }
@@ -190,9 +189,8 @@ void write_file(const char *name, const char *path, char *const arguments[])
     ignore_signals();
     struct target_user user = find_target_user(name, "alias_files");
     if (is_privileged())
-        become(user.uid, user.gid);
+        write_as(user.uid, user.gid);
     /* From here on it is the user who looks for the file, and can reach what he can anyway. */
-    umask(077);
     char where[PATH_MAX];
     const char *slash = strrchr(path, '/');
     if (path[0] != '/' || !slash[1] ||
@@ -201,6 +199,6 @@ void write_file(const char *name, const char *path, char *const arguments[])
     int folder = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         end(EX_CANTCREAT, "cannot open the folder %s: %s", where, strerror(errno));
-    make_mailbox(folder, slash + 1, geteuid(), getegid(), 0600);
+    make_mailbox(folder, slash + 1, writer(), getegid(), 0600);
     append(folder, where, slash + 1, "file", &entry);
 }

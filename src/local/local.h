@@ -6,6 +6,7 @@
 #ifndef LOCAL_LOCAL_H
 #define LOCAL_LOCAL_H
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #ifndef POSTRIDER_USER
@@ -24,8 +25,31 @@
 /* Ends with this sysexits status and one line of words on standard error. */
 void end(int status, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
 
+/* First of all: files, limits, signals, timers, environment, umask, folder are as if nobody had
+ * called us; no core is left. */
+void settle(void);
+/* Closes all but the first three. */
+void forget_files(void);
+/* Sets a limit of a process, as far as it can be lifted. */
+void set_limit(int kind, rlim_t wanted, rlim_t most);
+/*
+ * Ends when a caller has limits that could not be lifted, and that would have everybody's queue run
+ * fail, or die, in the middle of a message.
+ */
+void check_limits(void);
+/* Anew whenever user ids change: for then it is as the machine has it. */
+void leave_no_core(void);
+
 /* Whoever we were, from here on we are this user with this one group, for good. */
 void become(uid_t uid, gid_t gid);
+/*
+ * For files alone we are this user with this one group from here on, and have no rights but his;
+ * else we are our caller, the queue's user. So it is not for who owns a mailbox to stop, end or
+ * slow down what fills it, while everybody's mail waits.
+ */
+void write_as(uid_t uid, gid_t gid);
+/* As whom we write. */
+uid_t writer(void);
 
 /* What is to be appended; the id: look first whether it is there. */
 struct entry {

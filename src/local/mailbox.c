@@ -112,7 +112,7 @@ int mailbox_open(int folder, const char *name, const char *what)
         end(EX_CANTCREAT, "the %s is not a file", kind);
     if (info.st_nlink != 1)
         end(EX_CANTCREAT, "the %s has a second name (hard link)", kind);
-    if (info.st_uid != geteuid())
+    if (info.st_uid != writer())
         end(EX_CANTCREAT, "the %s belongs to another user", kind);
     /* Of the open file, not of the process: closing a copy does not let it go. */
     struct flock wish = {.l_type = F_WRLCK, .l_whence = SEEK_SET};

@@ -1,13 +1,14 @@
-/* Who calls for what, and the two things that all jobs need. */
+/* Who calls for what, how root's rights go, and the end of all jobs. */
 #include "local/local.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
-#include <signal.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -28,25 +29,43 @@ void become(uid_t uid, gid_t gid)
         end(EX_OSERR, "cannot become user %ld", (long)uid);
     if (uid != 0 && setuid(0) == 0)
         end(EX_OSERR, "root's rights do not go away");
+    leave_no_core();
 }
 
-/* No file of ours may get one of the numbers 0 to 2. */
-static void fill_descriptors(void)
+/* By capset(2), for which the C library has no words. */
+static int keep_capabilities(unsigned mask)
 {
-    int fd;
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= 2);
-    if (fd < 0)
-        end(EX_OSERR, "cannot open /dev/null: %s", strerror(errno));
-    close(fd);
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {
+        {.effective = mask, .permitted = mask}};
+    return syscall(SYS_capset, &header, sets) == 0;
+}
+
+void write_as(uid_t uid, gid_t gid)
+{
+    uid_t caller = getuid();
+    if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+        prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresuid(caller, caller, caller) < 0 ||
+        !keep_capabilities(1u << CAP_SETUID))
+        end(EX_OSERR, "cannot leave root's rights");
+    setfsuid(uid);
+    if (!keep_capabilities(0) || writer() != uid)
+        end(EX_OSERR, "cannot write as user %ld", (long)uid);
+    setfsuid(0);
+    if (writer() != uid || setuid(0) == 0)
+        end(EX_OSERR, "root's rights do not go away");
+    leave_no_core();
+}
+
+/* No user has this number, by which one asks. */
+uid_t writer(void)
+{
+    return (uid_t)setfsuid((uid_t)-1);
 }
 
 int main(int argc, char **argv)
 {
-    fill_descriptors();
-    for (int number = 1; number < NSIG; number++)
-        signal(number, number == SIGPIPE || number == SIGXFSZ ? SIG_IGN : SIG_DFL);
+    settle();
     if (argc >= 2 && strcmp(argv[1], "run") == 0)
         run(argv + 2);
     if (argc == 2 && strcmp(argv[1], "session") == 0)

@@ -8,78 +8,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 enum {
-    MOST_FILES = 1024,
-    STACK = 8 << 20,
     MOST_PROCESSES = 512, /* of the queue's user, when one more session begins */
     MOST_ARGUMENTS = 16,
-    OUR_ARGUMENTS = 3,
-    IOPRIO_WHO_PROCESS = 1, /* of ioprio_set(2), which the C library has no words for */
-    IOPRIO_BY_NICENESS = 0
+    OUR_ARGUMENTS = 3
 };
-
-/*
- * What the caller was limited to is lifted. A container may keep even root from lifting a hard
- * limit (no CAP_SYS_RESOURCE); then the runner has what there is.
- */
-static void set_limit(int kind, rlim_t wanted, rlim_t most)
-{
-    struct rlimit limit = {wanted, most}, here;
-    if (setrlimit(kind, &limit) == 0)
-        return;
-    if (getrlimit(kind, &here) < 0)
-        end(EX_OSERR, "cannot read a limit: %s", strerror(errno));
-    here.rlim_cur = wanted < here.rlim_max ? wanted : here.rlim_max;
-    if (setrlimit(kind, &here) < 0)
-        end(EX_OSERR, "cannot reset a limit: %s", strerror(errno));
-}
-
-static void fresh_limits(void)
-{
-    static const int kinds[] = {RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA, RLIMIT_NPROC};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        set_limit(kinds[i], RLIM_INFINITY, RLIM_INFINITY);
-    set_limit(RLIMIT_STACK, STACK, RLIM_INFINITY);
-    set_limit(RLIMIT_NOFILE, MOST_FILES, MOST_FILES);
-}
-
-/* What cannot be changed here is as the machine has it. */
-static void fresh_priorities(void)
-{
-    const struct sched_param usual = {0};
-    setpriority(PRIO_PROCESS, 0, 0);
-    sched_setscheduler(0, SCHED_OTHER, &usual);
-    syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_BY_NICENESS);
-}
-
-static void fresh_process(void)
-{
-    sigset_t nothing;
-    sigemptyset(&nothing);
-    sigprocmask(SIG_SETMASK, &nothing, NULL);
-    struct itimerval off = {0};
-    setitimer(ITIMER_REAL, &off, NULL);
-    setitimer(ITIMER_VIRTUAL, &off, NULL);
-    setitimer(ITIMER_PROF, &off, NULL);
-    fresh_priorities();
-    umask(027);
-    if (chdir("/") < 0)
-        end(EX_OSERR, "cannot go to /");
-    if (syscall(SYS_close_range, 3, ~0u, 0) < 0)
-        for (int fd = 3; fd < 65536; fd++)
-            close(fd);
-}
 
 /* What the runner believes about its caller, no caller may say; the installed settings are fixed.
  */
@@ -106,7 +46,8 @@ static void start(const char *path, char *const arguments[])
     for (size_t i = 0; i < MOST_ARGUMENTS && arguments[i]; i++)
         argv[OUR_ARGUMENTS + i] = arguments[i];
     static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", NULL};
-    fresh_process();
+    umask(027);
+    forget_files(); /* a look-up of users may have left some */
     become(user->pw_uid, user->pw_gid);
     execve(path, argv, environment);
     /* EAGAIN: the user has too many processes. */
@@ -147,7 +88,7 @@ void run(char *const arguments[])
     for (size_t i = 0; arguments[i]; i++)
         if (i == MOST_ARGUMENTS || is_refused(arguments[i]))
             end(EX_USAGE, "the installed queue takes no such arguments");
-    fresh_limits();
+    check_limits();
     leave_terminal();
     leave_cgroup();
     start(POSTRIDER_LIBEXECDIR "/postrider-run", arguments);
@@ -161,7 +102,6 @@ void run(char *const arguments[])
 void session(void)
 {
     char *const arguments[] = {"--pipe", NULL};
-    fresh_limits();
     set_limit(RLIMIT_NPROC, MOST_PROCESSES, RLIM_INFINITY);
     start(POSTRIDER_LIBEXECDIR "/postrider-listen", arguments);
 }
