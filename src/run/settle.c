@@ -9,6 +9,7 @@
 #include "mail/address.h"
 #include "queue/journal.h"
 #include "run/run.h"
+#include "run/trace.h"
 
 enum { LONGEST_HOP_PAUSE = 15 * 60 /* seconds: one connection tells for all that wait */ };
 
@@ -91,6 +92,8 @@ static struct wait note_waits(struct run *run, struct letter *letter)
         char *to = address_text(&recipient->address);
         log_event(letter->id, next.way == WAY_HOLD ? "held" : "deferred", "to", to, "status",
                   status, "reason", reason, NULL);
+        if (run->verbose)
+            trace_remark(to, reason);
         free(to);
         journal_mark(letter, i, PROGRESS_PENDING, status, reason);
     }

@@ -28,3 +28,11 @@ void trace_line(void *context, char direction, const char *line)
         given_up = true;
     buffer_free(&text);
 }
+
+void trace_remark(const char *before, const char *behind)
+{
+    struct buffer text = {0};
+    buffer_format(&text, "%s: %s", before, behind);
+    trace_line(NULL, '*', buffer_text(&text));
+    buffer_free(&text);
+}

@@ -12,6 +12,7 @@
 #include "queue/journal.h"
 #include "run/loop.h"
 #include "run/run.h"
+#include "run/trace.h"
 
 /* ---- mailboxes ---- */
 
@@ -31,14 +32,18 @@ static enum progress progress_of(enum result result)
 }
 
 /* place: the mailbox or file that it was for; NULL: none. */
-static void note(struct letter *letter, size_t index, const struct outcome *outcome,
-                 const char *place)
+static void note(const struct run *run, struct letter *letter, size_t index,
+                 const struct outcome *outcome, const char *place)
 {
     char *to = address_text(&letter->recipients[index].address);
     if (outcome->result != NEVER) /* report.c logs that */
         log_event(letter->id, outcome->result == DONE ? "delivered" : "deferred", "to", to,
                   place && *place == '/' ? "file" : "mailbox", place, "status", outcome->status,
                   "reason", outcome->result == DONE ? NULL : outcome->reason, NULL);
+    if (run->verbose && outcome->result == DONE)
+        trace_remark("delivered on this machine", to);
+    else if (run->verbose)
+        trace_remark(to, outcome->reason);
     free(to);
     journal_mark(letter, index, progress_of(outcome->result), outcome->status,
                  outcome->result == DONE ? NULL : outcome->reason);
@@ -55,7 +60,7 @@ static void fill(struct run *run, struct letter *letter, size_t index, const cha
                                        : mailbox_deliver(run, letter, index, place);
     if (outcome.result == LATER && !is_busy(run, place))
         texts_add(&run->busy_mailboxes, place);
-    note(letter, index, &outcome, place);
+    note(run, letter, index, &outcome, place);
 }
 
 /* ---- aliases ---- */
@@ -138,7 +143,7 @@ static void expand_recipient(struct run *run, struct letter *letter, size_t inde
     if (outcome_good(&outcome))
         outcome = run->aliases_problem;
     if (!outcome_good(&outcome)) {
-        note(letter, index, &outcome, NULL);
+        note(run, letter, index, &outcome, NULL);
         return;
     }
     struct targets targets = {0};
@@ -146,9 +151,9 @@ static void expand_recipient(struct run *run, struct letter *letter, size_t inde
     const struct target *unsettled = find_unsettled(&targets);
     const struct target *only = targets.count == 1 ? &targets.items[0] : NULL;
     if (unsettled)
-        note(letter, index, &unsettled->outcome, NULL);
+        note(run, letter, index, &unsettled->outcome, NULL);
     else if (only && only->kind == TARGET_ERROR)
-        note(letter, index, &only->outcome, NULL);
+        note(run, letter, index, &only->outcome, NULL);
     else if (only && only->kind == TARGET_MAILBOX && address_is_null(&only->owner) &&
              letter->count == 1)
         deliver_directly(run, letter, index, only);
@@ -205,7 +210,8 @@ static void report_unsaved(struct run *run, const char *id, const struct outcome
 }
 
 /* Routes that need no next hop to be followed. */
-static bool end_here(struct letter *letter, size_t index, const struct next_hop *next)
+static bool end_here(const struct run *run, struct letter *letter, size_t index,
+                     const struct next_hop *next)
 {
     struct outcome outcome = outcome_done();
     if (next->way == WAY_ERROR)
@@ -216,6 +222,10 @@ static bool end_here(struct letter *letter, size_t index, const struct next_hop 
     if (outcome_good(&outcome)) /* report.c logs the other */
         log_event(letter->id, "delivered", "to", to, "via", "discard", "status", outcome.status,
                   NULL);
+    if (run->verbose && outcome_good(&outcome))
+        trace_remark("discarded", to);
+    else if (run->verbose)
+        trace_remark(to, outcome.reason);
     free(to);
     journal_mark(letter, index, progress_of(outcome.result), outcome.status,
                  outcome_good(&outcome) ? NULL : outcome.reason);
@@ -241,7 +251,7 @@ static bool deliver_here(struct run *run, struct letter *letter, const struct lo
         hops_way(run, letter, i, &next);
         if (next.way == WAY_LOCAL)
             expand_recipient(run, letter, i, trace);
-        else if (!end_here(letter, i, &next))
+        else if (!end_here(run, letter, i, &next))
             continue;
         attempted = true;
     }
@@ -259,11 +269,11 @@ static bool deliver_here(struct run *run, struct letter *letter, const struct lo
     return attempted;
 }
 
-static void fail_all(struct letter *letter, const struct outcome *outcome)
+static void fail_all(const struct run *run, struct letter *letter, const struct outcome *outcome)
 {
     for (size_t i = 0; i < letter->count; i++)
         if (letter->recipients[i].progress == PROGRESS_PENDING)
-            note(letter, i, outcome, NULL);
+            note(run, letter, i, outcome, NULL);
 }
 
 /* Looks for a loop, then does what needs no next hop; whether that was an attempt. */
@@ -277,7 +287,7 @@ static bool deliver(struct run *run, struct letter *letter)
     if (outcome_good(&outcome))
         attempted = deliver_here(run, letter, &trace);
     else
-        fail_all(letter, &outcome);
+        fail_all(run, letter, &outcome);
     loop_free(&trace);
     return attempted;
 }

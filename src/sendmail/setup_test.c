@@ -152,7 +152,7 @@ static void take_reply(struct watch *watch, const char *line)
 static void take_remark(struct watch *watch, const char *line)
 {
     static const char connected[] = "connected to ";
-    static const char *const usual[] = {"TLS", "message of "};
+    static const char *const usual[] = {"TLS", "message of ", "delivered ", "discarded: "};
     if (text_starts(line, connected)) {
         keep(watch->host, sizeof watch->host, line + strlen(connected));
         watch->host[strcspn(watch->host, ",")] = '\0';

@@ -394,6 +394,24 @@ def test_verbose_shows_the_dialogue_without_secrets(sandbox, smarthost):
     assert not sandbox.letters()
 
 
+def test_verbose_says_what_came_of_it_without_a_dialogue(sandbox):
+    """Where nobody was spoken with: why it waits, or where it went."""
+    def shown(recipient, **settings):
+        sandbox.configure(**settings)
+        return sandbox.sendmail("-v", recipient, stdin=MESSAGE, check=EX_OK).out.splitlines()[1:]
+
+    assert shown("you@example.net", smarthost=None) == [
+        "*** you@example.net: no smarthost is configured: postrider setup does it, or [smarthost] in postrider.conf"]
+    here = f"{sandbox.user}@here.example"
+    assert shown(sandbox.user, smarthost=None) == [f"*** delivered on this machine: {here}"]
+    lines = shown("nobody-of-this-name", smarthost=None)
+    assert lines[0].startswith("*** nobody-of-this-name@here.example: ") and "there is no mailbox" in lines[0]
+    sandbox.credentials_path.write_text("[smarthost]\npassword = x\n")
+    sandbox.credentials_path.chmod(0o644)
+    lines = shown("you@example.net", smarthost="host = localhost:1\ntls = starttls\nuser = me")
+    assert lines == [f"*** you@example.net: {sandbox.credentials_path} is open to group or others: chmod 600 {sandbox.credentials_path}"]
+
+
 def test_Q2_two_runners_one_delivery(sandbox):
     with FakeServer() as server:
         use(sandbox, server)
