@@ -160,6 +160,25 @@ static void note_success(const struct queue *queue, const char *name)
     file_close(&fd);
 }
 
+/* A failure that is over becomes the last one. */
+static void end_failure(const struct queue *queue, const char *name)
+{
+    char path[HOP_FILE_NAME], last[HOP_FILE_NAME];
+    hop_file_name("hop", name, path);
+    hop_file_name("last", name, last);
+    if (renameat(queue->hops, path, queue->hops, last) < 0 && errno != ENOENT)
+        log_error("cannot note that %s works again: %s", name, strerror(errno));
+}
+
+void hop_forgive(const struct queue *queue, const char *name, time_t before)
+{
+    struct hop_state state;
+    long long since;
+    read_state(queue, "hop", name, &state, &since);
+    if (state.failures && since < before)
+        end_failure(queue, name);
+}
+
 void hop_works(const struct queue *queue, const char *name)
 {
     bool one_of_many = strncmp(name, "mx ", 3) == 0;
@@ -169,11 +188,11 @@ void hop_works(const struct queue *queue, const char *name)
     hop_read(queue, name, &state);
     if (hop_is_pausing(&state))
         return;
-    char path[HOP_FILE_NAME], last[HOP_FILE_NAME];
-    hop_file_name("hop", name, path);
-    hop_file_name("last", name, last);
-    if (one_of_many || state.failures == 0)
+    if (one_of_many || state.failures == 0) {
+        char path[HOP_FILE_NAME];
+        hop_file_name("hop", name, path);
         unlinkat(queue->hops, path, 0);
-    else if (renameat(queue->hops, path, queue->hops, last) < 0 && errno != ENOENT)
-        log_error("cannot note that %s works again: %s", name, strerror(errno));
+    } else {
+        end_failure(queue, name);
+    }
 }

@@ -32,6 +32,9 @@ void hop_failed(const struct queue *queue, const char *name, const struct outcom
 /* It has had all that it may have for now: it pauses for so long. That is no failure of it. */
 void hop_pause(const struct queue *queue, const char *name, const struct outcome *why,
                uint64_t wait);
+/* It may be tried again if it failed before that time, when the settings were changed. A pause goes
+ * on. */
+void hop_forgive(const struct queue *queue, const char *name, time_t before);
 /* It works, which is noted; once a session is enough. A pause goes on. */
 void hop_works(const struct queue *queue, const char *name);
 /* What people want to know of it; times in seconds since 1970, 0: never, or long ago. */

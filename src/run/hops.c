@@ -41,6 +41,7 @@ static struct hop *add(struct run *run, const struct next_hop *next)
     struct buffer name = {0};
     next_hop_name(next, &name);
     hop->name = buffer_take(&name);
+    hop_forgive(&run->queue, hop->name, run->changed);
     hop_read(&run->queue, hop->name, &hop->state);
     keep(run, hop);
     return hop;

@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
@@ -44,11 +45,24 @@ static struct outcome find_user(void *context, const char *name, char **canonica
 
 /* ---- setting up ---- */
 
+/* A next hop that failed by other settings need not be left alone any more. */
+static time_t when_changed(const struct settings *settings)
+{
+    char *credentials = settings_credentials_path(settings);
+    struct stat status;
+    time_t changed = stat(settings_file(settings), &status) == 0 ? status.st_ctime : 0;
+    if (stat(credentials, &status) == 0 && status.st_ctime > changed)
+        changed = status.st_ctime;
+    free(credentials);
+    return changed <= clock_now() ? changed : 0; /* by a clock that has been put back since */
+}
+
 static struct outcome set_up(struct run *run)
 {
     struct outcome outcome = settings_load(run->config, &run->settings);
     if (!outcome_good(&outcome))
         return outcome;
+    run->changed = when_changed(&run->settings);
     outcome = log_to_file(run->settings.log_file);
     if (!outcome_good(&outcome))
         log_error("%s", outcome.reason);

@@ -44,6 +44,7 @@ struct worker {
 struct run {
     const char *config; /* the settings file when it is not the installed one; NULL */
     struct settings settings;
+    time_t changed; /* the settings or the passwords, or their modes: the last time */
     struct queue queue;
     struct expander expander;
     struct aliases *aliases;

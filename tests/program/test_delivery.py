@@ -261,6 +261,32 @@ def test_C14_dead_smarthost(sandbox):
         assert len(due) > 10, "they do not all come back at once"
 
 
+@pytest.mark.parametrize("mended", ["settings", "password", "mode"])
+def test_who_mends_the_settings_need_not_wait(sandbox, smarthost, mended):
+    """What failed by other settings is no reason to leave a smarthost alone."""
+    use(sandbox, smarthost)
+    settings, passwords = sandbox.config.read_text(), sandbox.credentials_path.read_text()
+    if mended == "settings":
+        sandbox.config.write_text(settings.replace(f"{smarthost.port}", "1"))
+    elif mended == "password":
+        sandbox.credentials_path.write_text(passwords.replace(PASSWORD, "wrong"))
+    else:
+        sandbox.credentials_path.chmod(0o644)
+    sandbox.sendmail("you@example.net", stdin=MESSAGE, check=EX_OK)
+    sandbox.wait_quiet()
+    assert len(sandbox.letters()) == 1 and "left alone" in sandbox.postrider("status").out
+    time.sleep(2.1)
+    sandbox.sendmail("two@example.net", stdin=MESSAGE, check=EX_OK)
+    sandbox.wait_quiet()
+    assert len(sandbox.letters()) == 2
+    sandbox.config.write_text(settings)
+    sandbox.credentials_path.write_text(passwords)
+    sandbox.credentials_path.chmod(0o600)
+    sandbox.sendmail("three@example.net", stdin=MESSAGE, check=EX_OK)
+    wait_until(lambda: smarthost.messages)
+    assert smarthost.messages[0].recipients == ["three@example.net"]
+
+
 @pytest.mark.once
 def test_500_quick_submissions_make_few_connections(sandbox):
     with FakeServer() as server:
