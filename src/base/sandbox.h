@@ -39,7 +39,8 @@ void sandbox_load_services(void);
  */
 struct outcome sandbox_prepare(const struct sandbox *sandbox);
 /*
- * Enters. What is not possible any more fails: with EACCES where files are concerned, with ENOSYS
+ * Enters, as far as this kernel has such locks: where it filters no system calls, the log is told.
+ * What is not possible any more fails: with EACCES where files are concerned, with ENOSYS
  * where the call itself is, as on a kernel that does not know it; what only an intruder would try
  * ends the process by SIGSYS. Who got anything but DONE must not go on. Not for programs with
  * threads.

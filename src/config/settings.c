@@ -9,6 +9,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -170,11 +171,27 @@ static struct outcome complete(struct loading *loading, bool installed, const ch
     return outcome_good(&outcome) ? check(loading, shown) : outcome;
 }
 
+/* With root's rights nobody's settings are taken but root's: they name programs that are run, and
+ * files that are written. */
+static struct outcome check_owner(int fd, const char *path)
+{
+    struct stat info;
+    if (geteuid() != 0)
+        return outcome_done();
+    if (fstat(fd, &info) < 0)
+        return outcome_errno(errno, "cannot look at the settings %s", path);
+    if (info.st_uid == 0)
+        return outcome_done();
+    return outcome_refuse(EX_NOPERM, "%s is not root's: do that as its owner, by sudo -u", path);
+}
+
 /* Opens the file; *fd is -1 with a good outcome when it need not be there and is not. */
-static struct outcome open_file(const char *path, bool may_be_missing, int *fd)
+static struct outcome open_file(const char *path, bool installed, int *fd)
 {
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (*fd >= 0 || (errno == ENOENT && may_be_missing))
+    if (*fd >= 0)
+        return installed ? outcome_done() : check_owner(*fd, path);
+    if (errno == ENOENT && installed)
         return outcome_done();
     struct outcome outcome = outcome_errno(errno, "cannot read the settings %s", path);
     outcome.exit_status = errno == EACCES || errno == EPERM ? EX_NOPERM : EX_CONFIG;

@@ -152,9 +152,9 @@ struct settings {
 /*
  * Reads the file; a path of NULL means the compiled default, which may be missing (all defaults).
  * DONE, or EX_CONFIG with "file:line: what, and what to do", or EX_NOPERM for a file that may not
- * be read. All paths in it come out absolute: relative ones count from the file's folder. For a
- * file other than the compiled default, the queue is in $XDG_STATE_HOME or ~/.local/state unless
- * the file says where. The caller frees either way.
+ * be read, or that root is given and another user owns. All paths in it come out absolute: relative
+ * ones count from the file's folder. For a file other than the compiled default, the queue is in
+ * $XDG_STATE_HOME or ~/.local/state unless the file says where. The caller frees either way.
  */
 struct outcome settings_load(const char *path, struct settings *settings);
 /* The same of an open file, as if what is in it stood at this path, which need not be there. */

@@ -375,7 +375,10 @@ void check_dns(const void *context, struct findings *findings)
     add_inbound(&subjects);
     add_zones(&settings->filter.dnsbl, &subjects.block);
     add_zones(&settings->filter.dnswl, &subjects.allow);
-    confine(NULL, NULL);
-    look_until_known(&subjects, question->deadline, findings);
+    struct outcome outcome = confine(NULL, NULL);
+    if (outcome_good(&outcome))
+        look_until_known(&subjects, question->deadline, findings);
+    else
+        finding_add(findings, FINDING_FAULT, "dns", "nothing was asked: %s", outcome.reason);
     free_subjects(&subjects);
 }

@@ -18,8 +18,9 @@ void check_milter(const void *context, struct findings *findings)
     const struct milter_question *question = context;
     const struct filtering *filter = &question->settings->filter;
     struct milter_link link = {.name = question->name, .limit = LIMIT_MS};
-    confine(NULL, NULL);
-    struct outcome outcome = milter_link_open(&link);
+    struct outcome outcome = confine(NULL, NULL);
+    if (outcome_good(&outcome))
+        outcome = milter_link_open(&link);
     milter_link_close(&link);
     if (outcome_good(&outcome)) {
         finding_add(findings, FINDING_GOOD, "milter", "%s is there", question->name);

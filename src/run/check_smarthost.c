@@ -432,8 +432,12 @@ void check_smarthost(const void *context, struct findings *findings)
         look.hop.auth = AUTH_OFF;
     if (look.hop.auth != AUTH_OFF && look.hop.auth != AUTH_EXTERNAL)
         find_secret(&look, &secret);
-    confine(NULL, &look.hop);
-    look_at_targets(&look);
+    struct outcome outcome = confine(NULL, &look.hop);
+    if (outcome_good(&outcome))
+        look_at_targets(&look);
+    else
+        finding_add(findings, FINDING_FAULT, "smarthost", "%s: %s", question->section,
+                    outcome.reason);
     buffer_wipe(&secret);
     buffer_free(&look.name);
     texts_free(&hosts);

@@ -11,9 +11,9 @@
 
 /*
  * Locks this process in for good, before it connects to the hop. Where the kernel has no such
- * locks, that is logged, and mail goes out as it ever did. run: NULL for who needs neither the
- * queue nor keys; smtp: NULL for who speaks to no server of mail.
+ * locks, mail goes out as it ever did; who got anything but DONE must not go on. run: NULL for who
+ * needs neither the queue nor keys; smtp: NULL for who speaks to no server of mail.
  */
-void confine(const struct run *run, const struct smtp_hop *smtp);
+struct outcome confine(const struct run *run, const struct smtp_hop *smtp);
 
 #endif

@@ -130,8 +130,9 @@ static struct outcome use_seat(struct work *work)
         /* With LMTP it stays here, and nobody verifies. */
         work->jobs.signer =
             work->jobs.hop->next.way == WAY_LMTP ? NULL : signer_open(&work->jobs.run->settings);
-        confine(work->jobs.run, &smtp);
-        outcome = deliver(work, &smtp);
+        outcome = confine(work->jobs.run, &smtp);
+        if (outcome_good(&outcome))
+            outcome = deliver(work, &smtp);
     }
     file_close(&work->keeper.fd);
     buffer_wipe(&secret);

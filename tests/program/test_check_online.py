@@ -69,7 +69,7 @@ def look(sandbox, certificates):
         # Nothing of a queue was made or touched, and no secret was shown.
         assert not sandbox.queue.exists()
         assert PASSWORD not in found.text and PASSWORD not in sandbox.log()
-        assert "without a sandbox" not in sandbox.log()
+        assert "filters no system calls" not in sandbox.log()
         return found
 
     return ask

@@ -466,3 +466,21 @@ def test_S10_queue_of_somebody_else(sandbox):
     os.chmod(sandbox.queue, 0o700)
     assert result.returncode in (EX_CANTCREAT, EX_NOPERM) and result.err.count("\n") == 1
     assert spool_files(sandbox) == []
+
+
+@pytest.mark.installed
+@pytest.mark.parametrize("argv", [
+    ["sendmail", "-odi", FAR], ["sendmail", "-q"], ["sendmail", "-bs"], ["sendmail", "-bd"],
+    ["postrider-run"], ["postrider-listen"], ["postrider-run", "check", "--online"],
+    ["postrider-run", "newaliases"], ["postrider-run", "route", FAR]], ids=" ".join)
+def test_root_takes_no_settings_of_another_users(sandbox, argv):
+    """What they name is run, and written, with root's rights."""
+    ran = sandbox.folder / "ran"
+    sandbox.configure(mail=f"log_file = {sandbox.folder}/log-of-root",
+                      smarthost=f"host = 127.0.0.1:1\ntls = off\nuser = u\npassword_command = /usr/bin/touch {ran}")
+    os.chown(sandbox.config, pwd.getpwnam("nobody").pw_uid, 0)
+    place = 2 if len(argv) > 1 and not argv[1].startswith("-") else 1
+    done = sandbox.run([*argv[:place], "-C", sandbox.config, *argv[place:]], stdin=b"x\n")
+    assert done.returncode == EX_NOPERM and "is not root's" in done.err, done.err
+    assert not ran.exists() and not (sandbox.folder / "log-of-root").exists()
+    assert not sandbox.queue.exists()

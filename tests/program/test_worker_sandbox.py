@@ -10,7 +10,7 @@ import pytest
 
 import intruding
 from intruding import read_status
-from sandbox import EX_OK
+from sandbox import BUILD, EX_OK
 from smtpfake import HANG, PASSWORD, USER, Certificates, FakeServer
 
 MESSAGE = b"Subject: hi\n\nhello\n"
@@ -62,7 +62,7 @@ def check_status(coordinator, worker):
 def test_a_worker_is_locked_in(sandbox, talking):
     sandbox.credentials(f"[smarthost]\npassword = {PASSWORD}\n")
     check_status(*talking(""))
-    assert "without a sandbox" not in sandbox.log()
+    assert "filters no system calls" not in sandbox.log()
 
 
 def test_a_worker_whose_password_a_command_prints_is_locked_in(sandbox, talking, tmp_path):
@@ -77,6 +77,16 @@ def test_a_worker_whose_password_a_command_prints_is_locked_in(sandbox, talking,
     assert "socket" in descriptors
     # Neither the queue nor a lock in it.
     assert not [path for path in descriptors if path.startswith(str(sandbox.folder))]
+
+
+def test_a_worker_that_cannot_be_locked_in_sends_nothing(sandbox):
+    """The filter is made in a file in memory: this one does not hold it."""
+    with FakeServer() as server:
+        sandbox.configure(smarthost=f"host = localhost:{server.port}\ntls = off\nauth = off")
+        sandbox.sendmail("-odq", "you@example.net", stdin=MESSAGE, check=EX_OK)
+        sandbox.run(["/usr/bin/prlimit", "--fsize=600:", BUILD / "postrider-run", "-C", sandbox.config])
+        assert not server.connections and len(sandbox.letters()) == 1
+        assert "cannot filter system calls" in sandbox.log()
 
 
 @pytest.mark.installed

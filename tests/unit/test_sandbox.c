@@ -52,7 +52,7 @@ static struct sandbox session = {
 
 static int faked_version = -1; /* of Landlock; -1: the kernel's own */
 static uint64_t asked[3];      /* what was to be denied: files, sockets, scopes */
-static bool no_unnamed_files;
+static bool no_unnamed_files, no_filters;
 
 long syscall(long number, ...)
 {
@@ -73,6 +73,21 @@ long syscall(long number, ...)
     }
     long (*real)(long, ...) = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
     return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+int prctl(int option, ...)
+{
+    va_list list;
+    va_start(list, option);
+    unsigned long a[4];
+    for (int i = 0; i < 4; i++)
+        a[i] = va_arg(list, unsigned long);
+    va_end(list);
+    if (option == PR_SET_SECCOMP && no_filters) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)syscall(SYS_prctl, option, a[0], a[1], a[2], a[3]);
 }
 
 static int open_by_call(int at, const char *path, int flags, unsigned mode)
@@ -165,7 +180,7 @@ static int tear_down(void **state)
 {
     (void)state;
     faked_version = -1;
-    no_unnamed_files = false;
+    no_unnamed_files = no_filters = false;
     queue_close(&queue);
     texts_free(&readables);
     texts_free(&writables);
@@ -636,6 +651,41 @@ static void test_without_landlock_the_filter_holds(void **state)
     assert_int_equal(in_sandbox(&session, execute), 128 + SIGSYS);
 }
 
+static void has_no_new_privileges(void)
+{
+    MUST(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+    if (landlock_version() > 0)
+        MUST(open(secret, O_RDONLY) < 0 && errno == EACCES);
+}
+
+static void test_without_filters_landlock_holds(void **state)
+{
+    (void)state;
+    no_filters = true;
+    assert_int_equal(in_sandbox(&session, read_what_may_be_read), 0);
+    assert_int_equal(in_sandbox(&session, commit_letter), 0);
+    assert_int_equal(in_sandbox(&session, has_no_new_privileges), 0);
+}
+
+static void do_nothing(void)
+{
+}
+
+/* A kernel that has them, and no room for one: who goes on would have none. */
+static void test_what_cannot_be_locked_in_is_told(void **state)
+{
+    (void)state;
+    const struct rlimit none = {1, RLIM_INFINITY};
+    struct sandbox other = session;
+    other.internet = true; /* a list that was not made yet */
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(in_sandbox(&other, do_nothing), 2);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+}
+
 /* A kernel refuses to deny what it does not know. */
 static void test_each_version_is_asked_for_what_it_knows(void **state)
 {
@@ -701,6 +751,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_internet, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_libraries_work, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_without_landlock_the_filter_holds, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_without_filters_landlock_holds, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_cannot_be_locked_in_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_each_version_is_asked_for_what_it_knows, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_prepared, set_up, tear_down),
