@@ -5,6 +5,7 @@
  */
 #include "sendmail/setup.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,15 +137,22 @@ static struct outcome check_from(const struct verb_options *options)
     return outcome_done();
 }
 
+/* Root's is where the user table has it: what the environment has may be his whom sudo(8) left it
+ * of, whose files are not for root to take over. NULL: none. */
+static const char *find_home(void)
+{
+    const struct passwd *root = geteuid() == 0 ? getpwuid(0) : NULL;
+    const char *home = geteuid() != 0 ? getenv("HOME") : root ? root->pw_dir : NULL;
+    return home && *home == '/' ? home : NULL;
+}
+
 static struct outcome take_from(struct setup *setup)
 {
     const struct verb_account *given = &setup->options.account;
     const char *from_root = given->from_root ? given->from_root : "";
-    const char *home = getenv("HOME");
     struct outcome outcome = check_from(&setup->options);
     if (outcome_good(&outcome))
-        outcome =
-            import_read(given->from, from_root, home && *home == '/' ? home : NULL, &setup->import);
+        outcome = import_read(given->from, from_root, find_home(), &setup->import);
     setup->wish.name = memory_copy("", 0);
     if (given->root)
         setup->wish.root = memory_copy(given->root, strlen(given->root));

@@ -215,6 +215,20 @@ def test_a_file_of_roots_in_the_folder_of_somebody_else(world):
     assert world.read("/srv/precious") == world.read("/srv/roots.conf") == b""
 
 
+def test_S6_root_takes_over_nothing_from_a_home_in_his_environment(world):
+    """sudo -E leaves it: what its owner has there would name root's commands, hosts and files."""
+    world.write("/home/ada/.msmtprc", "account default\nhost ada.example\nfrom ada@ada.example\n"
+                "auth on\nuser ada\npasswordeval /usr/bin/touch /srv/ran\n", 0o600, "ada:ada")
+    world.shell("rm -f /etc/msmtprc /root/.msmtprc")
+    command = ["postrider", "setup", "--from", "msmtp", "--offline", "--dry-run"]
+    done = world.run(command, env={"HOME": "/home/ada"})
+    assert done.returncode != EX_OK and "ada.example" not in done.out + done.err
+    done = world.run([*command, "-C", "/home/ada/new.conf"], user="ada", check=EX_OK)
+    assert "ada.example" in done.out
+    assert not world.exists("/srv/ran")
+    world.shell("rm /home/ada/.msmtprc")
+
+
 def test_machine_is_left_alone(world):
     """Nothing of the setup stays behind in the folder."""
     setup_with(world)
