@@ -141,36 +141,58 @@ static int starts_at(int fd, off_t at, const char *text)
     return pread(fd, found, length, at) == (ssize_t)length && memcmp(found, text, length) == 0;
 }
 
+/* Where things stand in a mailbox that is read line by line; -1: nowhere yet. */
+struct search {
+    const char *wanted; /* a line */
+    off_t from;         /* the last line, if it is a "From " line */
+    off_t found, next;  /* the message, and the one behind it */
+};
+
+/* length: of what is kept of the line that begins at this place. */
+static void look_at_line(struct search *search, off_t at, const char *line, size_t length)
+{
+    if (search->found < 0 && search->from >= 0 && length == strlen(search->wanted) &&
+        memcmp(line, search->wanted, length) == 0)
+        search->found = search->from;
+    search->from = length >= 5 && memcmp(line, "From ", 5) == 0 ? at : -1;
+    if (search->found >= 0)
+        search->next = search->from;
+}
+
 /*
  * Finds where the message with this id begins, and the one behind it: its "X-Postrider-Id: ID" line
- * stands right behind its "From " line, where no sender can put one. -1: it is not there.
+ * stands right behind its "From " line, where no sender can put one. -1: it is not there. However
+ * long a line its owner has put there, only its beginning is kept.
  */
 static off_t find_message(int fd, const char *id, off_t *next)
 {
-    char wanted[64];
-    int copy = dup(fd);
-    FILE *stream = copy >= 0 ? fdopen(copy, "r") : NULL;
-    if (!stream ||
-        snprintf(wanted, sizeof wanted, "X-Postrider-Id: %s\n", id) >= (int)sizeof wanted)
+    char wanted[64], line[sizeof wanted];
+    struct search search = {.wanted = wanted, .from = -1, .found = -1, .next = -1};
+    size_t length = 0;
+    ssize_t count;
+    if (snprintf(wanted, sizeof wanted, "X-Postrider-Id: %s\n", id) >= (int)sizeof wanted)
         end(EX_OSERR, "cannot search the %s", kind);
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t length;
-    off_t at = 0, from = -1, found = -1;
-    *next = -1;
-    while (*next < 0 && (length = getline(&line, &capacity, stream)) > 0) {
-        if (found < 0 && from >= 0 && strcmp(line, wanted) == 0)
-            found = from;
-        from = strncmp(line, "From ", 5) == 0 ? at : -1;
-        if (found >= 0)
-            *next = from;
-        at += length;
+    off_t at = 0, begin = 0;
+    while (search.next < 0 && (count = pread(fd, block, BLOCK, at)) != 0) {
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            end(EX_IOERR, "cannot read the %s: %s", kind, strerror(errno));
+        for (ssize_t i = 0; i < count && search.next < 0; i++) {
+            if (length < sizeof line)
+                line[length++] = block[i];
+            if (block[i] != '\n')
+                continue;
+            look_at_line(&search, begin, line, length);
+            begin = at + i + 1;
+            length = 0;
+        }
+        at += count;
     }
-    if (ferror(stream))
-        end(EX_IOERR, "cannot read the %s: %s", kind, strerror(errno));
-    free(line);
-    fclose(stream);
-    return found;
+    if (search.next < 0 && length > 0)
+        look_at_line(&search, begin, line, length);
+    *next = search.next;
+    return search.found;
 }
 
 /* CRC-32C, as base/checksum.c has it: that room is not used here. */

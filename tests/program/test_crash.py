@@ -161,6 +161,26 @@ def test_Q1_message_that_is_there_already(sandbox, behind):
     assert sandbox.mailbox_bytes() == FOREIGN + ENTRY + behind
 
 
+def test_a_line_without_end_takes_no_memory(sandbox):
+    """Its owner can make one, in a file that takes no room; the run that waits for us is everybody's."""
+    mailbox = sandbox.mail / sandbox.user
+    with mailbox.open("wb") as file:
+        file.truncate(300 * 1000 * 1000)
+        file.seek(0, os.SEEK_END)
+        file.write(b"x\n" + FOREIGN)
+    before = mailbox.stat().st_size
+    process = start_helper(sandbox, *SEARCHED)
+    process.stdin.write(ENTRY)
+    process.stdin.close()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stderr.close()
+    assert process.returncode == EX_OK and used.ru_maxrss < 200 * 1000
+    with mailbox.open("rb") as file:
+        file.seek(before)
+        assert file.read() == ENTRY
+
+
 @pytest.mark.parametrize("left", [
     ENTRY[:80] + bytes(len(ENTRY) - 80), ENTRY[:80] + bytes(7) + ENTRY[87:], ENTRY[:-1], ENTRY[:80],
     bytes(len(ENTRY)), bytes(200000)],
