@@ -11,6 +11,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+/* Where the machine has it so (fs.suid_dumpable), whoever changes ids may leave a core again. */
+static void leave_no_core(void)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 struct outcome privilege_drop_group(void)
 {
     gid_t gid = getgid();
@@ -19,6 +25,7 @@ struct outcome privilege_drop_group(void)
     gid_t real, effective, saved;
     if (getresgid(&real, &effective, &saved) < 0 || effective != gid || saved != gid)
         return outcome_errno(EPERM, "the group privilege does not go away");
+    leave_no_core();
     return outcome_done();
 }
 
@@ -33,6 +40,7 @@ struct outcome privilege_become(const char *name)
         return outcome_refuse(EX_NOPERM, "cannot become user %s: %s", name, strerror(errno));
     if (setuid(0) == 0 || geteuid() != uid || getegid() != gid)
         return outcome_refuse(EX_OSERR, "root's rights do not go away");
+    leave_no_core();
     return outcome_done();
 }
 

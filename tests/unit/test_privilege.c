@@ -88,10 +88,25 @@ static void test_no_capability_is_left(void **state)
     assert_int_equal(status, GOOD);
 }
 
+/* As it is after a change of ids where fs.suid_dumpable is not 0. */
+static void test_no_core_is_left_with_the_ids(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+            _exit(SOME_ARE_LEFT);
+        struct outcome outcome = privilege_drop_group();
+        _exit(outcome_good(&outcome) ? prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) : NOT_GIVEN_UP);
+    }
+    assert_int_equal(process_wait(pid), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_capability_is_left),
+        cmocka_unit_test(test_no_core_is_left_with_the_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
