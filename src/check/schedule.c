@@ -252,7 +252,7 @@ static void say_nobody(const char *table, struct findings *findings)
                     "nobody runs the queue: %s is for cron, and there is no cron here: mail that "
                     "had to wait goes on waiting until there is new mail",
                     table);
-        finding_remedy(findings, "install cron; or start postrider serve, which needs none");
+        finding_remedy(findings, "postrider serve; or cron, once that is installed");
         return;
     }
     finding_add(findings, FINDING_WARNING, topic,

@@ -290,6 +290,11 @@ static void take_listener(struct debian *debian)
     exim_take_interfaces(import, interfaces->note, buffer_text(&list), listen_name);
     note_say(import, interfaces->note, IMPORT_TAKEN,
              "postrider serve or postrider.socket starts it");
+    if (interfaces->note == NOTE_NONE)
+        note_file(import, conf, IMPORT_OTHER,
+                  "says nothing of dc_local_interfaces: Exim listens at all addresses, as [listen "
+                  "\"%s\"] address = * does; postrider serve or postrider.socket starts it",
+                  listen_name);
     buffer_free(&list);
     take_list(debian, "dc_relay_nets", "listen", listen_name, "relay_networks");
     take_list(debian, "dc_relay_domains", "listen", listen_name, "relay_domains");
