@@ -996,7 +996,7 @@ def test_exim_of_Debian_that_says_nothing_of_where_it_listens(imported):
     path = "/etc/exim4/update-exim4.conf.conf"
     for line, told in (("", True), ("dc_local_interfaces='127.0.0.1'\n", False)):
         found = imported("exim", {path: f"dc_eximconfig_configtype='internet'\n{line}"})
-        assert found.settings["listen smtp"]["address"] == ("*" if told else "127.0.0.1:25")
+        assert found.settings["listen smtp"]["address"] == ("*" if told else "127.0.0.1")
         assert any("says nothing of dc_local_interfaces" in words for words in found.words_of_file(path)) == told
 
 
