@@ -424,6 +424,7 @@ struct outcome value_set_command(const struct setting *setting, const char *text
 /* "127.0.0.1:25", "[::1]:25", "*:25", "localhost". */
 static bool parse_listen_address(const char *text, struct buffer *item, const char **why)
 {
+    *why = "a listener needs an address, not the name of a service";
     if (*text != '*')
         return !text_starts(text, "srv:") && parse_host_item(text, item, why);
     uint64_t port;

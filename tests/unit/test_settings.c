@@ -456,7 +456,7 @@ static void test_listeners_that_do_not_fit_together(void **state)
     expect_fault("[listen]\naddress = *:0\n", 2, "no port from 1 to 65535");
     expect_fault("[listen]\naddress = *25\n", 2, "no port");
     expect_fault("[listen]\naddress = ::1\n", 2, "[address]:port");
-    expect_fault("[listen]\naddress = srv:example.org\n", 2, "address = srv:");
+    expect_fault("[listen]\naddress = srv:example.org\n", 2, "not the name of a service");
     expect_fault("[listen]\ntls = starttls\n", 1, "tls needs tls_certificate and tls_key");
     expect_fault("[listen]\ntls = implicit\ntls_key = /k\n", 1, "tls needs tls_certificate");
     expect_fault("[listen]\ntls = starttls\ntls_certificate = /c\n", 1, "go in pairs");
