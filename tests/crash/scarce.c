@@ -38,7 +38,9 @@ __attribute__((constructor)) static void begin(void)
 {
     char path[PATH_MAX + 1] = "";
     const char *program = getenv("SCARCE_PROGRAM"), *number = getenv("SCARCE_AT");
-    notes = getenv("SCARCE_NOTE");
+    const char *name = getenv("SCARCE_NOTE");
+    /* The program may wipe its environment. */
+    notes = name ? strdup(name) : NULL;
     if (!program || !number || !notes || readlink("/proc/self/exe", path, PATH_MAX) <= 0)
         return;
     const char *slash = strrchr(path, '/');
