@@ -245,6 +245,21 @@ def test_mail_to_postmaster_arrives_in_the_aliased_users_mailbox(postfix):
 
 
 @with_postfix
+def test_messages_reach_postfix_as_chunks(postfix):
+    """RFC 3030, two on their way at a time; nothing in them counts as their end."""
+    for number in range(3):
+        postfix.sendmail("-odq", "-i", f"chunk{number}@example.net",
+                         stdin=f"Subject: chunk {number}\n\n.\nline {number}\n..\n", check=0)
+    shown = postfix.sendmail("-q", "-v", check=0)
+    assert shown.out.count(">>> BDAT ") == 3 and ">>> DATA" not in shown.out, shown.out
+    for number in range(3):
+        got = postfix.smarthost.wait_for(f"chunk{number}@example.net")
+        assert got.message["Subject"] == f"chunk {number}"
+        assert got.message.get_content().rstrip("\n") == f".\nline {number}\n.."
+    postfix.wait_empty()
+
+
+@with_postfix
 def test_root_sends_here_and_away(postfix):
     postfix.sendmail("-oi", "-t", stdin="To: root@here.example, far@example.net\n"
                      "Bcc: hidden@example.net\nSubject: by root\n\nbody\n.\nmore\n", check=0)
