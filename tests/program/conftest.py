@@ -12,10 +12,12 @@ from sandbox import Sandbox  # noqa: E402  (the path comes first)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Tests of one installation share it, and run one after the other as they stand."""
+    """Tests of one installation share it, and run one after the other as they stand: before all others,
+    so that they are not what is waited for in the end."""
     for item in items:
         if item.get_closest_marker("installed") and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 @pytest.fixture
