@@ -836,7 +836,7 @@ def test_installed_users_that_no_alias_may_be(installed, user, words):
     for name, key in (("x", "alias_files"), ("y", "alias_commands")):
         installed.sendmail("-odi", name, user="ben", check=0)
         installed.wait_quiet()
-        assert any(key in line and words in line for line in installed.world.syslog)
+        assert installed.world.logged(key, words)
     assert len(installed.queued()) == 2 and not installed.world.names("/srv/mail")
 
 

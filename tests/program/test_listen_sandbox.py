@@ -253,5 +253,5 @@ def test_all_that_a_session_does_is_allowed(machine):
     assert "EAGAIN" in calls  # when it waits for the client: the trace is one
     for word in ("ENOSYS", "EACCES", "EPERM", "SIGSYS"):
         assert word not in calls, calls
-    assert any("received" in line and "user=ben" in line for line in world.syslog)
+    assert world.logged("received", "user=ben")
     machine.drain()

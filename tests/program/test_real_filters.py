@@ -253,7 +253,7 @@ def test_spam_is_refused_and_the_rest_is_marked(place, kind, said, field, verdic
     code, got = place.refusal("spam", GTUBE)
     assert code in (550, 554) and got == f"5.7.1 {said}"
     assert not place.queued()
-    (line,) = [line for line in place.world.syslog if " rejected" in line]
+    (line,) = place.world.logged(" rejected")
     assert said in line and JOE in line
 
     place.send_plain("ham")
@@ -283,7 +283,7 @@ def test_a_filter_knows_whose_mail_it_is(place):
     place.use(Rspamd)
     place.send_plain("known", user="ada", sender="ada@example.org")
     place.arrived("known")
-    (ours,) = [line for line in place.world.syslog if " received " in line and "user=ada" in line]
+    (ours,) = place.world.logged(" received ", "user=ada")
     log = place.world.read("/var/log/rspamd/rspamd.log").decode("utf-8", "replace")
     (theirs,) = [line for line in log.splitlines()
                  if "id: <known." in line and "rspamd_task_write_log" in line]
@@ -349,7 +349,7 @@ def test_spam_goes_to_a_mailbox_of_its_own(place):
         assert message.get_all("X-Spam-Orig-To") == [f"<{ADA}>", "<you@kept.example>"]
         place.wait_quiet()
         assert len(place.queued()) == 1 and not place.mailbox("ada")
-        (line,) = [line for line in place.world.syslog if " filtered " in line]
+        (line,) = place.world.logged(" filtered ")
         assert "added=1 deleted=2" in line
     finally:
         place.world.write(path, before)
