@@ -134,12 +134,9 @@ class Place(Listener):
 
     def logged(self, *parts, count=1):
         """The lines of the log that have all of these; so many there must be, once they have come."""
-        def find():
-            return [line for line in list(self.world.syslog) if all(part in line for part in parts)]
-
-        self.world.wait_until(lambda: len(find()) >= count, what=f"{count} lines with {parts}")
-        assert len(find()) == count
-        return find()
+        found = self.world.logged(*parts, count=count)
+        assert len(found) == count
+        return found
 
     def queued_messages(self):
         return [self.world.read(f"{SPOOL}/spool/{name}").partition(b"\n\n")[2]

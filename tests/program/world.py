@@ -252,12 +252,14 @@ class World:
                 found.append(int(pid))
         return found
 
-    def logged(self, *parts):
-        """The lines of the log with all of these parts, as soon as there is one: who writes to it does
-        not wait for its reader."""
-        return self.wait_until(lambda: [line for line in list(self.syslog)
-                                        if all(part in line for part in parts)],
-                               what=f"a line of the log with {parts}")
+    def logged(self, *parts, count=1):
+        """The lines of the log with all of these parts, as soon as there are so many: who writes to it
+        does not wait for its reader."""
+        def find():
+            return [line for line in list(self.syslog) if all(part in line for part in parts)]
+
+        self.wait_until(lambda: len(find()) >= count, what=f"{count} lines of the log with {parts}")
+        return find()
 
     def wait_until(self, question, seconds=30, what="what was waited for"):
         try:
