@@ -6,9 +6,11 @@
  *
  * With CHUNKING as well (RFC 3030) a small message follows its recipients at once, as one BDAT, and
  * all of the next one behind it: two messages are on their way at a time, and none waits to be
- * asked for. If all recipients are refused its bytes were sent for nobody. Only enhanced codes
- * (RFC 2034) tell then which command a reply is to, should a server say one too many: without them
- * there is DATA, whose 354 does.
+ * asked for. If all recipients are refused its bytes were sent for nobody.
+ *
+ * Should a server say one reply too many, the 354 tells that what follows is not to the command it
+ * seems to be; with BDAT only enhanced codes do (RFC 2034, RFC 3463 3.2: X.1.X is about addresses).
+ * So a session begins with DATA, and has chunks once a message's replies came with such codes.
  */
 #include "run/smtp_round.h"
 
@@ -54,8 +56,14 @@ static bool may_chunk(const struct smtp_mail *mail, const struct smtp_session *s
 {
     const bool *refuses = session->hop->refuses_chunks;
     return session->offer.chunking && session->offer.pipelining && session->offer.enhanced_codes &&
-           refuses && !*refuses && !session->target->socket &&
+           session->gives_codes && refuses && !*refuses && !session->target->socket &&
            mail->transaction->size <= CHUNK_MOST;
+}
+
+static void forgo_chunks(const struct smtp_session *session)
+{
+    if (session->hop->refuses_chunks)
+        *session->hop->refuses_chunks = true;
 }
 
 static void begin(struct round *round, struct smtp_mail *mail, const struct smtp_session *session,
@@ -156,9 +164,14 @@ static bool is_too_many(const struct reply *reply)
     return !reply->status[0] || strcmp(reply->status + 1, ".5.3") == 0;
 }
 
+static bool is_good(const struct reply *reply)
+{
+    return reply->code / 100 == 2;
+}
+
 static struct outcome take_mail(struct round *round, struct smtp_session *session)
 {
-    if (session->reply.code / 100 == 2) {
+    if (is_good(&session->reply)) {
         session->open_mail = true;
         return outcome_done();
     }
@@ -177,7 +190,7 @@ static struct outcome take_recipient(struct round *round, struct smtp_session *s
     size_t index = round->chosen[position];
     if (round->refused)
         return outcome_done();
-    if (reply->code / 100 == 2) {
+    if (is_good(reply)) {
         smtp_mail_accept(round->mail, index);
         round->accepted++;
         return outcome_done();
@@ -229,15 +242,16 @@ static struct outcome take_verdict(struct round *round, struct smtp_session *ses
     return outcome_done();
 }
 
-/*
- * All that may be said in its place is a 250: what tells that a server said one too many before,
- * and that this one is about a recipient (RFC 3463 3.2), is its enhanced code. DATA has its 354 for
- * that.
- */
-static bool is_about_address(const struct smtp_session *session)
+/* Refusals may lack it: they come from policies and filters, too. */
+static bool lacks_code(const struct reply *reply)
 {
-    const struct reply *reply = &session->reply;
-    return session->rounds && reply->code / 100 == 2 && strncmp(reply->status, "2.1.", 4) == 0;
+    return is_good(reply) && !reply->status[0];
+}
+
+/* Whether a message seems to be taken with words that could be to its sender or a recipient. */
+static bool is_doubtful(const struct reply *reply)
+{
+    return lacks_code(reply) || (is_good(reply) && strncmp(reply->status, "2.1.", 4) == 0);
 }
 
 /*
@@ -249,14 +263,15 @@ static struct outcome take_chunk(struct round *round, struct smtp_session *sessi
 {
     int code = session->reply.code;
     if (code == 500 || code == 502 || code == 504) {
-        *session->hop->refuses_chunks = round->again = true;
+        forgo_chunks(session);
+        round->again = true;
         return refuse_session(session, "after BDAT, which it had offered");
     }
-    if (is_about_address(session)) {
-        *session->hop->refuses_chunks = true;
+    if (is_doubtful(&session->reply)) {
+        forgo_chunks(session);
         return smtp_misplaced(session, "after the message");
     }
-    if (code / 100 == 2)
+    if (is_good(&session->reply))
         session->open_mail = false;
     return take_verdict(round, session);
 }
@@ -269,6 +284,11 @@ static struct outcome take_reply(struct round *round, struct smtp_session *sessi
         return smtp_misplaced(session, when);
     if (session->reply.code / 100 == 3 && session->reply.code != 354)
         return smtp_misplaced(session, when);
+    if (step != STEP_RESET && step != data && lacks_code(&session->reply)) {
+        forgo_chunks(session);
+        if (round->chunked)
+            return smtp_misplaced(session, when);
+    }
     if (step == STEP_MAIL)
         return take_mail(round, session);
     if (step == data)
@@ -276,7 +296,7 @@ static struct outcome take_reply(struct round *round, struct smtp_session *sessi
     if (step >= STEP_RCPT)
         return take_recipient(round, session, step - STEP_RCPT);
     /* Without RSET, MAIL would be refused for being nested: no fault of the message. */
-    if (session->reply.code / 100 != 2)
+    if (!is_good(&session->reply))
         return refuse_session(session, when);
     session->open_mail = false;
     return outcome_done();
@@ -370,6 +390,10 @@ static struct outcome take_end(struct work *work)
     if (session->reply.code / 100 == 3)
         return smtp_misplaced(session, "after the message");
     session->open_mail = false;
+    if (is_doubtful(&session->reply))
+        forgo_chunks(session);
+    else if (is_good(&session->reply) && work->now.accepted)
+        session->gives_codes = true;
     return take_verdict(&work->now, session);
 }
 

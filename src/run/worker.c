@@ -29,7 +29,7 @@ struct work {
     bool worked;          /* the next hop was there */
     struct keeper keeper; /* of what password_command prints, if there is one */
     bool secret_is_new;   /* nobody has signed in with it yet */
-    bool refuses_chunks;  /* the next hop offers what it does not know */
+    bool refuses_chunks;  /* see run/smtp.h */
 };
 
 static struct outcome find_secret(struct work *work, struct buffer *secret)

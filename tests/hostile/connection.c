@@ -77,13 +77,26 @@ void text_append(struct text *text, const char *data, size_t length)
     text->length += length;
 }
 
-/* A behaviour's text with its code and its filler. */
-void text_compose(const struct behaviour *one, const char *code, struct text *text)
+/* The '%', and what stands behind it: a space or hyphen, if there are words. */
+static const char *append_code(const char *at, const char *code, const char *status,
+                               struct text *text)
+{
+    text_append(text, code, 3);
+    if (!*status || (at[1] != ' ' && at[1] != '-'))
+        return at;
+    text_append(text, at + 1, 1);
+    text_append(text, status, strlen(status));
+    text_append(text, " ", 1);
+    return at + 1;
+}
+
+void text_compose(const struct behaviour *one, const char *code, const char *status,
+                  struct text *text)
 {
     for (size_t times = one->repeated ? one->repeated : 1; times; times--)
         for (const char *at = one->text; *at; at++)
             if (*at == '%')
-                text_append(text, code, 3);
+                at = append_code(at, code, status, text);
             else if (*at == '#')
                 for (size_t i = 0; i < one->filler; i++)
                     text_append(text, "x", 1);

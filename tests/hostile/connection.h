@@ -34,8 +34,9 @@ void connection_put(struct connection *connection, const char *data, size_t leng
 void connection_drain(struct connection *connection);
 
 void text_append(struct text *text, const char *data, size_t length);
-/* A behaviour's text with its code and its filler. */
-void text_compose(const struct behaviour *one, const char *code, struct text *text);
+/* A behaviour's text with its code, its enhanced one, "" for none, and its filler. */
+void text_compose(const struct behaviour *one, const char *code, const char *status,
+                  struct text *text);
 /* Says it, and does what comes behind it. */
 void connection_utter(struct connection *connection, const struct behaviour *one,
                       const struct text *text);

@@ -19,8 +19,12 @@ struct walk {
     bool done;                /* a transaction came to its end on this connection */
     bool hung;                /* the deadline is over: hardly anything more comes to its end */
     bool unsure;              /* and something was begun after it */
-    bool chunks;              /* messages leave with their envelopes; on this connection */
+    bool chunks;              /* messages may leave with their envelopes, on this connection */
+    bool coded;               /* once a message was taken on it with an enhanced code */
+    bool forgone;             /* but never once such a code was missing */
+    bool chunked;             /* the message at hand does */
     bool again;               /* the server knew no chunk: the message goes once more, without */
+    bool more;                /* there is another transaction for it */
     bool settled[RECIPIENTS]; /* who of A needs not to be named again */
     bool surplus; /* a reply came that nobody had asked for: found out before the next command */
 };
@@ -65,7 +69,7 @@ static bool greet(struct walk *walk, enum point point, bool *has_tls)
     bool plain =
         variant == PLAIN || variant == PIPELINED || variant == OPPORTUNE || variant_chunks(variant);
     walk->pipelines = variant_pipelines(variant);
-    walk->chunks = variant_chunks(variant) && !walk->again;
+    walk->chunks = variant_chunks(variant);
     walk->small = meaning == SMALL;
     walk->surplus = meaning == SURPLUS;
     *has_tls = variant == STARTTLS || variant == OPPORTUNE;
@@ -98,7 +102,7 @@ static enum opened connect_once(struct walk *walk, bool encrypt)
     enum variant variant = walk->script->variant;
     enum opened opened = OPENED;
     bool has_tls;
-    walk->open = walk->done = walk->surplus = walk->chunks = false;
+    walk->open = walk->done = walk->surplus = walk->chunks = walk->coded = false;
     /* What is there at once may still be in time. */
     walk->unsure = walk->unsure || walk->hung;
     if (walk->hung || (variant == IMPLICIT && meet(walk, AT_HANDSHAKE) != GOOD))
@@ -160,24 +164,26 @@ static bool is_crowded(const struct walk *walk)
     for (enum point point = AT_RCPT; point <= AT_DOT_LAST; point++) {
         enum meaning meaning = look(walk, point)->meaning;
         crowds += meaning == CROWDED;
-        well = well && (meaning == GOOD || (point <= AT_RCPT_LAST && is_refusal(meaning)));
+        well = well && (meaning == GOOD || (point <= AT_RCPT_LAST && is_refusal(meaning))) &&
+               !(walk->chunked && look(walk, point)->bare);
     }
     /* What waits behind a message that has left already goes down with its session. */
-    for (enum point point = AT_RESET; walk->chunks && point <= AT_DOT_B; point++)
-        well = well && look(walk, point)->meaning == GOOD;
+    for (enum point point = AT_RESET; walk->chunked && point <= AT_DOT_B; point++)
+        well = well && look(walk, point)->meaning == GOOD && !look(walk, point)->bare;
     return crowds > 1 || (crowds && !well);
 }
 
-/* Whether B is given up on a connection on which more of it had been said than its MAIL: the server
- * may have come to that, or not. */
-static bool is_lost(const struct walk *walk)
+/* Whether a message is given up on a connection on which more of it had been said than its MAIL:
+ * the server may have come to that, or not. */
+static bool is_lost(const struct walk *walk, const struct letter *letter)
 {
-    bool ends = has(walk, AT_MAIL_B, AT_MAIL_B, BROKEN) ||
-                has(walk, AT_MAIL_B, AT_MAIL_B, SESSION) || look(walk, AT_RESET)->meaning != GOOD;
+    bool reset = letter == &letter_a || look(walk, AT_RESET)->meaning == GOOD;
+    bool ends = has(walk, letter->mail, letter->mail, BROKEN) ||
+                has(walk, letter->mail, letter->mail, SESSION) || !reset;
     bool well = true;
-    for (enum point point = AT_MAIL_B; point <= AT_DATA_B; point++)
-        well = well && (look(walk, point)->meaning == GOOD || point == AT_MAIL_B);
-    return ends && !(well && look(walk, AT_RESET)->meaning == GOOD);
+    for (enum point point = letter->rcpt; point <= letter->data; point++)
+        well = well && look(walk, point)->meaning == GOOD;
+    return walk->done && !walk->chunked && ends && !(well && reset);
 }
 
 /* Whether replies of this message may get lost or be taken for others'. Those of A that come with
@@ -187,13 +193,12 @@ static bool is_blurred(const struct walk *walk, const struct letter *letter)
     if (variant_is_lmtp(walk->script->variant) && has(walk, letter->dot, AT_DOT_LAST, SURPLUS))
         return true;
     if (letter == &letter_b)
-        return walk->pipelines &&
-               ((!walk->chunks && is_lost(walk)) || has(walk, AT_DOT, AT_DOT_B, SURPLUS) ||
-                resets(walk, AT_DOT, AT_DOT_B));
+        return walk->pipelines && (is_lost(walk, letter) || has(walk, AT_DOT, AT_DOT_B, SURPLUS) ||
+                                   resets(walk, AT_DOT, AT_DOT_B));
     if (is_refusal(look(walk, AT_BODY)->meaning) || is_crowded(walk))
         return true;
-    return walk->pipelines &&
-           (has(walk, AT_MAIL, AT_DOT_LAST, SURPLUS) || resets(walk, AT_MAIL, AT_DOT_B));
+    return walk->pipelines && (is_lost(walk, letter) || has(walk, AT_MAIL, AT_DOT_LAST, SURPLUS) ||
+                               resets(walk, AT_MAIL, AT_DOT_B));
 }
 
 /* Everything that may be, of a message in which something may. */
@@ -232,21 +237,33 @@ static bool go_on(struct walk *walk)
     return walk->alive;
 }
 
-static bool is_chunked(const struct walk *walk, const struct letter *letter)
+/* By what is known when the message begins, which is along with the end of the one before it. */
+static void choose_chunk(struct walk *walk, const struct letter *letter)
 {
-    return walk->chunks && (letter == &letter_b || walk->script->variant == CHUNKED);
+    walk->chunked = walk->chunks && walk->coded && !walk->forgone &&
+                    (letter == &letter_b || walk->script->variant == CHUNKED);
+}
+
+/* MAIL or RCPT: without its enhanced code no chunk follows, and one that did is not answered for.
+ */
+static enum meaning meet_coded(struct walk *walk, enum point point)
+{
+    bool bare = look(walk, point)->bare;
+    enum meaning meaning = meet(walk, point);
+    walk->forgone = walk->forgone || bare;
+    return bare && walk->chunked ? BROKEN : meaning;
 }
 
 /* MAIL was refused: with pipelining the rest is said already, and only its ends count. */
 static void ignore_rest(struct walk *walk, const struct letter *letter)
 {
     for (size_t i = 0; walk->pipelines && walk->alive && i < letter->count; i++)
-        if (meet(walk, letter->rcpt + (enum point)i) == BROKEN)
+        if (meet_coded(walk, letter->rcpt + (enum point)i) == BROKEN)
             break_off(walk);
     if (!walk->pipelines || !walk->alive)
         return;
-    if (is_chunked(walk, letter)) {
-        enum meaning meaning = meet(walk, letter->dot);
+    if (walk->chunked) {
+        enum meaning meaning = meet_coded(walk, letter->dot);
         if (meaning == BROKEN || meaning == UNKNOWN)
             break_off(walk);
         return;
@@ -269,7 +286,7 @@ static size_t name_recipients(struct walk *walk, const struct letter *letter, bo
     for (size_t i = 0; i < letter->count && go_on(walk); i++) {
         if (letter == &letter_a && walk->settled[i])
             continue;
-        enum meaning meaning = meet(walk, letter->rcpt + (enum point)i);
+        enum meaning meaning = meet_coded(walk, letter->rcpt + (enum point)i);
         walk->surplus = meaning == SURPLUS;
         if (meaning == GOOD || meaning == SURPLUS) {
             accepted[i] = true;
@@ -277,6 +294,7 @@ static size_t name_recipients(struct walk *walk, const struct letter *letter, bo
         } else if (meaning == CROWDED && count) {
             /* He is named in a further transaction, in which all is well. */
             fate(walk, letter->first + i, DELIVERED);
+            walk->more = true;
         } else if (is_refusal(meaning)) {
             fate(walk, letter->first + i, fate_of(meaning));
         } else {
@@ -311,8 +329,14 @@ static void end_message(struct walk *walk, const struct letter *letter, const bo
     if (variant_is_lmtp(walk->script->variant)) {
         end_each(walk, letter, accepted);
     } else {
+        bool bare = look(walk, letter->dot)->bare;
         enum meaning meaning = meet(walk, letter->dot);
         walk->surplus = meaning == SURPLUS;
+        /* The next message began along with it, unless there is more of this one. */
+        if (walk->more && (meaning == GOOD || meaning == SURPLUS)) {
+            walk->forgone = walk->forgone || bare;
+            walk->coded = !bare;
+        }
         if (meaning == BROKEN || (meaning == SESSION && count))
             break_off(walk);
         else if (count)
@@ -325,7 +349,7 @@ static void end_message(struct walk *walk, const struct letter *letter, const bo
 static void end_chunk(struct walk *walk, const struct letter *letter, const bool accepted[],
                       size_t count)
 {
-    enum meaning meaning = meet(walk, letter->dot);
+    enum meaning meaning = meet_coded(walk, letter->dot);
     walk->surplus = meaning == SURPLUS;
     if (meaning == GOOD || meaning == SURPLUS)
         walk->open = false;
@@ -334,6 +358,7 @@ static void end_chunk(struct walk *walk, const struct letter *letter, const bool
         break_off(walk);
     else if (count)
         settle(walk, letter, accepted, meaning == SURPLUS ? GOOD : meaning);
+    walk->forgone = walk->forgone || meaning == UNKNOWN;
     if (count && meaning == UNKNOWN) {
         walk->again = true;
         for (size_t i = 0; letter == &letter_a && i < RECIPIENTS; i++)
@@ -345,7 +370,9 @@ static void end_chunk(struct walk *walk, const struct letter *letter, const bool
 static void send_letter(struct walk *walk, const struct letter *letter)
 {
     bool accepted[RECIPIENTS] = {false};
-    enum meaning meaning = meet(walk, letter->mail);
+    walk->more = false;
+    choose_chunk(walk, letter);
+    enum meaning meaning = meet_coded(walk, letter->mail);
     walk->surplus = meaning == SURPLUS;
     if (is_refusal(meaning)) {
         for (size_t i = 0; i < letter->count; i++)
@@ -361,7 +388,7 @@ static void send_letter(struct walk *walk, const struct letter *letter)
     size_t count = name_recipients(walk, letter, accepted);
     if (!go_on(walk) || (!count && !walk->pipelines))
         return;
-    if (is_chunked(walk, letter)) {
+    if (walk->chunked) {
         end_chunk(walk, letter, accepted, count);
         return;
     }
@@ -397,34 +424,45 @@ static void send_surely(struct walk *walk, const struct letter *letter)
         send_letter(walk, letter);
 }
 
-/*
- * B comes behind A. Nothing of it was answered when its MAIL was not, and then the next connection
- * has it, unless this one did no work. With chunks all of it has been sent by then: it waits.
- */
-static void send_second(struct walk *walk, bool behind_chunk)
+/* Whether it may come to be refused when nobody can tell which reply is to what. */
+static bool may_bounce(const struct walk *walk, enum point from, enum point to)
 {
-    bool blurred = is_blurred(walk, &letter_b),
-         bounces =
-             has(walk, AT_MAIL_B, AT_DOT_B, PERMANENT) || has(walk, AT_DOT, AT_DOT_B, SURPLUS);
-    bool chunked = is_chunked(walk, &letter_b);
+    return has(walk, from, to, PERMANENT) || has(walk, from, to, UNKNOWN) ||
+           has(walk, from, to, SURPLUS);
+}
+
+/*
+ * A message behind another one. Nothing of it was answered when its MAIL was not, and then the next
+ * connection has it, unless this one did no work. With chunks all of it has been sent by then: it
+ * waits. Returns whether it is blurred.
+ */
+static bool send_behind(struct walk *walk, const struct letter *letter, bool behind_chunk)
+{
+    bool bounces = letter == &letter_a ? may_bounce(walk, AT_MAIL, AT_DOT_LAST)
+                                       : may_bounce(walk, AT_DOT, AT_DOT_B);
+    choose_chunk(walk, letter);
+    bool blurred = is_blurred(walk, letter);
     if (walk->alive && (walk->open || behind_chunk)) {
         if (!go_on(walk) || meet(walk, AT_RESET) != GOOD)
             break_off(walk);
         walk->open = false;
     }
-    bool worked = walk->done && !chunked, ready = walk->alive && !walk->surplus;
-    enum meaning meaning = look(walk, AT_MAIL_B)->meaning;
-    bool ends = !chunked && (meaning == BROKEN || meaning == SESSION);
+    bool worked = walk->done && !walk->chunked, ready = walk->alive && !walk->surplus;
+    enum meaning meaning = look(walk, letter->mail)->meaning;
+    bool ends = worked && (meaning == BROKEN || meaning == SESSION);
     if (ready && ends)
-        (void)meet(walk, AT_MAIL_B);
-    if (worked && (!ready || ends))
+        (void)meet(walk, letter->mail);
+    if (worked && (!ready || ends)) {
         connect_to(walk);
-    else if (!ready)
+        blurred = blurred || is_blurred(walk, letter);
+    } else if (!ready) {
         break_off(walk);
-    if (walk->alive && !walk->surplus && !refuse_small(walk))
-        send_surely(walk, &letter_b);
+    }
+    if (walk->alive && !walk->surplus)
+        send_surely(walk, letter);
     if (blurred)
-        blur(walk, &letter_b, bounces);
+        blur(walk, letter, bounces);
+    return blurred;
 }
 
 void model_expect(const struct script *script, struct expected *expected)
@@ -434,25 +472,19 @@ void model_expect(const struct script *script, struct expected *expected)
     for (size_t i = 0; i < ALL_RECIPIENTS; i++)
         fate(&walk, i, QUEUED);
     connect_to(&walk);
-    bool opened = walk.alive && !walk.surplus;
-    if (opened && !refuse_small(&walk)) {
-        bool blurred = is_blurred(&walk, &letter_a);
-        bool bounces = has(&walk, AT_MAIL, AT_DOT_LAST, PERMANENT) ||
-                       has(&walk, AT_MAIL, AT_DOT_LAST, SURPLUS);
+    if (go_on(&walk) && !refuse_small(&walk)) {
+        /* Those that go before A are taken, with the codes that are offered. */
+        walk.done = walk.coded = variant_chunks(script->variant);
         struct walk before = walk;
-        bool behind_chunk = is_chunked(&walk, &letter_a);
-        send_surely(&walk, &letter_a);
+        bool blurred = send_behind(&walk, &letter_a, false), behind_chunk = walk.chunked;
+        /* B began along with the end of A, and is kept if nothing of it can have been answered. */
+        bool kept = before.done && before.pipelines && walk.forgone && !behind_chunk && !walk.alive;
         walk.done = walk.alive;
-        if (blurred)
-            blur(&walk, &letter_a, bounces);
         /* What the second message meets depends on how the first one ended. */
-        if (blurred) {
-            blur(&before, &letter_b,
-                 bounces || has(&before, AT_MAIL_B, AT_DOT_B, PERMANENT) ||
-                     has(&before, AT_RESET, AT_DOT_B, SURPLUS));
-        } else if (walk.alive && !walk.again) { /* else B was behind the first try, unanswered */
-            send_second(&walk, behind_chunk);
-        }
+        if (blurred || kept)
+            blur(&before, &letter_b, may_bounce(&before, AT_MAIL, AT_DOT_B));
+        else if (walk.alive && !walk.again) /* else B was behind the first try, unanswered */
+            send_behind(&walk, &letter_b, behind_chunk);
     }
     /* A deadline may be over at any time, on a machine with much to do. */
     expected->exact = true;

@@ -13,7 +13,7 @@ const struct behaviour behaviours[] = {
     {"ok in lines", GOOD, GOES_ON, "%-first\r\n%-\r\n% last\r\n", .row = 3},
     {"ok late", GOOD, GOES_ON, "% fine\r\n", .row = 1, .late = true},
     {"ok byte by byte", GOOD, GOES_ON, "%-a\r\n% b\r\n", .row = 1, .bytewise = true},
-    {"ok without words", GOOD, GOES_ON, "%\r\n", .row = 4},
+    {"ok without words", GOOD, GOES_ON, "%\r\n", .row = 4, .bare = true},
     {"ok with a bare LF", GOOD, GOES_ON, "% fine\n", .row = 4},
     {"ok of 2000 bytes", GOOD, GOES_ON, "% #\r\n", .row = 4, .filler = 2000},
     {"ok of 2000 lines", GOOD, GOES_ON, "%-#\r\n", .row = 4, .filler = 40, .repeated = 2000},
@@ -74,6 +74,10 @@ const struct behaviour behaviours[] = {
     {"300 KB", BROKEN, GOES_ON, "%-#\r\n", .row = 4, .filler = 1500, .repeated = 200},
     {"two replies", SURPLUS, GOES_ON, "% fine\r\n250 and more\r\n", .row = 4},
     {"a refusal more", SURPLUS, GOES_ON, "% fine\r\n550 or not\r\n", .row = 4},
+    {"two with codes", SURPLUS, GOES_ON, "% fine\r\n250 2.0.0 and more\r\n", .row = 4,
+     .for_message = true},
+    {"a recipient more", SURPLUS, GOES_ON, "% fine\r\n250 2.1.5 who?\r\n", .row = 4},
+    {"a refusal more, with its code", SURPLUS, GOES_ON, "% fine\r\n550 5.7.1 or not\r\n", .row = 4},
     /* offers */
     {"SIZE 10", SMALL, GOES_ON, "%-small\r\n%-PIPELINING\r\n% SIZE 10\r\n", .row = 10},
     {"no AUTH", POOR, GOES_ON, "%-poor\r\n% PIPELINING\r\n", .row = 8}};
@@ -167,6 +171,10 @@ bool script_fits(enum variant variant, enum point point, size_t behaviour)
     if (one->meaning == UNKNOWN)
         return variant_chunks(variant) &&
                (point == AT_DOT_B || (point == AT_DOT && variant == CHUNKED));
+    /* Right before a chunk nobody could tell it from the reply to that. */
+    if (one->for_message && variant_chunks(variant) &&
+        (point == AT_RCPT_LAST || point == AT_RCPT_B))
+        return false;
     /* What an offer says must not count before TLS. */
     if (one->meaning == SMALL)
         return hello;

@@ -17,12 +17,15 @@ enum variant {
     OPPORTUNE, /* TLS if it can be had; pipelined */
     LMTP,      /* RFC 2033, by a socket */
     LMTP_PIPELINED,
-    CHUNKED, /* RFC 3030: each message leaves with its envelope, the second one behind the first */
+    CHUNKED, /* RFC 3030: each message leaves with its envelope, the second one behind the first;
+                two messages go before A, and by the replies to them the client learns that it may
+              */
     MIXED,   /* the same, but message A is too large for that */
     VARIANTS
 };
 
-/* Points of the dialogue. Message A has three recipients, B, which follows, has one. */
+/* Points of the dialogue. Message A has three recipients, B, which follows, has one. To messages
+ * that go before them all is said as it should be. */
 enum point {
     AT_GREETING,
     AT_HELLO, /* EHLO, LHLO */
@@ -69,11 +72,14 @@ struct behaviour {
     const char *name;
     enum meaning meaning;
     enum then then;
-    const char *text; /* '%' is the code that is good at that point; ASCII 1 becomes NUL */
+    const char *text; /* '%' is the code that is good at that point, along with the enhanced one
+                         where there are chunks; ASCII 1 becomes NUL */
     unsigned row;     /* of hardcases.md: C1 is 1 */
     bool late, bytewise;
-    size_t filler;   /* so many bytes take the place of a '#' in the text */
-    size_t repeated; /* the text comes so often; 0: once */
+    bool bare;        /* never with an enhanced code */
+    bool for_message; /* a reply more, with the enhanced code of one to a message */
+    size_t filler;    /* so many bytes take the place of a '#' in the text */
+    size_t repeated;  /* the text comes so often; 0: once */
 };
 
 struct script {

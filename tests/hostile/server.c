@@ -29,6 +29,7 @@ struct server {
 /* One connection and its transaction. */
 struct visit {
     struct server *server;
+    bool before; /* the message is one of those that go before A */
     bool is_b, mail, accepted[ALL_RECIPIENTS], answered;
     struct connection wire;
 };
@@ -56,14 +57,25 @@ static const struct behaviour *find(struct server *server, enum point point)
     return &behaviours[index];
 }
 
+/* RFC 2034, RFC 3463. */
+static const char *find_status(const struct server *server, enum point point)
+{
+    if (!variant_chunks(server->script->variant))
+        return "";
+    if (point == AT_MAIL || point == AT_MAIL_B)
+        return "2.1.0";
+    if ((point >= AT_RCPT && point <= AT_RCPT_LAST) || point == AT_RCPT_B)
+        return "2.1.5";
+    return point == AT_DOT || point == AT_DOT_B || point == AT_RESET ? "2.0.0" : "";
+}
+
 static enum meaning reply(struct visit *visit, enum point point, const char *code)
 {
     static _Thread_local struct text text;
-    const struct behaviour *one = find(visit->server, point);
+    const struct behaviour *one = visit->before ? &behaviours[0] : find(visit->server, point);
     text.length = 0;
-    text_compose(one, code, &text);
+    text_compose(one, code, find_status(visit->server, point), &text);
     connection_utter(&visit->wire, one, &text);
-    visit->server->record.surplus |= one->meaning == SURPLUS;
     return one->meaning;
 }
 
@@ -100,7 +112,7 @@ static void hello(struct visit *visit, bool bare)
     const struct behaviour *one = find(visit->server, again ? AT_HELLO_TLS : AT_HELLO);
     text.length = 0;
     if (!is_good(one->meaning) && one->meaning != SMALL && one->meaning != POOR) {
-        text_compose(one, "250", &text);
+        text_compose(one, "250", "", &text);
         connection_utter(&visit->wire, one, &text);
         return;
     }
@@ -135,7 +147,7 @@ static void shake_hands(struct visit *visit)
         /* Not before the client has begun: else it is what C5 is about. */
         (void)connection_receive(&visit->wire);
         text.length = 0;
-        text_compose(one, "250", &text);
+        text_compose(one, "250", "", &text);
         connection_utter(&visit->wire, one, &text);
         /* As a record of TLS it may have only begun. */
         shutdown(visit->wire.fd, SHUT_WR);
@@ -161,7 +173,8 @@ static void shake_hands(struct visit *visit)
 
 /* ---- mail ---- */
 
-/* Recipients of the message at hand: from the first to the one before the second. */
+/* Recipients of the message at hand: from the first to the one before the second. Of those of
+ * messages before A there is nothing to be noted. */
 static size_t first_of(const struct visit *visit)
 {
     return visit->is_b ? RECIPIENTS : 0;
@@ -169,7 +182,7 @@ static size_t first_of(const struct visit *visit)
 
 static size_t end_of(const struct visit *visit)
 {
-    return visit->is_b ? ALL_RECIPIENTS : RECIPIENTS;
+    return visit->before ? 0 : visit->is_b ? ALL_RECIPIENTS : RECIPIENTS;
 }
 
 static bool has_accepted(const struct visit *visit)
@@ -189,9 +202,18 @@ static void note_refusal(struct visit *visit, enum meaning meaning, bool all)
                 visit->server->record.refused[i] = true;
 }
 
+/* Behind a reply too many, what is said to it is read as what is said to MAIL. */
+static void reset(struct visit *visit)
+{
+    enum meaning meaning = reply(visit, AT_RESET, "250");
+    if (meaning == SURPLUS || meaning == PERMANENT)
+        visit->server->record.refused[RECIPIENTS] = true;
+}
+
 static void mail(struct visit *visit, const char *line)
 {
     visit->is_b = strstr(line, "<b@") != NULL;
+    visit->before = strstr(line, "<w@") != NULL;
     memset(visit->accepted, 0, sizeof visit->accepted);
     enum meaning meaning = reply(visit, visit->is_b ? AT_MAIL_B : AT_MAIL, "250");
     visit->mail = is_good(meaning);
@@ -201,6 +223,10 @@ static void mail(struct visit *visit, const char *line)
 static void rcpt(struct visit *visit, const char *line)
 {
     const char *user = strchr(line, '<');
+    if (visit->before) {
+        (void)reply(visit, AT_RCPT, "250");
+        return;
+    }
     if (!user || (user[1] != 'r' && user[1] != 's')) {
         trouble(visit, "a recipient that nobody named");
         return;
@@ -228,8 +254,9 @@ static size_t find_end(const struct visit *visit)
 static bool is_whole(const struct visit *visit, size_t length)
 {
     const struct bodies *bodies = visit->server->bodies;
-    const char *wanted = visit->is_b ? bodies->b : bodies->a;
-    const char *end = wanted + (visit->is_b ? bodies->b_length : bodies->a_length);
+    bool is_a = !visit->is_b && !visit->before;
+    const char *wanted = is_a ? bodies->a : bodies->b;
+    const char *end = wanted + (is_a ? bodies->a_length : bodies->b_length);
     bool at_begin = true;
     for (size_t i = 0; i < length - 3; i++) {
         if (at_begin && visit->wire.in[i] == '.')
@@ -293,12 +320,12 @@ static void data(struct visit *visit)
     note_refusal(visit, meaning, meaning == SURPLUS);
     if (!is_good(meaning) || visit->wire.over)
         return;
-    bool wanted = has_accepted(visit);
+    bool wanted = has_accepted(visit) || visit->before;
     size_t end;
     visit->answered = false;
     while (!(end = find_end(visit))) {
         /* In the middle of it. */
-        if (visit->wire.length > 1000 && !visit->is_b && !server->used[AT_BODY] &&
+        if (visit->wire.length > 1000 && !visit->is_b && !visit->before && !server->used[AT_BODY] &&
             server->script->at[AT_BODY]) {
             note_refusal(visit, reply(visit, AT_BODY, "250"), false);
             visit->answered = true;
@@ -362,8 +389,7 @@ static void obey(struct visit *visit, const char *line)
     else if (starts(line, "BDAT"))
         chunk(visit, line);
     else if (starts(line, "RSET"))
-        record->refused[RECIPIENTS] =
-            reply(visit, AT_RESET, "250") == SURPLUS || record->refused[RECIPIENTS];
+        reset(visit);
     else if (starts(line, "AUTH"))
         (void)reply(visit, AT_AUTH, "235");
     else if (starts(line, "QUIT"))

@@ -18,13 +18,13 @@ struct record {
     unsigned copies[ALL_RECIPIENTS]; /* messages that were taken, though the answer may be lost */
     bool told[ALL_RECIPIENTS];       /* and the answer was said */
     bool refused[ALL_RECIPIENTS];    /* a 5yz was said that can be about him */
-    bool surplus;                    /* more replies were said than there were commands */
     bool leaked;                     /* mail or a password in clear, where TLS is required */
     bool damaged;                    /* a message is not what was sent */
     const char *trouble;             /* NULL: the client did as clients do */
 };
 
-/* As they have to arrive: with CRLF, dots undone. */
+/* As they have to arrive: with CRLF, dots undone. Messages before A, if any, are from <w@...> and
+ * have the body of B. */
 struct bodies {
     const char *a, *b;
     size_t a_length, b_length;
