@@ -25,6 +25,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+import select
 import socket
 import ssl
 import struct
@@ -141,6 +142,11 @@ class Session(threading.Thread):
         line = bytes(self._in[:end])
         del self._in[:end]
         return line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+
+    def says_more(self, seconds=20):
+        """Whether the client goes on although the last command has not been answered; it is in clear."""
+        self.flush()
+        return bool(self._in or select.select([self.connection], [], [], seconds)[0])
 
     def say(self, what):
         """Does one of the things that can stand in `at`."""

@@ -1,5 +1,6 @@
 """BDAT in the SMTP client (RFC 3030): small messages leave whole, two at a time, and nothing that a
-server says to one of them is taken for the other."""
+server says to one of them is taken for the other. A session begins with DATA: Chunky takes two messages
+like that before those that a test is about."""
 
 import itertools
 
@@ -13,35 +14,117 @@ CHUNKING = (*EXTENSIONS, "CHUNKING")
 LONG = BODY + "a line of a long message\n" * 4000
 
 
+EARLIER = "earlier@here.example"
+FIRST = [(f"from {EARLIER}\nto earlier{number}@there.example\n", BODY) for number in range(2)]
+
+
 def to(*names, body=BODY):
     return "".join(f"to {name}@there.example\n" for name in names), body
 
 
-def chunky(**options):
-    return FakeServer(extensions=options.pop("extensions", CHUNKING), **options)
+class Chunky(FakeServer):
+    """`at` and .messages are about what comes behind the first messages, to which all is said as it
+    should be."""
+
+    def __init__(self, extensions=CHUNKING, **options):
+        super().__init__(extensions=extensions, **options)
+
+    def override(self, point, session, line):
+        message = line if point == "message" else session.message
+        earlier = EARLIER in line if point == "MAIL" else message and message.sender == EARLIER
+        return None if earlier else super().override(point, session, line)
+
+    def took(self, message):
+        if message.sender != EARLIER:
+            super().took(message)
+
+    def later_verbs(self):
+        """Of the commands behind those for the first messages."""
+        first = [index for index, line in enumerate(self.commands) if EARLIER in line]
+        return self.verbs()[first[1] + 3:]
 
 
-def test_a_message_leaves_whole(deliver):
-    with chunky() as server:
-        report = deliver(server)
+@pytest.fixture
+def after_first(deliver):
+    """As deliver, for messages behind the first ones; reports on them alone."""
+    def run(server, *messages, **options):
+        report = deliver(server, *FIRST, *messages, **options)
+        assert report.results[:2] == ["DONE"] * 2
+        report.recipients = {key: outcome for key, outcome in report.recipients.items()
+                             if not key[1].startswith("earlier")}
+        return report
+    return run
+
+
+def test_a_message_leaves_whole(after_first):
+    with Chunky() as server:
+        report = after_first(server, to("a"))
         assert report.only.result == "DONE"
         (message,) = server.messages
         assert message.data == b"Subject: test\r\n\r\nwords\r\n" and message.chunks == 1
-        assert server.commands[3] == f"BDAT {len(message.data)} LAST"
-        assert server.verbs() == ["EHLO", "MAIL", "RCPT", "BDAT", "QUIT"]
-        # All of it in one round trip.
-        assert [len(turn) for turn in server.connections[0].turns if turn] == [1, 3, 1]
+        assert f"BDAT {len(message.data)} LAST" in server.commands
+        assert server.later_verbs() == ["MAIL", "RCPT", "BDAT", "QUIT"]
+        # The dot of the one before it, and all of this one, in one round trip.
+        turn = next(turn for turn in server.connections[0].turns if any("BDAT" in x for x in turn))
+        assert [line.split()[0] for line in turn] == [".", "MAIL", "RCPT", "BDAT"]
 
 
-def test_two_messages_are_on_their_way_at_a_time(deliver):
-    with chunky() as server:
-        report = deliver(server, *[to(f"r{i}") for i in range(6)])
+def test_two_messages_are_on_their_way_at_a_time(after_first):
+    """Before anything is said to one, the next one is there."""
+    def message(session, sent):
+        assert sent.recipients == ["r5@there.example"] or session.says_more()
+
+    with Chunky(at={"message": message}) as server:
+        report = after_first(server, *[to(f"r{i}") for i in range(6)])
         assert report.results == ["DONE"] * 6
         assert [m.recipients for m in server.messages] == [[f"r{i}@there.example"] for i in range(6)]
+        assert [m.chunks for m in server.messages] == [1] * 6
         (session,) = server.connections
-        turns = [turn for turn in session.turns if turn]
-        assert turns[1].count(turns[1][2]) == 2 and "RSET" in turns[1]
-        assert len(turns) < 2 + 6 + 1
+        # The greeting, two for each of the first, one for each, and QUIT.
+        assert len([turn for turn in session.turns if turn]) <= 1 + 4 + 6 + 1
+
+
+def test_a_session_begins_with_data(deliver):
+    """Each: that the server gives codes may be forgotten, or be another server's."""
+    with FakeServer(extensions=CHUNKING) as server:
+        for number in range(2):
+            assert deliver(server, *[to(f"{x}{number}") for x in "abc"]).results == ["DONE"] * 3
+        assert [m.chunks for m in server.messages] == [0, 0, 1] * 2
+
+
+@pytest.mark.parametrize("point, words", [
+    ("MAIL", "250 ok"), ("RCPT", "250 ok"), ("RCPT", "250"), ("message", "250 queued"),
+    ("message", "250 2.1.5 somebody's")], ids=str)
+def test_C4_without_codes_that_fit_there_is_no_bdat(deliver, point, words):
+    """Offered they are, but none tells which command a reply is to."""
+    with FakeServer(extensions=CHUNKING, at={point: words}) as server:
+        report = deliver(server, *[to(f"r{i}") for i in range(5)])
+        assert report.results == ["DONE"] * 5
+        assert "BDAT" not in server.verbs() and len(server.connections) == 1
+
+
+@pytest.mark.parametrize("point, words", [
+    ("MAIL", "250 ok"), ("RCPT", "250 ok"), ("message", "250 queued"),
+    ("message", "250 2.1.5 somebody's")], ids=str)
+def test_C4_a_code_that_is_missing_ends_the_session(after_first, point, words):
+    with Chunky(at={point: [None, words]}) as server:
+        report = after_first(server, *[to(f"r{i}") for i in range(5)])
+        assert report.results[:2] == ["DONE", "LATER"]
+        assert set(report.results[2:]) <= {"LATER"}
+        assert report.session.result == "LATER"
+        taken = [m.recipients[0] for m in server.messages]
+        assert len(taken) == len(set(taken))
+
+
+@pytest.mark.parametrize("point, words, results", [
+    ("RCPT", "550 no", ["NEVER", "DONE"]), ("MAIL", "550 no", ["NEVER", "DONE"]),
+    ("RCPT", "450 later", ["LATER", "DONE"]), ("message", "554 no", ["NEVER", "DONE"]),
+    ("message", "550 5.1.1 no such user", ["NEVER", "DONE"])], ids=str)
+def test_C3_a_refusal_without_a_code_is_one(after_first, point, words, results):
+    with Chunky(at={point: [words, None]}) as server:
+        assert after_first(server, to("a"), to("b")).results == results
+        assert [m.recipients for m in server.messages] == [["b@there.example"]]
+        assert len(server.connections) == 1
 
 
 @pytest.mark.parametrize("extensions", [EXTENSIONS, ("CHUNKING", "8BITMIME", "ENHANCEDSTATUSCODES"),
@@ -52,13 +135,13 @@ def test_without_all_three_extensions_there_is_no_bdat(deliver, extensions):
         assert "BDAT" not in server.verbs()
 
 
-def test_a_long_message_waits_to_be_asked_for(deliver):
-    with chunky() as server:
-        report = deliver(server, to("a"), to("b", body=LONG), to("c"))
+def test_a_long_message_waits_to_be_asked_for(after_first):
+    with Chunky() as server:
+        report = after_first(server, to("a"), to("b", body=LONG), to("c"))
         assert report.results == ["DONE"] * 3
         assert [m.chunks for m in server.messages] == [1, 0, 1]
         assert server.messages[1].text.decode() == LONG
-        assert server.verbs().count("DATA") == 1
+        assert server.later_verbs().count("DATA") == 1
 
 
 def test_lmtp_has_a_reply_for_each_and_no_bdat(deliver, tmp_path):
@@ -73,43 +156,43 @@ def test_lmtp_has_a_reply_for_each_and_no_bdat(deliver, tmp_path):
     "a\n.\n..\n.b\n", "bare\rcr\n", "no end", "", "a\r\n.\r\nb\n", "\n\n\n", "\xe9t\xe9\n",
     "x" * 2000 + "\n", "\0nul\n", ".\n"], ids=ascii)
 @pytest.mark.parametrize("more", [(), ("8BITMIME",)], ids=("7BIT", "8BITMIME"))
-def test_C12_the_bytes_are_those_of_data(deliver, body, more):
+def test_C12_the_bytes_are_those_of_data(after_first, body, more):
     base = ("PIPELINING", "ENHANCEDSTATUSCODES", *more)
-    with FakeServer(extensions=base) as plain, FakeServer(extensions=(*base, "CHUNKING")) as server:
+    with Chunky(base) as plain, Chunky((*base, "CHUNKING")) as server:
         message = to("a", body=f"Subject: x\n\n{body}")
-        one, other = deliver(plain, message), deliver(server, message)
+        one, other = after_first(plain, message), after_first(server, message)
         assert one.results == other.results
         assert [m.data for m in plain.messages] == [m.data for m in server.messages]
         assert server.messages and server.messages[0].chunks == 1
 
 
-def test_C3_all_refused_the_message_was_sent_for_nobody(deliver):
-    with chunky(at={"RCPT": ["550 5.1.1 no such user", None]}) as server:
-        report = deliver(server, to("a"), to("b"), to("c"))
+def test_C3_all_refused_the_message_was_sent_for_nobody(after_first):
+    with Chunky(at={"RCPT": ["550 5.1.1 no such user", None]}) as server:
+        report = after_first(server, to("a"), to("b"), to("c"))
         assert report.results == ["NEVER", "DONE", "DONE"]
         assert [m.recipients for m in server.messages] == [["b@there.example"], ["c@there.example"]]
 
 
-def test_C3_a_server_that_takes_it_for_nobody(deliver):
+def test_C3_a_server_that_takes_it_for_nobody(after_first):
     """250 to a message without recipients is nobody's."""
-    with chunky(at={"RCPT": "450 4.2.0 later", "BDAT": "250 2.0.0 fine"}) as server:
-        report = deliver(server, to("a", body=""))
+    with Chunky(at={"RCPT": "450 4.2.0 later", "BDAT": "250 2.0.0 fine"}) as server:
+        report = after_first(server, to("a", body=""))
         assert report.only.result == "LATER"
 
 
 @pytest.mark.parametrize("code, result", [("550 5.7.1 no", "NEVER"), ("451 4.3.0 later", "LATER")])
-def test_mail_refused_the_next_goes(deliver, code, result):
-    with chunky(at={"MAIL": [code, None]}) as server:
-        report = deliver(server, to("a"), to("b"))
+def test_mail_refused_the_next_goes(after_first, code, result):
+    with Chunky(at={"MAIL": [code, None]}) as server:
+        report = after_first(server, to("a"), to("b"))
         assert report.results == [result, "DONE"]
         assert [m.recipients for m in server.messages] == [["b@there.example"]]
 
 
-def test_C3_each_recipient_has_its_own_outcome(deliver):
+def test_C3_each_recipient_has_its_own_outcome(after_first):
     def rcpt(_, line):
         return {"b": "550 5.1.1 no", "c": "450 4.2.1 later"}.get(line[9])
-    with chunky(at={"RCPT": rcpt}) as server:
-        report = deliver(server, to("a", "b", "c", "d"), to("c"), to("d"))
+    with Chunky(at={"RCPT": rcpt}) as server:
+        report = after_first(server, to("a", "b", "c", "d"), to("c"), to("d"))
         assert report.results == ["DONE", "NEVER", "LATER", "DONE", "LATER", "DONE"]
         assert [m.recipients for m in server.messages] == [
             ["a@there.example", "d@there.example"], ["d@there.example"]]
@@ -117,26 +200,26 @@ def test_C3_each_recipient_has_its_own_outcome(deliver):
 
 @pytest.mark.parametrize("code, result", [("552 5.2.2 full", "NEVER"), ("452 4.3.1 disk", "LATER"),
                                           ("554 5.6.0 spam", "NEVER")])
-def test_a_refused_message_is_no_fault_of_the_next(deliver, code, result):
-    with chunky(at={"message": [code, None]}) as server:
-        report = deliver(server, to("a"), to("b"), to("c"))
+def test_a_refused_message_is_no_fault_of_the_next(after_first, code, result):
+    with Chunky(at={"message": [code, None]}) as server:
+        report = after_first(server, to("a"), to("b"), to("c"))
         assert report.results == [result, "DONE", "DONE"]
         assert [m.recipients for m in server.messages] == [["b@there.example"], ["c@there.example"]]
 
 
-def test_C11_too_many_recipients_go_in_further_transactions(deliver):
-    with chunky(most_recipients=2) as server:
-        report = deliver(server, to("a", "b", "c", "d", "e"), to("f"), to("g", "h", "i"))
+def test_C11_too_many_recipients_go_in_further_transactions(after_first):
+    with Chunky(most_recipients=2) as server:
+        report = after_first(server, to("a", "b", "c", "d", "e"), to("f"), to("g", "h", "i"))
         assert report.results == ["DONE"] * 9
         assert sorted(r[0] for m in server.messages for r in m.recipients) == list("abcdefghi")
         assert all(len(m.recipients) <= 2 for m in server.messages)
 
 
 @pytest.mark.parametrize("code", ["500 5.5.1 what?", "502 5.5.1 no such command", "504 5.5.4 no"])
-def test_who_does_not_know_what_he_offers_gets_data(deliver, code):
+def test_who_does_not_know_what_he_offers_gets_data(after_first, code):
     """Nothing was taken, so that it goes at once, in another session, and nobody has it twice."""
-    with chunky(at={"BDAT": code}) as server:
-        report = deliver(server, to("a"), to("b"), to("c"))
+    with Chunky(at={"BDAT": code}) as server:
+        report = after_first(server, to("a"), to("b"), to("c"))
         assert report.results[0] == "DONE" and report.results[2] == "DONE"
         # Of the second nobody knows what he took it for.
         assert report.results[1] in ("DONE", "LATER")
@@ -146,19 +229,19 @@ def test_who_does_not_know_what_he_offers_gets_data(deliver, code):
 
 
 @pytest.mark.parametrize("action", [CLOSE, RESET, ("421 4.3.2 going down", CLOSE)], ids=str)
-def test_C2_an_answer_that_is_lost_leaves_both_for_later(deliver, action):
-    with chunky(at={"message": action}) as server:
-        report = deliver(server, to("a"), to("b"), to("c"))
+def test_C2_an_answer_that_is_lost_leaves_both_for_later(after_first, action):
+    with Chunky(at={"message": action}) as server:
+        report = after_first(server, to("a"), to("b"), to("c"))
         assert report.session.result == "LATER"
         assert report.results[:2] == ["LATER"] * 2
         # The third was not begun.
         assert len(report.results) == 2 or report.results[2] == "LATER"
 
 
-def test_C1_closed_before_the_message_was_answered_then_well(deliver):
+def test_C1_closed_before_the_message_was_answered_then_well(after_first):
     """The next session takes what is left, and nothing that was answered for goes again."""
-    with chunky(at={"message": [None, None, CLOSE, None]}) as server:
-        report = deliver(server, *[to(f"r{i}") for i in range(5)])
+    with Chunky(at={"message": [None, None, CLOSE, None]}) as server:
+        report = after_first(server, *[to(f"r{i}") for i in range(5)])
         assert report.results[:2] == ["DONE", "DONE"]
         taken = [m.recipients[0] for m in server.messages]
         assert len(taken) == len(set(taken))
@@ -168,16 +251,16 @@ def test_C1_closed_before_the_message_was_answered_then_well(deliver):
 
 @pytest.mark.parametrize("point, words", [
     ("BDAT", "334 go on"), ("BDAT", "354 go on"), ("RSET", "354 what"), ("message", "350 hm")])
-def test_C4_a_reply_out_of_place_ends_the_session(deliver, point, words):
-    with chunky(at={point: words}) as server:
-        report = deliver(server, to("a"), to("b"))
+def test_C4_a_reply_out_of_place_ends_the_session(after_first, point, words):
+    with Chunky(at={point: words}) as server:
+        report = after_first(server, to("a"), to("b"))
         assert report.session.result == "LATER"
         assert all(result == "LATER" for result in report.results[1:])
 
 
-def test_C4_more_replies_than_commands(deliver):
-    with chunky(at={"message": "250 2.0.0 one\n250 2.0.0 and one more"}) as server:
-        report = deliver(server, to("a"), to("b"))
+def test_C4_more_replies_than_commands(after_first):
+    with Chunky(at={"message": "250 2.0.0 one\n250 2.0.0 and one more"}) as server:
+        report = after_first(server, to("a"), to("b"))
         assert report.results[0] == "DONE"
         assert [m.recipients for m in server.messages][0] == ["a@there.example"]
 
@@ -189,7 +272,7 @@ WANTED = {"2": "DONE", "4": "LATER", "5": "NEVER"}
 
 @pytest.mark.parametrize("first", itertools.product(RCPTS, ENDS), ids="".join)
 @pytest.mark.parametrize("second", itertools.product(RCPTS, ENDS), ids="".join)
-def test_C3_what_is_said_to_one_is_not_taken_for_another(deliver, first, second):
+def test_C3_what_is_said_to_one_is_not_taken_for_another(after_first, first, second):
     """Three messages: each of two outcomes for the recipient and for the message, then a good one."""
     plan = {"a": first, "b": second, "c": ("2", "2")}
 
@@ -199,8 +282,8 @@ def test_C3_what_is_said_to_one_is_not_taken_for_another(deliver, first, second)
     def message(_, sent):
         return ENDS[plan[sent.recipients[0][0]][1]]
 
-    with chunky(at={"RCPT": rcpt, "message": message}) as server:
-        report = deliver(server, to("a"), to("b"), to("c"))
+    with Chunky(at={"RCPT": rcpt, "message": message}) as server:
+        report = after_first(server, to("a"), to("b"), to("c"))
         assert report.results == [WANTED[rcpt if rcpt != "2" else end]
                                   for rcpt, end in plan.values()]
         assert [m.recipients[0][0] for m in server.messages] == [
@@ -208,21 +291,21 @@ def test_C3_what_is_said_to_one_is_not_taken_for_another(deliver, first, second)
 
 
 @pytest.mark.parametrize("code", ["500 5.5.1 what?", "502 5.5.1 no such command", "504 5.5.4 no"])
-def test_C3_who_does_not_know_bdat_runs_no_line_of_a_message(deliver, code):
+def test_C3_who_does_not_know_bdat_runs_no_line_of_a_message(after_first, code):
     """With nobody accepted, too: the lines of the message would be answered as the next one's commands."""
     commands = "NOOP\n" * 4
-    with chunky(at={"RCPT": ["550 5.1.1 no", None], "BDAT": code}) as server:
-        report = deliver(server, to("a", body=commands), to("b"))
+    with Chunky(at={"RCPT": ["550 5.1.1 no", None], "BDAT": code}) as server:
+        report = after_first(server, to("a", body=commands), to("b"))
         taken = [m.recipients[0] for m in server.messages]
         assert report.results[0] == "NEVER"
         assert report.results[1] == ("DONE" if "b@there.example" in taken else "LATER")
         assert len(server.connections) > 1 or report.results[1] == "LATER"
 
 
-def test_C4_one_reply_too_many_is_no_verdict_on_the_next(deliver):
+def test_C4_one_reply_too_many_is_no_verdict_on_the_next(after_first):
     """A server that answers twice for the first: what it said to a recipient is not for the message."""
     ends = ["250 2.0.0 one\n250 2.0.0 and one more", "554 5.6.0 no", None]
-    with chunky(at={"message": ends}) as server:
-        report = deliver(server, to("a"), to("b"))
+    with Chunky(at={"message": ends}) as server:
+        report = after_first(server, to("a"), to("b"))
         assert report.results[0] == "DONE"
         assert report.results[1] != "DONE"
