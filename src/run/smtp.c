@@ -1,6 +1,6 @@
 /*
  * The SMTP client as the queue run sees it: which host, which address, how often. What is said on a
- * connection is the matter of smtp_open.c and smtp_round.c. It never decides what happens to a
+ * connection is the matter of smtp_open.c and smtp_run.c. It never decides what happens to a
  * recipient.
  */
 #include "run/smtp.h"
@@ -10,7 +10,7 @@
 #include "net/dial.h"
 #include "run/smtp_hosts.h"
 #include "run/smtp_open.h"
-#include "run/smtp_round.h"
+#include "run/smtp_run.h"
 #include "run/smtp_session.h"
 
 static void trace_outcome(const struct smtp_hop *hop, const struct outcome *outcome)

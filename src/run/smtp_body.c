@@ -2,6 +2,8 @@
 #include "run/smtp_body.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,6 +131,13 @@ struct outcome smtp_body_look(const struct transaction *transaction, bool conver
     return outcome;
 }
 
+static void trace_message(const struct transaction *transaction, const struct smtp_session *session)
+{
+    char words[64];
+    snprintf(words, sizeof words, "message of %" PRIu64 " bytes", transaction->size);
+    smtp_trace(session, '*', words);
+}
+
 struct sending {
     struct smtp_session *session;
     struct smtp_encoder encoder;
@@ -173,6 +182,7 @@ struct outcome smtp_body_send(struct smtp_session *session, const struct transac
                               bool convert, const char *signature)
 {
     struct sending sending = {.session = session, .outcome = outcome_done()};
+    trace_message(transaction, session);
     smtp_encode(&sending.encoder, signature, strlen(signature), &session->out);
     if (transaction->prefix)
         smtp_encode(&sending.encoder, transaction->prefix, strlen(transaction->prefix),
@@ -202,6 +212,7 @@ struct outcome smtp_body_put(struct smtp_session *session, const struct transact
     if (outcome_good(&outcome)) {
         smtp_put(session, "BDAT %zu LAST", chunk.length);
         buffer_append(&session->out, chunk.data, chunk.length);
+        trace_message(transaction, session);
     }
     buffer_free(&chunk);
     return break_promise(session, outcome);

@@ -1,21 +1,6 @@
-/*
- * A round is one transaction as the server sees it; a message with more recipients than the server
- * takes at once has several. Its steps are RSET (if a transaction is open), MAIL, each RCPT, DATA;
- * with PIPELINING as many are under way as the window holds, else one. The final dot leaves
- * together with the next round's first steps.
- *
- * With CHUNKING as well (RFC 3030) a small message follows its recipients at once, as one BDAT, and
- * all of the next one behind it: two messages are on their way at a time, and none waits to be
- * asked for. If all recipients are refused its bytes were sent for nobody.
- *
- * Should a server say one reply too many, the 354 tells that what follows is not to the command it
- * seems to be; with BDAT only enhanced codes do (RFC 2034, RFC 3463 3.2: X.1.X is about addresses).
- * So a session begins with DATA, and has chunks once a message's replies came with such codes.
- */
+/* See smtp_round.h. Replies are taken in the order of the steps, one for each. */
 #include "run/smtp_round.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,28 +9,6 @@
 
 enum { WINDOW = 400, STEP_RESET = 0, STEP_MAIL = 1, STEP_RCPT = 2 };
 enum { CHUNK_MOST = 65536 /* bytes of a message that is sent before anybody was accepted */ };
-
-struct round {
-    struct smtp_mail *mail; /* NULL: there is no such round */
-    size_t *chosen;         /* recipients' indices */
-    size_t count;           /* of them; fewer when the server says "too many" */
-    size_t sent, answered;  /* the first step not yet put, not yet answered */
-    size_t accepted;        /* recipients */
-    bool refused;           /* MAIL was */
-    bool go_ahead;          /* DATA got its 354 */
-    bool more;              /* the message has recipients for another round */
-    bool chunked;           /* its last step is no DATA, but BDAT with the message */
-    bool again;             /* the server does not know BDAT: nothing came of it */
-    struct outcome fault;   /* zeroed it is none: why the message could not be put */
-};
-
-struct work {
-    struct smtp_session *session;
-    const struct smtp_source *source;
-    struct round now, then;
-    struct smtp_mail *left; /* has recipients that wait for a round of their own; NULL: none has */
-    size_t *finished;
-};
 
 static size_t smaller(size_t size, uint64_t limit)
 {
@@ -66,14 +29,14 @@ static void forgo_chunks(const struct smtp_session *session)
         *session->hop->refuses_chunks = true;
 }
 
-static void begin(struct round *round, struct smtp_mail *mail, const struct smtp_session *session,
-                  bool reset)
+void smtp_round_begin(struct smtp_round *round, struct smtp_mail *mail,
+                      const struct smtp_session *session, bool reset)
 {
     size_t most = smaller(mail->waiting, session->offer.most_recipients);
     most = smaller(most, session->most_recipients);
-    *round = (struct round){.mail = mail,
-                            .chosen = memory_get((most + 1) * sizeof(size_t)),
-                            .chunked = may_chunk(mail, session)};
+    *round = (struct smtp_round){.mail = mail,
+                                 .chosen = memory_get((most + 1) * sizeof(size_t)),
+                                 .chunked = may_chunk(mail, session)};
     for (size_t i = 0; i < mail->transaction->count && round->count < most; i++)
         if (mail->states[i] == STATE_WAITING)
             round->chosen[round->count++] = i;
@@ -81,36 +44,27 @@ static void begin(struct round *round, struct smtp_mail *mail, const struct smtp
     round->sent = round->answered = reset ? STEP_RESET : STEP_MAIL;
 }
 
-static void end(struct round *round)
+void smtp_round_end(struct smtp_round *round)
 {
     free(round->chosen);
-    *round = (struct round){0};
+    *round = (struct smtp_round){0};
 }
 
-static size_t last_step(const struct round *round)
+static size_t last_step(const struct smtp_round *round)
 {
     return STEP_RCPT + round->count;
 }
 
-static void trace_message(const struct round *round, const struct smtp_session *session)
-{
-    char words[64];
-    snprintf(words, sizeof words, "message of %" PRIu64 " bytes", round->mail->transaction->size);
-    smtp_trace(session, '*', words);
-}
-
 /* All of the message, behind its BDAT. */
-static void put_chunk(struct round *round, struct smtp_session *session)
+static void put_chunk(struct smtp_round *round, struct smtp_session *session)
 {
     const struct smtp_mail *mail = round->mail;
     round->fault =
         smtp_body_put(session, mail->transaction, mail->convert, buffer_text(&mail->signature));
-    if (outcome_good(&round->fault))
-        trace_message(round, session);
 }
 
 /* Puts one more step; false when there is none, for now or at all. */
-static bool put_step(struct round *round, struct smtp_session *session)
+static bool put_step(struct smtp_round *round, struct smtp_session *session)
 {
     size_t step = round->sent, data = last_step(round);
     if (round->refused || step > data)
@@ -133,7 +87,7 @@ static bool put_step(struct round *round, struct smtp_session *session)
 }
 
 /* Half a window at least goes out in one write. */
-static void put_steps(struct round *round, struct smtp_session *session)
+void smtp_round_put(struct smtp_round *round, struct smtp_session *session)
 {
     size_t window = session->offer.pipelining ? WINDOW : 1;
     if (round->sent - round->answered > window / 2)
@@ -169,7 +123,7 @@ static bool is_good(const struct reply *reply)
     return reply->code / 100 == 2;
 }
 
-static struct outcome take_mail(struct round *round, struct smtp_session *session)
+static struct outcome take_mail(struct smtp_round *round, struct smtp_session *session)
 {
     if (is_good(&session->reply)) {
         session->open_mail = true;
@@ -183,7 +137,7 @@ static struct outcome take_mail(struct round *round, struct smtp_session *sessio
     return outcome_done();
 }
 
-static struct outcome take_recipient(struct round *round, struct smtp_session *session,
+static struct outcome take_recipient(struct smtp_round *round, struct smtp_session *session,
                                      size_t position)
 {
     const struct reply *reply = &session->reply;
@@ -213,7 +167,7 @@ static struct outcome take_recipient(struct round *round, struct smtp_session *s
     return outcome_done();
 }
 
-static struct outcome take_data(struct round *round, struct smtp_session *session)
+static struct outcome take_data(struct smtp_round *round, struct smtp_session *session)
 {
     int code = session->reply.code;
     if (code == 354) {
@@ -233,7 +187,7 @@ static struct outcome take_data(struct round *round, struct smtp_session *sessio
 }
 
 /* The one reply to the message, by its dot or as a chunk. */
-static struct outcome take_verdict(struct round *round, struct smtp_session *session)
+static struct outcome take_verdict(struct smtp_round *round, struct smtp_session *session)
 {
     if (round->accepted && is_about_session(&session->reply))
         return refuse_session(session, "after the message");
@@ -259,7 +213,7 @@ static bool is_doubtful(const struct reply *reply)
  * does not know BDAT takes the message's lines for commands, and what he says to them for the next
  * message's would be believed: nothing more of such a session counts, accepted or not.
  */
-static struct outcome take_chunk(struct round *round, struct smtp_session *session)
+static struct outcome take_chunk(struct smtp_round *round, struct smtp_session *session)
 {
     int code = session->reply.code;
     if (code == 500 || code == 502 || code == 504) {
@@ -276,8 +230,8 @@ static struct outcome take_chunk(struct round *round, struct smtp_session *sessi
     return take_verdict(round, session);
 }
 
-static struct outcome take_reply(struct round *round, struct smtp_session *session, size_t step,
-                                 const char *when)
+static struct outcome take_reply(struct smtp_round *round, struct smtp_session *session,
+                                 size_t step, const char *when)
 {
     size_t data = last_step(round);
     if (session->reply.code / 100 == 3 && (step != data || round->chunked))
@@ -302,7 +256,7 @@ static struct outcome take_reply(struct round *round, struct smtp_session *sessi
     return outcome_done();
 }
 
-static const char *step_name(const struct round *round, size_t step)
+static const char *step_name(const struct smtp_round *round, size_t step)
 {
     if (step == STEP_RESET)
         return "after RSET";
@@ -313,77 +267,28 @@ static const char *step_name(const struct round *round, size_t step)
     return round->chunked ? "after the message" : "after DATA";
 }
 
-static enum smtp_limit step_limit(const struct round *round, size_t step)
+static enum smtp_limit step_limit(const struct smtp_round *round, size_t step)
 {
     if (step < last_step(round))
         return LIMIT_COMMAND;
     return round->chunked ? LIMIT_FINAL : LIMIT_DATA;
 }
 
-static bool is_exhausted(const struct smtp_session *session)
+struct outcome smtp_round_take(struct smtp_round *round, struct smtp_session *session)
 {
-    return session->offer.most_mails && session->mails >= session->offer.most_mails;
-}
-
-/* The next message that has somebody to go to. */
-static struct smtp_mail *fetch(struct work *work)
-{
-    struct smtp_mail *mail;
-    while ((mail = smtp_mail_take(work->source))) {
-        smtp_mail_prepare(mail, work->session);
-        if (mail->waiting)
-            return mail;
-        smtp_mail_finish(mail, work->source);
-        ++*work->finished;
-    }
-    return NULL;
-}
-
-/* Behind a message that was put whole comes the next one. */
-static void put_following(struct work *work)
-{
-    struct smtp_session *session = work->session;
-    const struct round *now = &work->now;
-    bool whole = now->chunked && now->sent > last_step(now);
-    if (!whole || work->then.mail || work->left || now->more || is_exhausted(session))
-        return;
-    struct smtp_mail *following = fetch(work);
-    if (!following)
-        return;
-    begin(&work->then, following, session, true);
-    put_steps(&work->then, session);
-}
-
-/* All steps and their replies. */
-static struct outcome hold(struct work *work)
-{
-    struct smtp_session *session = work->session;
-    struct round *round = &work->now;
-    for (;;) {
-        struct outcome outcome;
-        put_steps(round, session);
-        put_following(work);
-        outcome = !outcome_good(&round->fault)       ? round->fault
-                  : !outcome_good(&work->then.fault) ? work->then.fault
-                  : session->out.length              ? smtp_flush(session, LIMIT_COMMAND)
-                                                     : outcome_done();
-        if (!outcome_good(&outcome) || round->answered == round->sent)
-            return outcome;
-        size_t step = round->answered;
-        const char *when = step_name(round, step);
-        outcome = smtp_read(session, step_limit(round, step), when);
-        if (outcome_good(&outcome))
-            outcome = take_reply(round, session, step, when);
-        if (!outcome_good(&outcome))
-            return outcome;
+    size_t step = round->answered;
+    const char *when = step_name(round, step);
+    struct outcome outcome = smtp_read(session, step_limit(round, step), when);
+    if (outcome_good(&outcome))
+        outcome = take_reply(round, session, step, when);
+    if (outcome_good(&outcome))
         round->answered++;
-    }
+    return outcome;
 }
 
 /* The one reply to the dot. */
-static struct outcome take_end(struct work *work)
+static struct outcome take_end(struct smtp_round *round, struct smtp_session *session)
 {
-    struct smtp_session *session = work->session;
     struct outcome outcome = smtp_read(session, LIMIT_FINAL, "after the message");
     if (!outcome_good(&outcome))
         return outcome;
@@ -392,18 +297,17 @@ static struct outcome take_end(struct work *work)
     session->open_mail = false;
     if (is_doubtful(&session->reply))
         forgo_chunks(session);
-    else if (is_good(&session->reply) && work->now.accepted)
+    else if (is_good(&session->reply) && round->accepted)
         session->gives_codes = true;
-    return take_verdict(&work->now, session);
+    return take_verdict(round, session);
 }
 
 /* RFC 2033 4.2: a reply for each recipient that was accepted, in their order. */
-static struct outcome take_ends(struct work *work)
+static struct outcome take_ends(struct smtp_round *round, struct smtp_session *session)
 {
-    struct smtp_session *session = work->session;
-    struct smtp_mail *mail = work->now.mail;
-    for (size_t i = 0; i < work->now.count; i++) {
-        if (mail->states[work->now.chosen[i]] != STATE_ACCEPTED)
+    struct smtp_mail *mail = round->mail;
+    for (size_t i = 0; i < round->count; i++) {
+        if (mail->states[round->chosen[i]] != STATE_ACCEPTED)
             continue;
         struct outcome outcome = smtp_read(session, LIMIT_FINAL, "after the message");
         if (!outcome_good(&outcome))
@@ -413,159 +317,23 @@ static struct outcome take_ends(struct work *work)
         outcome = is_about_session(&session->reply)
                       ? reply_later(&session->reply, session->host, "after the message", NULL)
                       : smtp_verdict(session, "after the message");
-        smtp_mail_settle(mail, work->now.chosen[i], &outcome);
+        smtp_mail_settle(mail, round->chosen[i], &outcome);
     }
     session->open_mail = false;
     return outcome_done();
 }
 
-/* The message, its dot, and along with that what comes next; then what is said to the dot. */
-static struct outcome send_message(struct work *work)
+struct outcome smtp_round_take_end(struct smtp_round *round, struct smtp_session *session)
 {
-    struct smtp_session *session = work->session;
-    struct smtp_mail *mail = work->now.mail, *following = NULL;
-    struct outcome outcome = outcome_done();
-    bool each = session->target->socket;
-    /* Nobody was accepted, and so nobody would be answered for. */
-    if (each && !work->now.accepted)
-        return smtp_misplaced(session, "after DATA");
-    if (work->now.accepted) {
-        trace_message(&work->now, session);
-        outcome = smtp_body_send(session, mail->transaction, mail->convert,
-                                 buffer_text(&mail->signature));
-    }
-    if (!outcome_good(&outcome))
-        return outcome;
-    if (session->offer.pipelining && !is_exhausted(session))
-        following = mail->waiting ? mail : work->left ? NULL : fetch(work);
-    smtp_put(session, ".");
-    if (each)
-        session->unsent += work->now.accepted - 1;
-    if (following) {
-        begin(&work->then, following, session, false);
-        put_steps(&work->then, session);
-    }
-    outcome = smtp_flush(session, LIMIT_BLOCK);
-    if (!outcome_good(&outcome))
-        return outcome;
-    return each ? take_ends(work) : take_end(work);
+    return session->target->socket ? take_ends(round, session) : take_end(round, session);
 }
 
-/*
- * A message in a session that broke: kept for the next session when nothing can have come of it,
- * and going on comes to an end: its MAIL had not been taken and this session was good for
- * something, or the server did not know BDAT. Else it is for later.
- */
-static struct smtp_mail *salvage(struct work *work, struct round *round,
-                                 const struct outcome *outcome, bool may_keep)
+bool smtp_round_is_whole(const struct smtp_round *round)
 {
-    struct smtp_mail *mail = round->mail;
-    bool begun = round->answered > STEP_MAIL || (round->chunked && round->sent > last_step(round));
-    bool again = round->again;
-    end(round);
-    if (!mail)
-        return NULL;
-    if (may_keep && ((!begun && work->session->rounds) || again)) {
-        smtp_mail_withdraw(mail);
-        return mail;
-    }
-    smtp_mail_settle_all(mail, STATE_ACCEPTED, outcome);
-    smtp_mail_settle_all(mail, STATE_WAITING, outcome);
-    smtp_mail_finish(mail, work->source);
-    return NULL;
+    return round->chunked && round->sent > last_step(round);
 }
 
-static void abandon(struct work *work, struct smtp_mail **carried, const struct outcome *outcome)
+bool smtp_round_is_begun(const struct smtp_round *round)
 {
-    struct round left = {.mail = work->left};
-    if (work->then.mail == work->now.mail)
-        end(&work->then);
-    struct smtp_mail *kept = salvage(work, &work->now, outcome, true);
-    struct smtp_mail *then = salvage(work, &work->then, outcome, !kept);
-    (void)salvage(work, &left, outcome, false);
-    *carried = kept ? kept : then;
-}
-
-/*
- * A message with recipients left, and none under way behind it: the next round is its own, unless
- * this session takes no more. Then it waits for another one, or, if one does already, for later.
- */
-static void begin_again(struct work *work, struct smtp_mail *mail)
-{
-    if (!is_exhausted(work->session)) {
-        begin(&work->now, mail, work->session, work->session->open_mail);
-    } else if (!work->left) {
-        work->left = mail;
-    } else {
-        struct outcome outcome =
-            outcome_later("4.5.3", "%s takes no more messages in a session", work->session->host);
-        smtp_mail_settle_all(mail, STATE_WAITING, &outcome);
-        smtp_mail_finish(mail, work->source);
-        ++*work->finished;
-    }
-}
-
-/* Goes on from round to round as long as each was begun along with the one before. */
-static struct outcome hold_rounds(struct work *work)
-{
-    while (work->now.mail) {
-        struct outcome outcome = hold(work);
-        if (outcome_good(&outcome) && work->now.go_ahead)
-            outcome = send_message(work);
-        if (!outcome_good(&outcome))
-            return outcome;
-        work->session->rounds++;
-        struct smtp_mail *mail = work->now.mail;
-        end(&work->now);
-        work->now = work->then;
-        work->then = (struct round){0};
-        if (!mail->waiting) {
-            smtp_mail_finish(mail, work->source);
-            ++*work->finished;
-            continue;
-        }
-        work->source->progress(work->source->context, mail->transaction);
-        if (!work->now.mail)
-            begin_again(work, mail);
-        else if (mail != work->now.mail)
-            work->left = mail;
-    }
-    return outcome_done();
-}
-
-static struct smtp_mail *resume(struct work *work, struct smtp_mail **carried)
-{
-    struct smtp_mail *mail = *carried;
-    *carried = NULL;
-    if (!mail)
-        return fetch(work);
-    smtp_mail_prepare(mail, work->session);
-    if (mail->waiting)
-        return mail;
-    smtp_mail_finish(mail, work->source);
-    ++*work->finished;
-    return fetch(work);
-}
-
-struct outcome smtp_run(struct smtp_session *session, const struct smtp_source *source,
-                        struct smtp_mail **carried, size_t *finished)
-{
-    struct work work = {.session = session, .source = source, .finished = finished};
-    session->source = source;
-    struct smtp_mail *mail = resume(&work, carried);
-    while (mail) {
-        if (is_exhausted(session)) {
-            *carried = mail;
-            break;
-        }
-        begin(&work.now, mail, session, session->open_mail);
-        work.left = NULL;
-        struct outcome outcome = hold_rounds(&work);
-        if (!outcome_good(&outcome)) {
-            abandon(&work, carried, &outcome);
-            return outcome;
-        }
-        mail = work.left ? work.left : fetch(&work);
-    }
-    return outcome_done();
+    return round->answered > STEP_MAIL || smtp_round_is_whole(round);
 }

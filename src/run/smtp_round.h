@@ -1,23 +1,58 @@
 /*
- * Transactions in a session that is ready: MAIL, RCPT, DATA and the message, as many as the source
- * has. RFC 5321 3.3, 2920 (PIPELINING), 9422 (LIMITS), 2033 (LMTP).
+ * A round is one transaction as the server sees it; a message with more recipients than the server
+ * takes at once has several. Its steps are RSET (if a transaction is open), MAIL, each RCPT, DATA;
+ * with PIPELINING as many are under way as the window holds, else one. RFC 5321 3.3, 2920
+ * (PIPELINING), 9422 (LIMITS), 2033 (LMTP).
+ *
+ * With CHUNKING as well (RFC 3030) a small message follows its recipients at once, as one BDAT, and
+ * all of the next one behind it: two messages are on their way at a time, and none waits to be
+ * asked for. If all recipients are refused its bytes were sent for nobody.
+ *
+ * Should a server say one reply too many, the 354 tells that what follows is not to the command it
+ * seems to be; with BDAT only enhanced codes do (RFC 2034, RFC 3463 3.2: X.1.X is about addresses).
+ * So a session begins with DATA, and has chunks once a message's replies came with such codes.
  */
 #ifndef RUN_SMTP_ROUND_H
 #define RUN_SMTP_ROUND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/outcome.h"
 #include "run/smtp_mail.h"
 #include "run/smtp_session.h"
 
-/*
- * Delivers until the source is empty (DONE), the session breaks (LATER), or the server takes no
- * more in this session. *carried comes in as a message that an earlier session left over, or NULL,
- * and goes out likewise: nothing of such a message was said that could make a duplicate, and this
- * session got work done, so that going on in a new one comes to an end. Counts what was finished.
- */
-struct outcome smtp_run(struct smtp_session *session, const struct smtp_source *source,
-                        struct smtp_mail **carried, size_t *finished);
+struct smtp_round {
+    struct smtp_mail *mail; /* NULL: there is no such round */
+    size_t *chosen;         /* recipients' indices */
+    size_t count;           /* of them; fewer when the server says "too many" */
+    size_t sent, answered;  /* the first step not yet put, not yet answered */
+    size_t accepted;        /* recipients */
+    bool refused;           /* MAIL was */
+    bool go_ahead;          /* DATA got its 354 */
+    bool more;              /* the message has recipients for another round */
+    bool chunked;           /* its last step is no DATA, but BDAT with the message */
+    bool again;             /* the server does not know BDAT: nothing came of it */
+    struct outcome fault;   /* zeroed it is none: why the message could not be put */
+};
+
+/* With as many of the mail's waiting recipients as the server takes; RESET: behind a transaction
+ * that is open. The mail stays the caller's. */
+void smtp_round_begin(struct smtp_round *round, struct smtp_mail *mail,
+                      const struct smtp_session *session, bool reset);
+/* Frees what it has; then there is none. */
+void smtp_round_end(struct smtp_round *round);
+/* Puts the steps that may be under way now; what is put leaves with smtp_flush. See .fault. */
+void smtp_round_put(struct smtp_round *round, struct smtp_session *session);
+/* Reads the reply to the first step without one, and settles whom it is about. LATER: the session
+ * has broken. */
+struct outcome smtp_round_take(struct smtp_round *round, struct smtp_session *session);
+/* Reads what is said to the dot, by LMTP to each recipient, and settles them. LATER: the session
+ * has broken. */
+struct outcome smtp_round_take_end(struct smtp_round *round, struct smtp_session *session);
+/* Whether all of it was put, with the message. */
+bool smtp_round_is_whole(const struct smtp_round *round);
+/* Whether the server may know of it: its MAIL was answered, or its message put. */
+bool smtp_round_is_begun(const struct smtp_round *round);
 
 #endif
