@@ -22,7 +22,7 @@ install: $1, so owners and set-ID bits are not set. For a working installation, 
     chown root:$user $libexec/postrider-local && chmod 4750 $libexec/postrider-local
     chown $user:$user $conf/credentials.conf && chmod 0600 $conf/credentials.conf
     install -d -o $user -g $user -m 0710 $spool
-    install -d -o $user -g $user -m 2770 $spool/spool
+    install -d -o $user -g $user -m 3770 $spool/spool
     cd $spool && install -d -o $user -g $user -m 2750 $folders
 END
     exit 0
@@ -71,12 +71,12 @@ chmod 0600 "$root$conf/credentials.conf"
 
 install -d -o "$uid" -g "$gid" -m 0710 "$root$spool"
 if [ -n "$root" ]; then
-    install -d -o "$uid" -g "$gid" -m 2770 "$root$spool/spool"
+    install -d -o "$uid" -g "$gid" -m 3770 "$root$spool/spool"
     for folder in $folders; do
         install -d -o "$uid" -g "$gid" -m 2750 "$root$spool/$folder"
     done
 else
     # In his own folder the user could have put links anywhere: whoever follows them has his rights.
     su -s /bin/sh -c "set -e; cd '$spool'; mkdir -p spool $folders
-        chmod 2770 spool; chmod 2750 $folders" "$user"
+        chmod 3770 spool; chmod 2750 $folders" "$user"
 fi

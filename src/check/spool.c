@@ -87,7 +87,7 @@ static const struct {
     const char *else_;
 } folders[] = {
     {"", 0710, "users cannot put mail into the queue, or can see into it"},
-    {"/spool", 02770, "users cannot put mail into the queue, or can read the mail of others"},
+    {"/spool", 03770, "users cannot put mail into the queue, or can take away the mail of others"},
     {"/journal", 02750, "what happens to mail cannot be noted down, or others can change it"},
     {"/corrupt", 02750, "what is damaged cannot be set aside"},
     {"/hops", 02750, "next hops that do not answer are not left alone"},

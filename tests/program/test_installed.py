@@ -155,7 +155,7 @@ def test_install_sets_owners_and_bits(plain_machine):
         "/usr/libexec/postrider/postrider-mailbox root:root 755",
         "/etc/postrider/credentials.conf postrider:postrider 600",
         f"{SPOOL} postrider:postrider 710",
-        f"{SPOOL}/spool postrider:postrider 2770",
+        f"{SPOOL}/spool postrider:postrider 3770",
         f"{SPOOL}/journal postrider:postrider 2750",
     ]
 
@@ -209,7 +209,7 @@ def test_install_into_destdir_takes_numbers_from_there_or_says_what_is_missing()
         world.write("/srv/root/etc/group", "postrider:x:4712:\n")
         world.make("install", "DESTDIR=/srv/root")
         assert world.run(["stat", "-c", "%u:%g %a", "/srv/root/usr/sbin/postrider",
-                          f"/srv/root{SPOOL}/spool"]).out == "0:4712 2755\n4711:4712 2770\n"
+                          f"/srv/root{SPOOL}/spool"]).out == "0:4712 2755\n4711:4712 3770\n"
         assert world.run(["getent", "passwd", "postrider"]).returncode == 2
 
 

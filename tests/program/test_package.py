@@ -171,7 +171,7 @@ def assert_in_order(machine):
     assert machine.stat("/usr/sbin/postrider", LOCAL, "/etc/postrider/credentials.conf") == [
         "root:postrider 2755", "root:postrider 4750", "postrider:postrider 600"]
     assert machine.stat(*[f"{SPOOL}/{name}" for name in FOLDERS]) == [
-        "postrider:postrider 710", "postrider:postrider 2770", *5 * ["postrider:postrider 2750"]]
+        "postrider:postrider 710", "postrider:postrider 3770", *5 * ["postrider:postrider 2750"]]
 
 
 # --- what is in it -------------------------------------------------------------------------------

@@ -220,7 +220,7 @@ def test_sysusers_and_tmpfiles_make_what_the_installation_makes(machine):
     assert account[5:] == own[5:]
     found = [machine.shell(f"cd {root}{SPOOL}; find . -type d -printf '%P %m %U:%G\\n' | sort").out
              for root in ("", "/srv/root")]
-    assert found[1].replace(":".join(account[2:4]), ":".join(own[2:4])) == found[0] and "spool 2770" in found[0]
+    assert found[1].replace(":".join(account[2:4]), ":".join(own[2:4])) == found[0] and "spool 3770" in found[0]
 
 
 # --- logs ----------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ class Installation:
     def empty(self):
         """An empty queue, an empty home for nobody."""
         shutil.rmtree(self.queue, ignore_errors=True)
-        modes = {".": 0o710, "spool": 0o2770, "journal": 0o2750, "corrupt": 0o2750,
+        modes = {".": 0o710, "spool": 0o3770, "journal": 0o2750, "corrupt": 0o2750,
                  "hops": 0o2750, "runs": 0o2750}  # as contrib/install-accounts.sh has them
         for name, mode in modes.items():
             (self.queue / name).mkdir()
@@ -201,6 +201,32 @@ def test_S6_environment(installed):
     installed.empty()
     installed.run("sendmail", "-odq", FAR, stdin=b"x\n", env={"TZ": "EVL-9"})
     assert b" +0900\n" in installed.letter().header
+
+
+TAKE = """
+import os, sys
+for name in os.listdir("."):
+    for what in (lambda: os.unlink(name), lambda: os.rename(name, ".gone"),
+                 lambda: os.truncate(name, 0), lambda: os.link(name, "again")):
+        try:
+            what()
+            print("did it", name)
+        except PermissionError:
+            pass
+"""
+
+
+def test_S7_the_group_takes_no_message_of_others_away(installed):
+    """Who got the better of the front door has its group, and still is who he is."""
+    installed.run("sendmail", "-odq", FAR, stdin=b"Subject: s\n\nx\n")
+    letters, (before,) = installed.letters(), (installed.queue / "spool").glob("[!.]*")
+    kept = before.read_bytes()
+    done = subprocess.run(
+        ["/usr/bin/setpriv", f"--reuid={DAEMON.pw_uid}", f"--regid={GROUP}", "--clear-groups",
+         "/usr/bin/python3", "-c", TAKE], cwd=installed.queue / "spool", check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.stdout == b"" and done.returncode == 0, done.stdout
+    assert installed.letters() == letters and before.read_bytes() == kept
 
 
 def test_mailq_shows_the_callers_own(installed):
