@@ -61,7 +61,7 @@ def test_rpm_has_owners_and_bits(rpm):
     assert modes["/usr/libexec/postrider/postrider-run"] == "-rwxr-xr-x root:root"
     assert modes["/etc/postrider/credentials.conf"] == "-rw------- postrider:postrider"
     assert modes[SPOOL] == "drwx--x--- postrider:postrider"
-    assert modes[f"{SPOOL}/spool"] == "drwxrws--- postrider:postrider"
+    assert modes[f"{SPOOL}/spool"] == "drwxrws--T postrider:postrider"
     for name in ("journal", "corrupt", "hops", "runs", "filter"):
         assert modes[f"{SPOOL}/{name}"] == "drwxr-s--- postrider:postrider"
     settings = run("rpm", "-qp", "--configfiles", rpm).split()
