@@ -265,13 +265,13 @@ class Accident(Actor):
                 pass
 
     def is_runner(self, pid):
-        """Of our own: the coordinator, a worker; no order that a clerk waits for."""
+        """Of our own: the coordinator, a worker; no order or verb that somebody waits for."""
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:
                 words = file.read().split(b"\0")
         except OSError:
             return False
-        return (words[0].endswith(b"postrider-run")
+        return (words[0].endswith(b"postrider-run") and b"newaliases" not in words
                 and not any(word.startswith(b"--") and word != b"--background" for word in words))
 
 

@@ -255,7 +255,7 @@ def main():
     print("  recipients: " + ", ".join(f"{count} {what}" for what, count in sorted(figures.items())
                                        if what not in ("accepted", "refused", "traced")))
     for fault in faults[:40]:
-        print(f"VIOLATION {fault}")
+        print(f"VIOLATION {str(fault)[:2000]}")
     print(f"soak: {time.monotonic() - began:.0f} s, seed {options.seed}, {figures['accepted']} messages, "
           f"{figures['refused']} refused, {figures['traced']} traced, {len(faults)} violations")
     return 1 if faults or not figures["accepted"] else 0
