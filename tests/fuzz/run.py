@@ -4,15 +4,18 @@
 tests/fuzz/run.py --runs N [TARGET...]      so many inputs, the same ones each time
 tests/fuzz/run.py --seconds N [TARGET...]   for so long, from where the last time ended
 
-A target that breaks a promise leaves its input in build/fuzz/found; the exit status is 1 then.
+As many at a time as there are cores. A target that breaks a promise leaves its input in
+build/fuzz/found; the exit status is 1 then.
 """
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -53,19 +56,25 @@ def main():
     how.add_argument("--seconds", type=int)
     parser.add_argument("target", nargs="*", choices=[*targets(), []])
     options = parser.parse_args()
-    bad = 0
-    for target in options.target or targets():
-        if options.runs:
-            limits = [f"-runs={options.runs // PART.get(target, 1)}", "-seed=1"]
-        else:
-            limits = [f"-max_total_time={options.seconds}"]
-        status, output = run(target, limits, keep=not options.runs)
-        lines = output.splitlines()
-        print(f"{'ok' if status == 0 else 'BROKEN'} {target}: {lines[-1] if lines else ''}",
-              flush=True)
-        if status:
-            bad += 1
-            print("\n".join(lines[-60:]), flush=True)
+    wanted, inputs, bad = options.target or targets(), 0, 0
+
+    def fuzz(target):
+        limits = ([f"-runs={options.runs // PART.get(target, 1)}", "-seed=1"] if options.runs
+                  else [f"-max_total_time={options.seconds}"])
+        return run(target, limits, keep=not options.runs)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for target, (status, output) in zip(wanted, pool.map(fuzz, wanted)):
+            lines = output.splitlines()
+            print(f"{'ok' if status == 0 else 'BROKEN'} {target}: {lines[-1] if lines else ''}",
+                  flush=True)
+            done = re.findall(r"^Done (\d+) runs", output, re.MULTILINE)
+            inputs += int(done[-1]) if done else 0
+            # One that ends without a word has looked at nothing.
+            if status or not done:
+                bad += 1
+                print("\n".join(lines[-60:]), flush=True)
+    print(f"fuzz: {len(wanted)} targets, {inputs} inputs, {bad} promises broken")
     return 1 if bad else 0
 
 
