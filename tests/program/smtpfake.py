@@ -219,8 +219,11 @@ class Session(threading.Thread):
             self.connection = context.wrap_socket(self.connection, server_side=True)
         except (OSError, ssl.SSLError) as error:
             raise _Closed from error
+        cipher = self.connection.cipher()
+        if cipher is None:  # the client is gone already
+            raise _Closed
         self.tls = self.connection.version()
-        self.cipher = self.connection.cipher()[0]
+        self.cipher = cipher[0]
         self.client_certificate = self.connection.getpeercert(binary_form=True)
 
     def capabilities(self):
