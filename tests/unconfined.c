@@ -1,13 +1,15 @@
 /*
  * For builds in which something watches the programs from within (COVERAGE=1, VALGRIND=1): it opens
  * files and makes system calls that no sandbox of ours allows (base/sandbox.h). The programs go
- * through all of it, and the kernel is not told: memcheck does not let it hear of Landlock anyway.
+ * through all of it, and the kernel is neither told nor asked: memcheck does not know these calls.
  * Never in a build that is installed or shown to peers; what proves the sandbox is not run with
  * these. Ours come before the C library's.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -44,6 +46,10 @@ long syscall(long number, ...)
                    : open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (number == SYS_landlock_add_rule || number == SYS_landlock_restrict_self)
         return 0;
+    if (number == SYS_seccomp) { /* libseccomp asks what there is */
+        errno = EINVAL;
+        return arguments[0] == SECCOMP_GET_ACTION_AVAIL ? 0 : -1;
+    }
     return call(number, arguments);
 }
 
