@@ -10,6 +10,7 @@ import signal
 import socket
 import ssl
 import subprocess
+from pathlib import Path
 
 from sandbox import BUILD, Sandbox
 
@@ -181,6 +182,16 @@ class Listening(Sandbox):
             ours = [self.listener.pid, *self.sessions()]
             found = [process for process in found if process not in ours]
         return found
+
+    def trace_session(self, *options):
+        """strace(1) at the only session from here on; the file that its calls are written to."""
+        file = self.folder / "trace"
+        (session,) = self.sessions()
+        self.start(["/usr/bin/strace", "-qq", "-y", "-s", "200", "-o", file, *options, "-p",
+                    str(session)])
+        status = Path(f"/proc/{session}/status")
+        self.wait_until(lambda: "\nTracerPid:\t0\n" not in status.read_text(), what="strace")
+        return file
 
     def stop_listener(self, number=signal.SIGTERM):
         """Ends it; its exit status."""

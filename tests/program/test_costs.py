@@ -4,10 +4,12 @@ knows what was made dearer. Times are for tests/bench."""
 
 import re
 import subprocess
+from collections import Counter
 
 import pytest
 
 from bigqueue import fill
+from listening import Listening
 from sandbox import BUILD, EX_OK, REPOSITORY
 from smtpfake import EXTENSIONS, FakeServer
 from strace import count
@@ -106,6 +108,52 @@ def test_a_delivery_syncs_once_and_makes_few_calls(queued):
         assert sum(each.get(name, 0) for name in SYNCS) == pytest.approx(1, abs=0.06)
         assert sum(each.values()) <= 62, each
         assert each.get("clone", 0) == 0 and each["openat"] <= 6
+
+
+def calls_of(here, number):
+    """System calls of a session in which so many messages are taken, by name."""
+    with here.client() as client:
+        client.ehlo()
+        file = here.trace_session()
+        for _ in range(number):
+            client.message("a@sender.example", f"{here.user}@here.example",
+                           MESSAGE.replace(b"\n", b"\r\n"))
+        client.command("QUIT", 221)
+    here.wait_until(lambda: not here.sessions(), what="the end of the session")
+    return Counter(line.partition("(")[0] for line in file.read_text().splitlines())
+
+
+def test_a_message_that_is_taken_in_syncs_twice_and_makes_few_calls():
+    with Listening() as here:
+        few, many = calls_of(here, 5), calls_of(here, 45)
+        each = {name: (many[name] - few[name]) / 40 for name in many}
+        assert sum(each.get(name, 0) for name in SYNCS) == each["fsync"] == 2
+        assert each["linkat"] == 1 and each.get("clone", 0) == 0
+        assert sum(each.values()) <= 44, each
+
+
+def test_a_message_into_a_mailbox_syncs_it_once_and_makes_few_calls(queued):
+    def calls(number):
+        for _ in range(number):
+            queued.sendmail("-odq", queued.user, stdin=MESSAGE, check=EX_OK)
+        found = count(queued, ["postrider-run", "-C", queued.config])
+        assert not queued.letters()
+        return found
+    few, many = calls(5), calls(45)
+    each = {name: (many[name] - few.get(name, 0)) / 40 for name in many}
+    assert sum(each.get(name, 0) for name in SYNCS) <= 3.1, each
+    assert each.get("clone", 0) + each.get("vfork", 0) <= 1.1
+    assert sum(each.values()) <= 250, each
+
+
+def test_a_name_is_looked_up_without_reading_the_table(sandbox):
+    """As many calls among a hundred names as among ten thousand, but for pages of the tree."""
+    def calls(number):
+        sandbox.aliases("".join(f"name{i}: far{i}@far.example\n" for i in range(number)))
+        sandbox.newaliases(check=EX_OK)
+        argv = ["postrider", "-C", sandbox.config, "route", "name77"]
+        return sum(count(sandbox, argv).values())
+    assert calls(10000) - calls(100) <= 40
 
 
 def test_a_queue_goes_over_as_few_connections_as_it_may(queued):

@@ -13,7 +13,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from dsn import entries
@@ -256,24 +255,13 @@ def test_after_a_kill_the_next_listener_starts_at_once():
 # --- stable storage ---
 
 
-def trace_session(here, *options):
-    """strace(1) at the only session from here on; the file that its calls are written to."""
-    trace = here.folder / "trace"
-    (session,) = here.sessions()
-    here.start(["/usr/bin/strace", "-qq", "-y", "-s", "200", "-o", trace, *options, "-p",
-                str(session)])
-    status = Path(f"/proc/{session}/status")
-    here.wait_until(lambda: "\nTracerPid:\t0\n" not in status.read_text(), what="strace")
-    return trace
-
-
 @pytest.mark.installed  # sanitizers want ptrace for themselves
 def test_250_is_said_when_the_message_is_on_stable_storage():
     """One fsync of the file and one of the folder for each message, however many a session has."""
     with Listening() as here:
         with here.client() as client:
             client.ehlo()
-            trace = trace_session(here, "-e", "trace=fsync,fdatasync,linkat,sendto")
+            trace = here.trace_session("-e", "trace=fsync,fdatasync,linkat,sendto")
             for number in range(3):
                 client.message("a@sender.example", f"{here.user}@here.example",
                                b"Subject: m%d\r\n\r\n" % number)
