@@ -177,6 +177,27 @@ class Employee(Peer):
             client.close()
 
 
+class Sitter(Peer):
+    """One connection for all of the quiet middle, and one message after the other."""
+
+    pause = 0.02
+
+    def session(self):
+        if not self.soak.is_quiet():
+            return
+        client = Client(self.here.port, greet=False, source="127.0.5.1")
+        try:
+            self.hear(client, 220)
+            self.say(client, "EHLO sitter.example", 250)
+            while self.soak.is_quiet() and not self.soak.over.wait(0.3 * self.chance.random()):
+                self.count += 1
+                message, text = self.make(["sat@partner.example"])
+                self.transaction(client, "sitter@sender.example", message, text)
+            self.say(client, "QUIT", 221)
+        finally:
+            client.close()
+
+
 class Stranger(Peer):
     """From somewhere in 127/8, of a few senders: greylisted, and then not."""
 
@@ -224,12 +245,14 @@ class Clerk(Actor):
 
 
 class Administrator(Actor):
-    """Makes the aliases' database anew, changes settings, has the listener read them or start anew."""
+    """Makes the aliases' database anew, changes settings, has the listener read them or start anew, which
+    it does not in the quiet middle."""
 
     pause = 0.7
 
     def act(self):
-        what = self.chance.choice(["aliases", "aliases", "reload", "reload", "restart", "flush"])
+        orders = ["aliases", "aliases", "reload", "reload", "flush"]
+        what = self.chance.choice(orders + (["restart", "restart"] if not self.soak.is_quiet() else []))
         if what == "aliases":
             self.soak.write_aliases(self.count)
             self.here.newaliases(check=EX_OK)
@@ -241,6 +264,8 @@ class Administrator(Actor):
             self.soak.reloads += 1
         else:
             with self.soak.restarting:
+                if self.soak.is_quiet():
+                    return
                 assert self.here.stop_listener() == 0, "the listener ended badly"
                 self.here.start_listener()
             self.soak.restarts += 1

@@ -1,5 +1,7 @@
 """A mixed load for so many seconds, with accidents; then every message is accounted for by the log, the
-mailbox and the servers, and memory, descriptors and disk are as they were in the first half.
+mailbox and the servers. The listener is started anew in the first fifth of the time and in the last one
+only: in the quiet middle between them one listener lives, and one session, and neither's memory,
+descriptors and disk may have more in the second half than in the first one.
 
 run.py [--seconds N] [--seed N]    `make soak SECONDS=n`; the last line counts
 """
@@ -25,10 +27,12 @@ from sandbox import EX_OK  # noqa: E402
 from smarthosts import Receivers, Smarthost, read  # noqa: E402
 from smtpfake import PASSWORD, USER, Certificates  # noqa: E402
 
-ACTORS = ((load.Caller, 4), (load.Employee, 2), (load.Stranger, 3), (load.Clerk, 1),
-          (load.Administrator, 1), (load.Accident, 1), (load.Weather, 1))
+ACTORS = ((load.Caller, 4), (load.Employee, 2), (load.Stranger, 3), (load.Sitter, 1),
+          (load.Clerk, 1), (load.Administrator, 1), (load.Accident, 1), (load.Weather, 1))
 # How much more the second half may have than the first one at its most.
-MORE = {"memory": 1024, "descriptors": 8, "state": 65536}
+MORE = {"memory": 512, "descriptors": 8, "state": 65536, "session memory": 512,
+        "session descriptors": 2}
+EDGE = 0.2  # of the time, before and after the quiet middle
 STATE = ("hops", "filter", "runs", "corrupt")  # folders of the queue that messages do not lie in
 PATIENCE = 300  # seconds until the queue has to be empty
 
@@ -36,14 +40,26 @@ PATIENCE = 300  # seconds until the queue has to be empty
 @dataclass
 class Sample:
     at: float
-    memory: int  # KiB that are in memory, of the listener's parent
-    descriptors: int
-    state: int  # bytes
+    pid: int  # of the listener's parent
+    figures: dict  # memory in KiB that are there, descriptors; the state's bytes
+    sessions: dict  # process id: memory and descriptors of the sessions
+
+
+def measure(pid):
+    """Memory and descriptors of a process; None: it is gone, or going."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            fields = dict(line.split(":", 1) for line in file.read().splitlines())
+        return int(fields["VmRSS"].split()[0]), len(os.listdir(f"/proc/{pid}/fd"))
+    except (OSError, KeyError):
+        return None
 
 
 class Soak:
-    def __init__(self, seed, folder):
+    def __init__(self, seed, seconds, folder):
         self.seed = seed
+        self.seconds, self.began = seconds, time.monotonic()
+        self.quiet = None  # the middle: from, to
         self.over = threading.Event()
         self.restarting = threading.Lock()  # whoever needs the listener to stay holds it
         self.ledger, self.receivers = Ledger(), Receivers()
@@ -95,33 +111,56 @@ class Soak:
 
     # --- what is looked at all the time ---
 
+    def is_quiet(self):
+        """Whether the listener has to be left alone; who holds .restarting is told what stays true."""
+        return self.quiet is not None and time.monotonic() <= self.quiet[1]
+
+    def calm_down(self):
+        """The quiet middle begins as soon as nobody starts the listener anew."""
+        if not self.quiet and time.monotonic() - self.began >= self.seconds * EDGE:
+            with self.restarting:
+                self.quiet = (time.monotonic(), self.began + self.seconds * (1 - EDGE))
+
     def sample(self):
+        self.calm_down()
+        if not self.is_quiet():
+            return
         pid = self.here.listener.pid
-        try:
-            with open(f"/proc/{pid}/status", encoding="ascii") as file:
-                fields = dict(line.split(":", 1) for line in file.read().splitlines())
-            memory = int(fields["VmRSS"].split()[0])
-            descriptors = len(os.listdir(f"/proc/{pid}/fd"))
-        except (OSError, KeyError):
-            return  # it is being started anew
+        parent = measure(pid)
+        if not parent or self.here.listener.poll() is not None:
+            return
+        sessions = {one: measure(one) for one in self.here.sessions()}
         state = sum(path.stat().st_size for name in STATE
                     for path in (self.here.queue / name).glob("*") if path.is_file())
-        # One that has just begun has not read its settings yet.
-        if self.here.listener.poll() is None and memory > 1000:
-            self.samples.append(Sample(time.monotonic(), memory, descriptors, state))
+        self.samples.append(Sample(
+            time.monotonic(), pid, {"memory": parent[0], "descriptors": parent[1], "state": state},
+            {one: found for one, found in sessions.items() if found}))
 
     def check_flat(self):
-        """What grows, grows without an end: the most of each half."""
-        begin, end = self.samples[0].at, self.samples[-1].at
-        halves = [[one for one in self.samples if (one.at - begin > (end - begin) / 2) == later]
+        """What grows, grows without an end: the most of each half of the quiet middle."""
+        begin, end = self.quiet or (self.began, self.began)
+        halves = [[one for one in self.samples if (one.at > (begin + end) / 2) == later]
                   for later in (False, True)]
+        if min(map(len, halves)) < 10 or len({one.pid for one in self.samples}) != 1:
+            yield "the listener was not to be seen all the time that it should have stayed"
+            return
+        # The one that sat there all the time; when it came, others had not gone yet.
+        seen = Counter(pid for one in self.samples for pid in one.sessions)
+        sitter, often = seen.most_common(1)[0] if seen else (0, 0)
+        if often < 0.8 * len(self.samples):
+            yield f"no session was there all the time, but one in {often} of {len(self.samples)} samples"
+            return
+        for one in self.samples:
+            if sitter in one.sessions:
+                one.figures["session memory"], one.figures["session descriptors"] = one.sessions[sitter]
         figures = []
         for name, more in MORE.items():
-            first, second = (max(getattr(one, name) for one in half) for half in halves)
+            first, second = (max(one.figures.get(name, 0) for one in half) for half in halves)
             if second > first + more:
                 yield f"{name} of the listener or the queue grew from {first} to {second}"
             figures.append(f"{name} {first} and {second}")
-        print(f"  at the most in each half, of {len(self.samples)} samples: {', '.join(figures)}")
+        print(f"  at the most in each half of {end - begin:.0f} s, of {len(self.samples)} samples: "
+              f"{', '.join(figures)}")
 
     # --- the end ---
 
@@ -213,10 +252,11 @@ def account(soak):
 
 
 def run(soak, seconds):
+    soak.began = time.monotonic()
     actors = [kind(soak, number) for kind, count in ACTORS for number in range(count)]
     for actor in actors:
         actor.start()
-    end = time.monotonic() + seconds
+    end = soak.began + seconds
     while time.monotonic() < end and not soak.over.is_set():
         soak.sample()
         time.sleep(0.1)
@@ -234,7 +274,7 @@ def main():
     options = parser.parse_args()
     began = time.monotonic()
     folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"postrider-soak-{os.getpid()}"
-    soak = Soak(options.seed, folder)
+    soak = Soak(options.seed, options.seconds, folder)
     try:
         faults = list(run(soak, options.seconds))
         soak.drain()
