@@ -9,9 +9,13 @@ tests/bench/peers.py [--quick] [--only WORK]... [--who PEER]... [--rounds N] [--
 Every figure is the median of some rounds, in which all take turns; ratios are of figures of one run.
 Each program is Debian's package with the fewest settings that the work needs (tests/bench/machines.py),
 on a machine of its own, with its queue and mailboxes on the same disk. Most work is also done at ten
-times its size, once, by Postrider and Postfix, and the exponent of its growth is stated; the exit status is 1 when time grows
-faster than n log n with Postrider (not with --quick, whose sizes are too small to say), or when it takes
-more memory than report.py allows.
+times its size, once, by Postrider and Postfix, and the exponent of its growth is stated; the exit status
+is 1 when time grows faster than n log n with Postrider (not with --quick, whose sizes are too small to
+say), or when it takes more memory than report.py allows.
+
+A peer that drains or delivers for more than 20 seconds is stopped, and msmtp sends few messages only:
+such a figure is marked (the column "done" of the CSV), is the speed of what was done, and no exponent is
+made of it. Postrider comes to the end of all its work.
 
 Submission    a process for each message of 4 KB, one after the other, queued and no more. per_second
               until the last of them has ended; cpu_ms and million_instructions of all that it starts,
@@ -26,7 +30,7 @@ Drain         all that is queued goes through one smarthost in the same machine,
               connection for those who can be told so. Unfair to msmtp, which has no queue: a process
               for each message is all that it can do, one after the other, submission and all. Unfair
               to Postfix, which begins with five connections and adds more as they are answered: few
-              messages are gone by then. Who is slow is stopped after a while, and has done what he has.
+              messages are gone by then.
 Inbound       a client in lock-step hands messages of 4 KB over, in open sessions or in one for each;
               they stay queued. Beside it, what as many processes can write and sync on that disk, and
               nothing else. syncs and system_calls are of the daemons, for a message in an open session,

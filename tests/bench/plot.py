@@ -10,9 +10,9 @@ value. Whether long is good stands beside the figure's name.
 import sys
 from xml.sax.saxutils import escape
 
-from record import RATES, Record, is_better_or_worse, show_value, show_work
+from record import RATES, Record, is_better_or_worse, show_done, show_value, show_work
 
-COLUMNS, WIDTH, NAMES, VALUES = 3, 400, 96, 64  # boxes in a row; pixels
+COLUMNS, WIDTH, NAMES, VALUES = 3, 440, 96, 164  # boxes in a row; pixels
 BAR, GAP, HEAD, MARGIN = 13, 4, 40, 18
 COLOURS = {"postrider": "#c0392b", "the disk alone": "#aab2b7"}
 OTHERS = "#5d7f99"
@@ -29,8 +29,8 @@ def direction(figure):
     return " (more is better)" if figure in RATES else " (less is better)"
 
 
-def draw_box(x, y, title, figure, values):
-    """The elements of a box whose left upper corner is there."""
+def draw_box(x, y, title, figure, values, marks):
+    """The elements of a box whose left upper corner is there; marks: what stands behind a value."""
     drawn = [text(x, y + 12, title, 12, weight="bold"),
              text(x, y + 28, figure.replace("_", " ") + direction(figure), 10)]
     most = max(values.values()) or 1
@@ -40,7 +40,7 @@ def draw_box(x, y, title, figure, values):
         drawn.append(text(x + NAMES - 6, top + BAR - 3, who, anchor="end"))
         drawn.append(f'<rect x="{x + NAMES}" y="{top}" width="{max(length, 1):.1f}" height="{BAR}" '
                      f'fill="{COLOURS.get(who, OTHERS)}"/>')
-        drawn.append(text(x + NAMES + length + 5, top + BAR - 3, show_value(value)))
+        drawn.append(text(x + NAMES + length + 5, top + BAR - 3, show_value(value) + marks[who]))
     return drawn
 
 
@@ -52,7 +52,8 @@ def draw(record, title):
         values = record.medians(work, size, figure)
         column = ends.index(min(ends))
         drawn += draw_box(MARGIN + column * (WIDTH + MARGIN), ends[column], show_work(work, size),
-                          figure, values)
+                          figure, values,
+                          {who: show_done(record.done(work, size, figure, who)) for who in values})
         ends[column] += HEAD + len(values) * (BAR + GAP) + MARGIN
     width = MARGIN + COLUMNS * (WIDTH + MARGIN)
     return "\n".join((

@@ -10,20 +10,26 @@ SLACK = 0.15  # of an exponent, which two measurements on a machine with other w
 
 
 class Record:
-    """Rows of (work, size, figure, who, round, value); size: how many messages, names or bytes."""
+    """Rows of (work, size, figure, who, round, value, done); size: how many messages, names or bytes; done:
+    how many of them it was stopped after, None: none were left."""
 
     def __init__(self):
         self.rows = []
 
-    def add(self, work, size, who, turn, **figures):
+    def add(self, work, size, who, turn, done=None, **figures):
         for figure, value in figures.items():
-            self.rows.append((work, size, figure, who, turn, value))
+            self.rows.append((work, size, figure, who, turn, value, done))
         words = ", ".join(f"{figure} {show_value(value)}" for figure, value in figures.items())
-        print(f"  {show_work(work, size):38} {who:14} {words}", flush=True)
+        print(f"  {show_work(work, size):38} {who:14} {words}{show_done(done)}", flush=True)
 
     def median(self, work, size, figure, who):
         values = [row[5] for row in self.rows if row[:4] == (work, size, figure, who)]
         return statistics.median(values) if values else None
+
+    def done(self, work, size, figure, who):
+        """The fewest that it did in any round, when not all; None: always all."""
+        return min((row[6] for row in self.rows
+                    if row[:4] == (work, size, figure, who) and row[6] is not None), default=None)
 
     def medians(self, work, size, figure):
         """By name of the program."""
@@ -40,7 +46,8 @@ class Record:
     def growth(self):
         """
         (work, figure, smaller size, larger size, who, exponent): time grows with the work to that power,
-        from the largest size but one to the largest that this program was measured at.
+        from the largest size but one to the largest that this program was measured at, and came to the
+        end of: the speed of who was stopped is of less work than that.
         """
         found = []
         for work, figure in dict.fromkeys((row[0], row[2]) for row in self.rows):
@@ -50,7 +57,7 @@ class Record:
                 times = {}
                 for size in sorted({row[1] for row in self.rows if row[0] == work}):
                     value = self.median(work, size, figure, who)
-                    if value:
+                    if value and self.done(work, size, figure, who) is None:
                         times[size] = size / value if figure in RATES else value
                 if len(times) > 1:
                     fewer, more = list(times)[-2:]
@@ -61,21 +68,27 @@ class Record:
     def write(self, path):
         with open(path, "w", newline="", encoding="ascii") as file:
             writer = csv.writer(file)
-            writer.writerow(("work", "size", "figure", "who", "round", "value"))
+            writer.writerow(("work", "size", "figure", "who", "round", "value", "done"))
             writer.writerows(self.rows)
 
     @classmethod
     def read(cls, path):
         record = cls()
         with open(path, newline="", encoding="ascii") as file:
-            for work, size, figure, who, turn, value in list(csv.reader(file))[1:]:
-                record.rows.append((work, int(size), figure, who, int(turn), float(value)))
+            for work, size, figure, who, turn, value, done in list(csv.reader(file))[1:]:
+                record.rows.append((work, int(size), figure, who, int(turn), float(value),
+                                    int(done) if done else None))
         return record
 
 
 def show_value(value):
     """Three digits or more, and never a power of ten."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def show_done(done):
+    """The mark of what was stopped."""
+    return "" if done is None else f" (stopped after {done})"
 
 
 def show_work(work, size):

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from machines import REPOSITORY
-from record import (RATES, TIMES, best, is_better_or_worse, most_exponent, show_value,
-                    show_work)
+from record import (RATES, TIMES, best, is_better_or_worse, most_exponent, show_done,
+                    show_value, show_work)
 
 README = REPOSITORY / "README.md"
 FIRST, LAST = "<!-- figures, by tests/bench/peers.py -->\n", "<!-- end of figures -->\n"
@@ -30,7 +30,8 @@ def show(record):
     print()
     for work, size, figure in record.works():
         values = record.medians(work, size, figure)
-        words = ", ".join(f"{who} {show_value(value)}" for who, value in values.items())
+        words = ", ".join(f"{who} {show_value(value)}{show_done(record.done(work, size, figure, who))}"
+                          for who, value in values.items())
         times = ratio(figure, values)
         print(f"{show_work(work, size)}, {figure}: {words}"
               + (f"  postrider to the best of the others: {times:.2f}" if times else ""))
@@ -89,7 +90,8 @@ def table(record):
         if figure not in RATES + TIMES and work != "submission" and not work.startswith("large"):
             continue
         values = record.medians(work, size, figure)
-        cells = [show_value(values[one]) if one in values else "" for one in who]
+        cells = [show_value(values[one]) + show_done(record.done(work, size, figure, one))
+                 if one in values else "" for one in who]
         exponent = growth.get((work, figure, size))
         lines.append(f"| {show_work(work, size)}, {figure.replace('_', ' ')} | {' | '.join(cells)} | "
                      + (f"{exponent:.2f} |" if exponent is not None else "|"))
