@@ -3,7 +3,9 @@ recipients of every outcome, each in a session of its own and many at a time. A 
 each command gets, whether the session goes on, and what must be in the queue in the end: each message
 that got its 250 once, for the recipients that were accepted, and no other.
 
-clients.py [--every N] [--workers N] [--only NUMBER]    the last line counts
+clients.py [--pairs] [--workers N] [--only NUMBER]    the last line counts
+--pairs: each thing that is done at each step once for each variant of the dialogue, with recipients
+of other outcomes each time.
 """
 
 import argparse
@@ -52,6 +54,7 @@ class Move:
     codes: list = field(default_factory=list)
     end: str = ""  # "close", "reset": what the client does then
     over: bool = False  # the server must close then
+    joins: bool = False  # of the envelope: goes over the wire with its neighbours, pipelined
 
 
 @dataclass
@@ -59,6 +62,7 @@ class Plan:
     """A dialogue, and what must come of it: how often the message may be in the queue."""
 
     name: str
+    pair: tuple  # variant, step and what is done there
     row: str
     tls: bool
     moves: list
@@ -125,6 +129,7 @@ def steps(variant, outcomes, user, token):
 # --- what is done instead ------------------------------------------------------------------------
 
 COMMANDS = ("EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT")
+ENVELOPE = ("MAIL", "RCPT", "DATA")
 SMUGGLED = b"MAIL FROM:<evil@evil.example>\r\nRCPT TO:<r9@partner.example>\r\nDATA\r\nSubject: evil\r\n\r\nx\r\n"
 
 
@@ -245,6 +250,25 @@ def is_end(step):
     return step.code == 250 and (step.verb == "BODY" or (step.verb == "BDAT" and b" LAST\r\n" in step.data))
 
 
+# Behind these a client has to wait (RFC 2920 3.1).
+WAITED_FOR = re.compile(rb"(EHLO|HELO|AUTH|DATA|NOOP|VRFY|STARTTLS|QUIT)\b")
+
+
+def pipeline(moves):
+    """The envelope in as few writes as may be; what is wrong in it comes in the middle of the others."""
+    found, is_open = [], False
+    for move in moves:
+        if is_open and move.joins:
+            before_it = found.pop()
+            move = Move(before_it.data + move.data, before_it.codes + move.codes, move.end, move.over, True)
+            command = move.data[len(before_it.data):]
+        else:
+            command = move.data
+        found.append(move)
+        is_open = move.joins and not move.end and not move.over and not WAITED_FOR.match(command)
+    return found
+
+
 def plan(variant, outcomes, at, behaviour, user, token):
     """The dialogue in which this is done at that step; None: it does not fit there."""
     name, row, verbs, change = behaviour
@@ -255,9 +279,11 @@ def plan(variant, outcomes, at, behaviour, user, token):
     for number, step in enumerate(whole):
         if number != at:
             taken += is_end(step)
-            moves.append(Move(step.data, [step.code] if step.code else []))
+            moves.append(Move(step.data, [step.code] if step.code else [], joins=step.verb in ENVELOPE))
             continue
         done = change(step)
+        for move in done:
+            move.joins = step.verb in ENVELOPE
         moves += done
         last = done[-1]
         complete = is_end(step) and last.data == step.data
@@ -269,20 +295,37 @@ def plan(variant, outcomes, at, behaviour, user, token):
         possible.add(0)
     describes = f"{variant}; {', '.join(outcomes)}; {special.verb}: {name}"
     same = taken and not (is_end(special) and hasattr(change, "taken"))
-    return Plan(describes, row, variant == "tls", moves, possible, accepted, token,
+    if variant == "pipelined":
+        moves = pipeline(moves)
+    return Plan(describes, (variant, special.verb, name), row, variant == "tls", moves, possible, accepted, token,
                 content if same else b"")
 
 
 def plans(user):
-    found = []
+    """All that differ in what goes over the wire."""
+    found, known = [], set()
     for variant in VARIANTS:
         for outcomes in CROSSED:
             for at in range(14):
                 for behaviour in BEHAVIOURS:
-                    one = plan(variant, outcomes, at, behaviour, user, f"t{len(found)}")
-                    if one:
+                    token = f"t{len(found)}"
+                    one = plan(variant, outcomes, at, behaviour, user, token)
+                    if not one:
+                        continue
+                    said = (one.tls, *((move.data.replace(token.encode(), b"TOKEN"), move.end, move.over)
+                                       for move in one.moves))
+                    if said not in known:
+                        known.add(said)
                         found.append(one)
     return found
+
+
+def each_pair(found):
+    """Of each pair of a step and what is done there one, the same ones each time."""
+    by_pair = {}
+    for one in found:
+        by_pair.setdefault(one.pair, []).append(one)
+    return [ones[number % len(ones)] for number, ones in enumerate(by_pair.values())]
 
 
 # --- doing it ------------------------------------------------------------------------------------
@@ -420,14 +463,14 @@ def make_listener(certificates):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--pairs", action="store_true")
     parser.add_argument("--workers", type=int, default=16)
     parser.add_argument("--only", type=int)
     options = parser.parse_args()
     folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"postrider-clients-{os.getpid()}"
     here = make_listener(Certificates(folder))
     try:
-        chosen = plans(here.user)[::options.every]
+        chosen = each_pair(plans(here.user)) if options.pairs else plans(here.user)
         if options.only is not None:
             chosen = plans(here.user)[options.only:options.only + 1]
         # As long as somebody else runs the queue, all that was taken stays where we can see it.
