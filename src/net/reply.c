@@ -67,9 +67,10 @@ bool reply_add(struct reply *reply, const char *line, size_t length, bool *last,
         reply->code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
         reply->status[0] = '\0';
         buffer_clear(&reply->lines);
-        if (length > 4)
-            find_status(reply, line + 4, length - 4);
     }
+    /* It stands in each line; some have it in the last one only. */
+    if (length > 4 && !reply->status[0])
+        find_status(reply, line + 4, length - 4);
     reply->count++;
     buffer_append(&reply->lines, line, length);
     buffer_append_byte(&reply->lines, '\n');

@@ -42,8 +42,8 @@ struct smtp_hop {
     void (*trace)(void *context, char direction, const char *line);
     void *trace_context;
     unsigned timeout_percent; /* of the time limits of RFC 5321 4.5.3.2, for tests; 0: all of it */
-    bool *refuses_chunks;     /* is set for a server that offers CHUNKING and does not know BDAT, or
-                                 offers enhanced codes and has none; NULL: BDAT is not used */
+    bool *no_chunks;  /* is set when the server offers CHUNKING and does not know BDAT, or offers
+                         enhanced codes and none tell its replies apart; NULL: BDAT is not used */
     int64_t deadline; /* clock_ms when all must be over, whatever those limits are; 0: never */
 };
 

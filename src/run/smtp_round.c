@@ -17,16 +17,10 @@ static size_t smaller(size_t size, uint64_t limit)
 
 static bool may_chunk(const struct smtp_mail *mail, const struct smtp_session *session)
 {
-    const bool *refuses = session->hop->refuses_chunks;
+    const bool *refuses = session->hop->no_chunks;
     return session->offer.chunking && session->offer.pipelining && session->offer.enhanced_codes &&
            session->gives_codes && refuses && !*refuses && !session->target->socket &&
            mail->transaction->size <= CHUNK_MOST;
-}
-
-static void forgo_chunks(const struct smtp_session *session)
-{
-    if (session->hop->refuses_chunks)
-        *session->hop->refuses_chunks = true;
 }
 
 void smtp_round_begin(struct smtp_round *round, struct smtp_mail *mail,
@@ -82,8 +76,10 @@ static bool put_step(struct smtp_round *round, struct smtp_session *session)
         smtp_put(session, "DATA");
     else
         smtp_mail_put_to(round->mail, round->chosen[step - STEP_RCPT], session);
+    if (!outcome_good(&round->fault))
+        return false;
     round->sent++;
-    return outcome_good(&round->fault);
+    return true;
 }
 
 /* Half a window at least goes out in one write. */
@@ -94,6 +90,34 @@ void smtp_round_put(struct smtp_round *round, struct smtp_session *session)
         return;
     while (round->sent - round->answered < window && put_step(round, session))
         ;
+}
+
+static bool is_good(const struct reply *reply)
+{
+    return reply->code / 100 == 2;
+}
+
+static void forgo_chunks(const struct smtp_session *session)
+{
+    if (session->hop->no_chunks)
+        *session->hop->no_chunks = true;
+}
+
+/*
+ * Whether a reply can be to no other command than the one in whose place it is, or to its like, as
+ * far as codes tell. One that could be ends chunks for the hop, if it had promised codes. Refusals
+ * are not looked at: they come from policies and filters, too, which have codes of any kind.
+ */
+static bool is_told_apart(const struct smtp_session *session, bool in_place_of_message)
+{
+    const struct reply *reply = &session->reply;
+    bool is_about_address = strncmp(reply->status, "2.1.", 4) == 0;
+    if (!is_good(reply) ||
+        (in_place_of_message ? reply->status[0] && !is_about_address : is_about_address))
+        return true;
+    if (session->offer.enhanced_codes)
+        forgo_chunks(session);
+    return false;
 }
 
 /* A refusal of us, or of what came before, not of this sender, recipient or message. */
@@ -116,11 +140,6 @@ static bool is_too_many(const struct reply *reply)
     if (reply->code != 452 && reply->code != 552)
         return false;
     return !reply->status[0] || strcmp(reply->status + 1, ".5.3") == 0;
-}
-
-static bool is_good(const struct reply *reply)
-{
-    return reply->code / 100 == 2;
 }
 
 static struct outcome take_mail(struct smtp_round *round, struct smtp_session *session)
@@ -196,16 +215,11 @@ static struct outcome take_verdict(struct smtp_round *round, struct smtp_session
     return outcome_done();
 }
 
-/* Refusals may lack it: they come from policies and filters, too. */
-static bool lacks_code(const struct reply *reply)
+/* BDAT is. A verdict on the message has another enhanced code (RFC 3463 3.6). */
+static bool is_unknown(const struct reply *reply)
 {
-    return is_good(reply) && !reply->status[0];
-}
-
-/* Whether a message seems to be taken with words that could be to its sender or a recipient. */
-static bool is_doubtful(const struct reply *reply)
-{
-    return lacks_code(reply) || (is_good(reply) && strncmp(reply->status, "2.1.", 4) == 0);
+    bool is_about_syntax = !reply->status[0] || strncmp(reply->status, "5.5.", 4) == 0;
+    return (reply->code == 500 || reply->code == 502 || reply->code == 504) && is_about_syntax;
 }
 
 /*
@@ -215,15 +229,10 @@ static bool is_doubtful(const struct reply *reply)
  */
 static struct outcome take_chunk(struct smtp_round *round, struct smtp_session *session)
 {
-    int code = session->reply.code;
-    if (code == 500 || code == 502 || code == 504) {
+    if (is_unknown(&session->reply)) {
         forgo_chunks(session);
         round->again = true;
         return refuse_session(session, "after BDAT, which it had offered");
-    }
-    if (is_doubtful(&session->reply)) {
-        forgo_chunks(session);
-        return smtp_misplaced(session, "after the message");
     }
     if (is_good(&session->reply))
         session->open_mail = false;
@@ -234,15 +243,13 @@ static struct outcome take_reply(struct smtp_round *round, struct smtp_session *
                                  size_t step, const char *when)
 {
     size_t data = last_step(round);
-    if (session->reply.code / 100 == 3 && (step != data || round->chunked))
+    bool is_to_data = step == data && !round->chunked;
+    if (session->reply.code / 100 == 3 && !(is_to_data && session->reply.code == 354))
         return smtp_misplaced(session, when);
-    if (session->reply.code / 100 == 3 && session->reply.code != 354)
+    /* RSET has codes of any kind. */
+    if (step != STEP_RESET && !is_to_data && !is_told_apart(session, step == data) &&
+        round->chunked)
         return smtp_misplaced(session, when);
-    if (step != STEP_RESET && step != data && lacks_code(&session->reply)) {
-        forgo_chunks(session);
-        if (round->chunked)
-            return smtp_misplaced(session, when);
-    }
     if (step == STEP_MAIL)
         return take_mail(round, session);
     if (step == data)
@@ -295,9 +302,7 @@ static struct outcome take_end(struct smtp_round *round, struct smtp_session *se
     if (session->reply.code / 100 == 3)
         return smtp_misplaced(session, "after the message");
     session->open_mail = false;
-    if (is_doubtful(&session->reply))
-        forgo_chunks(session);
-    else if (is_good(&session->reply) && round->accepted)
+    if (is_told_apart(session, true) && is_good(&session->reply) && round->accepted)
         session->gives_codes = true;
     return take_verdict(round, session);
 }

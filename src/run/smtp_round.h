@@ -10,7 +10,7 @@
  *
  * Should a server say one reply too many, the 354 tells that what follows is not to the command it
  * seems to be; with BDAT only enhanced codes do (RFC 2034, RFC 3463 3.2: X.1.X is about addresses).
- * So a session begins with DATA, and has chunks once a message's replies came with such codes.
+ * So a session begins with DATA, and has chunks once a message's replies were told apart by them.
  */
 #ifndef RUN_SMTP_ROUND_H
 #define RUN_SMTP_ROUND_H

@@ -57,11 +57,11 @@ static struct outcome hold(struct work *work)
     for (;;) {
         struct outcome outcome;
         smtp_round_put(round, session);
-        put_following(work);
-        outcome = !outcome_good(&round->fault)       ? round->fault
-                  : !outcome_good(&work->then.fault) ? work->then.fault
-                  : session->out.length              ? smtp_flush(session, LIMIT_COMMAND)
-                                                     : outcome_done();
+        if (outcome_good(&round->fault))
+            put_following(work);
+        outcome = !outcome_good(&round->fault) ? round->fault
+                  : session->out.length        ? smtp_flush(session, LIMIT_COMMAND)
+                                               : outcome_done();
         if (!outcome_good(&outcome) || round->answered == round->sent)
             return outcome;
         outcome = smtp_round_take(round, session);

@@ -54,7 +54,7 @@ struct smtp_session {
     size_t awaited;           /* replies to commands that were sent */
     bool dead;                /* nothing more is to be said in it */
     bool open_mail;           /* a MAIL was accepted and its transaction has not ended */
-    bool gives_codes;         /* a message was taken with an enhanced code that fits */
+    bool gives_codes;         /* a message was taken, with replies that codes tell apart */
     uint64_t mails;           /* MAIL commands put */
     uint64_t rounds;          /* transactions, as the server sees them, that came to their end */
     uint64_t most_recipients; /* as many were taken before "too many recipients"; 0: not seen */

@@ -29,7 +29,7 @@ struct work {
     bool worked;          /* the next hop was there */
     struct keeper keeper; /* of what password_command prints, if there is one */
     bool secret_is_new;   /* nobody has signed in with it yet */
-    bool refuses_chunks;  /* see run/smtp.h */
+    bool no_chunks;       /* see run/smtp.h */
 };
 
 static struct outcome find_secret(struct work *work, struct buffer *secret)
@@ -65,7 +65,7 @@ static struct outcome prepare(struct work *work, struct buffer *secret, struct s
     smtp->domain = next->way == WAY_MX ? next->domain : NULL;
     smtp->socket = next->way == WAY_LMTP ? next->route->argument : NULL;
     smtp->trace = work->jobs.run->verbose ? trace_line : NULL;
-    smtp->refuses_chunks = &work->refuses_chunks;
+    smtp->no_chunks = &work->no_chunks;
     if (next->way == WAY_LMTP)
         smtp->auth = AUTH_OFF;
     if (smtp->auth == AUTH_OFF || smtp->auth == AUTH_EXTERNAL)

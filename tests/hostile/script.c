@@ -14,6 +14,8 @@ const struct behaviour behaviours[] = {
     {"ok late", GOOD, GOES_ON, "% fine\r\n", .row = 1, .late = true},
     {"ok byte by byte", GOOD, GOES_ON, "%-a\r\n% b\r\n", .row = 1, .bytewise = true},
     {"ok without words", GOOD, GOES_ON, "%\r\n", .row = 4, .bare = true},
+    {"ok, as to a message", GOOD, GOES_ON, "250 2.0.0 fine\r\n", .row = 4, .bare = true,
+     .for_message = true},
     {"ok with a bare LF", GOOD, GOES_ON, "% fine\n", .row = 4},
     {"ok of 2000 bytes", GOOD, GOES_ON, "% #\r\n", .row = 4, .filler = 2000},
     {"ok of 2000 lines", GOOD, GOES_ON, "%-#\r\n", .row = 4, .filler = 40, .repeated = 2000},
@@ -171,6 +173,9 @@ bool script_fits(enum variant variant, enum point point, size_t behaviour)
     if (one->meaning == UNKNOWN)
         return variant_chunks(variant) &&
                (point == AT_DOT_B || (point == AT_DOT && variant == CHUNKED));
+    if (one->for_message && one->bare)
+        return (point >= AT_MAIL && point <= AT_RCPT_LAST) || point == AT_MAIL_B ||
+               point == AT_RCPT_B;
     /* Right before a chunk nobody could tell it from the reply to that. */
     if (one->for_message && variant_chunks(variant) &&
         (point == AT_RCPT_LAST || point == AT_RCPT_B))

@@ -76,8 +76,8 @@ struct behaviour {
                          where there are chunks; ASCII 1 becomes NUL */
     unsigned row;     /* of hardcases.md: C1 is 1 */
     bool late, bytewise;
-    bool bare;        /* never with an enhanced code */
-    bool for_message; /* a reply more, with the enhanced code of one to a message */
+    bool bare;        /* never with the enhanced code of its place */
+    bool for_message; /* with the enhanced code of one to a message, it or the reply more */
     size_t filler;    /* so many bytes take the place of a '#' in the text */
     size_t repeated;  /* the text comes so often; 0: once */
 };

@@ -276,7 +276,7 @@ int main(int argc, char **argv)
     process_settle();
     struct texts hosts = {0};
     struct buffer secret = {0};
-    bool refuses_chunks = false;
+    bool no_chunks = false;
     struct smtp_hop hop = {.hostname = "here.example",
                            .hosts = &hosts,
                            .port = 587,
@@ -284,7 +284,7 @@ int main(int argc, char **argv)
                            .tls_trust = "system",
                            .auth = AUTH_OFF,
                            .secret = &secret,
-                           .refuses_chunks = &refuses_chunks,
+                           .no_chunks = &no_chunks,
                            .trace = trace};
     int first = 1;
     for (char *value; first < argc && (value = strchr(argv[first], '=')); first++) {

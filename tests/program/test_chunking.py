@@ -94,7 +94,7 @@ def test_a_session_begins_with_data(deliver):
 
 @pytest.mark.parametrize("point, words", [
     ("MAIL", "250 ok"), ("RCPT", "250 ok"), ("RCPT", "250"), ("message", "250 queued"),
-    ("message", "250 2.1.5 somebody's")], ids=str)
+    ("MAIL", "250 2.0.0 ok"), ("RCPT", "250 2.0.0 ok"), ("message", "250 2.1.5 somebody's")], ids=str)
 def test_C4_without_codes_that_fit_there_is_no_bdat(deliver, point, words):
     """Offered they are, but none tells which command a reply is to."""
     with FakeServer(extensions=CHUNKING, at={point: words}) as server:
@@ -105,7 +105,7 @@ def test_C4_without_codes_that_fit_there_is_no_bdat(deliver, point, words):
 
 @pytest.mark.parametrize("point, words", [
     ("MAIL", "250 ok"), ("RCPT", "250 ok"), ("message", "250 queued"),
-    ("message", "250 2.1.5 somebody's")], ids=str)
+    ("MAIL", "250 2.0.0 ok"), ("RCPT", "250 2.0.0 ok"), ("message", "250 2.1.5 somebody's")], ids=str)
 def test_C4_a_code_that_is_missing_ends_the_session(after_first, point, words):
     with Chunky(at={point: [None, words]}) as server:
         report = after_first(server, *[to(f"r{i}") for i in range(5)])
@@ -116,10 +116,45 @@ def test_C4_a_code_that_is_missing_ends_the_session(after_first, point, words):
         assert len(taken) == len(set(taken))
 
 
+def test_C4_a_code_that_is_missing_once_ends_chunks(after_first):
+    """The long message goes by DATA; the one that follows it was on its way by then."""
+    with Chunky(at={"message": ["250 queued", None]}) as server:
+        report = after_first(server, to("a", body=LONG), to("b"), to("c"), to("d"))
+        assert report.results == ["DONE"] * 4
+        assert [m.chunks for m in server.messages] == [0, 1, 0, 0]
+
+
+def test_C4_a_message_for_nobody_shows_no_codes(deliver):
+    """Only what was said about one that somebody gets is about a message."""
+    with FakeServer(extensions=CHUNKING, at={"RCPT": ["550 5.1.1 no"] * 2 + [None],
+                                             "DATA": "354 go on"}) as server:
+        report = deliver(server, *[to(name) for name in "abcde"])
+        assert report.results == ["NEVER"] * 2 + ["DONE"] * 3
+        assert [m.chunks for m in server.messages] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("words", ["250 Ok", "250 2.0.0 Ok", "250 2.1.5 Flushed"])
+def test_rset_may_have_any_code(after_first, words):
+    with Chunky(at={"RSET": words}) as server:
+        assert after_first(server, *[to(f"r{i}") for i in range(5)]).results == ["DONE"] * 5
+        assert [m.chunks for m in server.messages] == [1] * 5 and len(server.connections) == 1
+
+
+def test_C4_what_is_said_about_one_that_was_taken_twice_is_for_no_other(after_first):
+    """Two replies to a chunk, then a refusal: neither the next message nor its recipient had it."""
+    ends = ["250 2.0.0 octets received\n250 2.0.0 queued", "554 5.6.0 no", None]
+    with Chunky(at={"message": ends, "RCPT": [None, None, "550 5.1.1 no", None]}) as server:
+        report = after_first(server, *[to(f"r{i}") for i in range(5)])
+        taken = [m.recipients[0] for m in server.messages]
+        for (_, address), outcome in report.recipients.items():
+            assert outcome.result != ("NEVER" if address in taken else "DONE"), address
+
+
 @pytest.mark.parametrize("point, words, results", [
     ("RCPT", "550 no", ["NEVER", "DONE"]), ("MAIL", "550 no", ["NEVER", "DONE"]),
     ("RCPT", "450 later", ["LATER", "DONE"]), ("message", "554 no", ["NEVER", "DONE"]),
-    ("message", "550 5.1.1 no such user", ["NEVER", "DONE"])], ids=str)
+    ("message", "550 5.1.1 no such user", ["NEVER", "DONE"]),
+    ("message", "500 5.7.1 not such a one", ["NEVER", "DONE"])], ids=str)
 def test_C3_a_refusal_without_a_code_is_one(after_first, point, words, results):
     with Chunky(at={point: [words, None]}) as server:
         assert after_first(server, to("a"), to("b")).results == results
@@ -219,13 +254,29 @@ def test_C11_too_many_recipients_go_in_further_transactions(after_first):
 def test_who_does_not_know_what_he_offers_gets_data(after_first, code):
     """Nothing was taken, so that it goes at once, in another session, and nobody has it twice."""
     with Chunky(at={"BDAT": code}) as server:
-        report = after_first(server, to("a"), to("b"), to("c"))
-        assert report.results[0] == "DONE" and report.results[2] == "DONE"
+        report = after_first(server, *[to(f"r{i}") for i in range(7)])
         # Of the second nobody knows what he took it for.
-        assert report.results[1] in ("DONE", "LATER")
+        assert report.results in (["DONE"] * 7, ["DONE", "LATER"] + ["DONE"] * 5)
         assert [m.chunks for m in server.messages] == [0] * len(server.messages)
         assert len({m.recipients[0] for m in server.messages}) == len(server.messages)
         assert server.verbs().count("BDAT") <= 2
+
+
+def test_who_does_not_know_it_may_have_a_long_message_behind(after_first):
+    """Only one of two can be kept for the next session."""
+    with Chunky(at={"BDAT": "502 5.5.1 no such command"}) as server:
+        report = after_first(server, to("a"), to("b", body=LONG), to("c"))
+        assert report.results == ["DONE", "LATER", "DONE"]
+        assert [m.recipients for m in server.messages] == [["a@there.example"], ["c@there.example"]]
+
+
+def test_a_refused_chunk_leaves_its_transaction_open(after_first):
+    """RFC 3030 2: RSET comes before whatever is next, also for the rest of its recipients."""
+    with Chunky(most_recipients=2, at={"message": ["452 4.3.1 disk", None]}) as server:
+        report = after_first(server, to("a", "b", "c"))
+        assert report.results == ["LATER", "LATER", "DONE"]
+        verbs = server.later_verbs()
+        assert verbs[verbs.index("BDAT"):] == ["BDAT", "RSET", "MAIL", "RCPT", "BDAT", "QUIT"]
 
 
 @pytest.mark.parametrize("action", [CLOSE, RESET, ("421 4.3.2 going down", CLOSE)], ids=str)
