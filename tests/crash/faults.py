@@ -8,7 +8,7 @@ import fcntl
 import os
 from collections import Counter
 
-from kills import Result, bring_to_end, record
+from kills import FOR_ALL_ALONE, Result, bring_to_end, kind_of_call, record
 from place import HANGS, digest
 from promise import find_unnoted
 
@@ -61,8 +61,35 @@ FAULTS = {
     "mmap": {"*": ("ENOMEM",)}, "mremap": {"*": ("ENOMEM",)},
     "getrandom": {"*": ("EINTR", "ENOSYS")}, "memfd_create": {"*": ("EMFILE", "ENOMEM")},
     "landlock_create_ruleset": {"*": ("ENOSYS", "EOPNOTSUPP", "ENOMEM")},
-    "landlock_add_rule": {"*": ("ENOMEM",)}, "landlock_restrict_self": {"*": ("E2BIG",)},
+    "landlock_add_rule": {"*": ("ENOMEM",)}, "landlock_restrict_self": {"*": ("E2BIG", "EPERM")},
+    "seccomp": {"*": ("ENOSYS", "EINVAL", "ENOMEM", "EACCES")}, "prctl": {"*": ("EPERM", "EINVAL")},
+    "capget": {"*": ("EPERM",)}, "capset": {"*": ("EPERM",)},
+    "setresuid": {"*": ("EPERM", "EAGAIN")}, "setresgid": {"*": ("EPERM",)},
+    "setgroups": {"*": ("EPERM", "ENOMEM")}, "setsid": {"*": ("EPERM",)}, "chdir": {"*": ("EACCES", "EIO")},
+    "prlimit64": {"*": ("EPERM",)}, "setpriority": {"*": ("EACCES",)}, "ioprio_set": {"*": ("EPERM",)},
+    "personality": {"*": ("EPERM",)}, "sched_setscheduler": {"*": ("EPERM",)},
+    "sched_setaffinity": {"*": ("EPERM", "EINVAL")}, "sched_getaffinity": {"*": ("EINVAL", "EPERM")},
+    "close_range": {"*": ("ENOSYS", "ENOMEM")}, "fstatfs": {"*": ("EIO", "ENOSYS")},
+    "readlinkat": {"*": ("EIO", "ENOMEM")},
+    "setsockopt": {"*": ("ENOPROTOOPT", "ENOBUFS")}, "getsockopt": {"*": ("ENOBUFS",)},
+    "getsockname": {"*": ("ENOBUFS",)}, "getpeername": {"*": ("ENOBUFS", "ENOTCONN")},
+    "shutdown": {"*": ("ENOTCONN",)}, "signalfd4": {"*": ("EMFILE", "ENOMEM")},
+    "inotify_init1": {"*": ("EMFILE", "ENOMEM")}, "inotify_add_watch": {"*": ("ENOSPC", "ENOMEM")},
 }
+# All else that a scenario calls cannot fail, for a reason.
+NEVER_FAIL = {
+    "tells what the process itself is": (
+        "getpid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "gettid"),
+    "has no error": ("alarm", "umask", "setfsuid", "setfsgid", "exit", "exit_group"),
+    "fails only for arguments that are wrong": (
+        "rt_sigaction", "rt_sigprocmask", "setitimer", "set_robust_list", "getitimer", "clock_gettime",
+        "sched_yield", "kill"),
+    "never comes back": ("rt_sigreturn", "restart_syscall"),
+    "is the heap's, which memory.py makes fail": ("brk", "munmap", "mprotect", "madvise"),
+    "waits for a lock of libc's, which looks again": ("futex",),
+    "asks for a terminal, and there is none": ("ioctl",),
+}
+CANNOT_FAIL = {call for calls in NEVER_FAIL.values() for call in calls}
 # From such a call on every change of the disk fails.
 STAYING = ("ENOSPC", "EIO", "EROFS")
 CHANGES = {"write": "f", "pwrite64": "f", "fsync": "fd", "fdatasync": "f", "fallocate": "f",
@@ -83,8 +110,10 @@ def number_of(name):
 def faults_of(line):
     """What one call of the record can fail with."""
     call, kind, third = line[4], line[6], int(line[7], 16)
+    if call not in FAULTS and call not in CANNOT_FAIL:
+        raise AssertionError(f"{call} is neither among what can fail nor among what cannot")
     if call == "fcntl" and int(line[9], 16) not in LOCKS:
-        return []
+        return ["EMFILE"] if int(line[9], 16) in (fcntl.F_DUPFD, fcntl.F_DUPFD_CLOEXEC) else []
     # libdb forgets what it has freed when it cannot close; what it writes has no name yet.
     if call == "close" and line[8].endswith((".db", ".db.new")):
         return []
@@ -100,7 +129,7 @@ def faults_of(line):
 
 
 def list_turns(scenario, place):
-    """(process, call, the how many-th of its kind, fault)."""
+    """Each with its kind: (process, call, the how many-th of its kind, fault)."""
     _, run = record(scenario, place)
     turns, counts = [], Counter()
     for line in run.record:
@@ -108,7 +137,11 @@ def list_turns(scenario, place):
             continue
         process, call = line[2], line[4]
         counts[process, call] += 1
-        turns += [(process, call, counts[process, call], fault) for fault in faults_of(line)]
+        # Who comes next to a dot-lock that stays waits for half a minute.
+        waits = call == "unlinkat" and line[8].endswith(".lock")
+        kind = FOR_ALL_ALONE if waits else kind_of_call(line)
+        turns += [(kind, (process, call, counts[process, call], fault))
+                  for fault in faults_of(line)]
     return turns
 
 

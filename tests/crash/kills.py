@@ -31,20 +31,56 @@ def list_calls(run):
     return [(line[2], int(line[3]), line[4]) for line in run.record if line[0] == "c"]
 
 
+# What a promise hangs on: of these calls a sample has more than of others.
+SYNCS = ("fsync", "fdatasync")
+NAMES = ("linkat", "link", "rename", "renameat", "renameat2", "unlink", "unlinkat")
+WRITES = ("write", "writev", "pwrite64", "ftruncate", "sendto")
+OF_NO_KIND = None
+FOR_ALL_ALONE = "too long for a sample"
+
+
+def kind_of_call(line):
+    """Of a call of the record: what a sample must not miss, told apart by the call and the folder."""
+    call, kind, path = line[4], line[6], line[8]
+    if call in SYNCS + NAMES or (call in WRITES and kind in "fs"):
+        return call, kind, "/".join(path.split("/")[:2]) if kind in "fdn" else ""
+    return OF_NO_KIND
+
+
 def list_turns(scenario, place):
-    """Where a kill can be: (process, number, one or all)."""
+    """Where a kill can be, each with its kind: (process, number, one or all)."""
     _, run = record(scenario, place)
     calls = list_calls(run)
     ways = "kK" if len({process for process, _, _ in calls}) > 1 else "k"
-    return [(process, number, how) for process, number, _ in calls for how in ways]
+    turns, before = [], {}
+    for line in run.record:
+        if line[0] != "c":
+            continue
+        process, number, after = line[2], int(line[3]), before.get(line[2])
+        before[process] = kind_of_call(line)
+        kind = ("before", before[process]) if before[process] else ("after", after) if after else OF_NO_KIND
+        turns += [(kind, (process, number, how)) for how in ways]
+    return turns
 
 
 def sample(turns, count, seed=1):
-    """The same ones each time; None: all of them."""
+    """Of (kind, turn) so many turns, the same ones each time; None: all of them. Four of five are of as
+    many kinds as there are, in turn; the others of no kind."""
+    chance, kinds = random.Random(seed), {}
     if count is None or count >= len(turns):
-        return turns
-    chosen = random.Random(seed).sample(range(len(turns)), count)
-    return [turns[index] for index in sorted(chosen)]
+        return [turn for _, turn in turns]
+    order = list(range(len(turns)))
+    chance.shuffle(order)
+    for index in order:
+        kinds.setdefault(turns[index][0], []).append(index)
+    kinds.pop(FOR_ALL_ALONE, None)
+    rest = kinds.pop(OF_NO_KIND, [])
+    ranked = sorted((rank, at, index) for at, each in enumerate(kinds.values())
+                    for rank, index in enumerate(each))
+    first = [index for _, _, index in ranked]
+    most = count - min(count // 5, len(rest))
+    chosen = (first[:most] + rest + first[most:])[:count]
+    return [turns[index][1] for index in sorted(chosen)]
 
 
 def kill_at(place, scenario, begin, where):

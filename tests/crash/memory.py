@@ -34,7 +34,7 @@ def list_turns(scenario, place):
         run, notes = perform(scenario, place, program, 0)
         assert run.status == 0, f"{scenario.name}: {run.status} {run.err}"
         most = max((int(line.split()[1]) for line in notes), default=0)
-        turns += [(program, number) for number in range(1, most + 1)
+        turns += [(program, (program, number)) for number in range(1, most + 1)
                   if number <= ALL_OF or number % STEP == 0]
     return turns
 

@@ -6,7 +6,7 @@ checked against what others had been told by then: exit statuses, replies, what 
 import re
 
 from disk import cuts
-from kills import Result, bring_to_end, record
+from kills import OF_NO_KIND, Result, bring_to_end, record
 from place import Node, digest, tag_of
 
 END = b"\r\n.\r\n"
@@ -80,15 +80,19 @@ class CutRun:
 
 
 def list_turns(scenario, place):
-    """Numbers of the states."""
+    """Numbers of the states; its kind is what was the last to happen before it, but for writes."""
     begin, run = record(scenario, place)
-    return list(range(sum(1 for _ in cuts(begin, run.record))))
+    last = [run.record[lines - 1] if lines else ["-"] for lines, _ in cuts(begin, run.record)]
+    return [((line[0], line[2] if line[0] == "S" else "") if line[0] in "sSoru>" else OF_NO_KIND, number)
+            for number, line in enumerate(last)]
 
 
 def play(scenario, place, turns, seen):
     result = Result(scenario.name)
     begin, run = record(scenario, place)
     try_cuts(scenario, place, begin, run, seen, result, wanted=set(turns))
+    result.missed = len(turns) - result.turns
+    result.turns = len(turns)
     return result
 
 
