@@ -46,22 +46,27 @@ def postrider(machine, count):
 
 
 def postfix(machine, count):
-    """Deferred; a queue file's time is when it is due."""
+    """Deferred, with the reason of each; a queue file's time is when it is due."""
     machine.fill(1)
-    deferred = machine.outside(machine.spool) / "deferred"
-    (first,) = [path for path in deferred.glob("?/*") if path.is_file()]
-    data, like, due = first.read_bytes(), first.stat(), time.time() + LATER
-    folders = set()
-    for number in range(1, count):
-        name = f"{number:05X}ABCDEF"
-        folder = deferred / name[0]
-        if name[0] not in folders:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            os.chown(folder, like.st_uid, -1)
-            folders.add(name[0])
-        write_as(folder / name, data, like)
-        os.utime(folder / name, (due, due))
-    os.utime(first, (due, due))
+    machine.release()
+    machine.begin()
+    spool = machine.outside(machine.spool)
+    def found(folder):
+        return [path for path in spool.glob(f"{folder}/?/*") if path.is_file()]
+    machine.world.wait_until(lambda: found("deferred") and found("defer") and
+                             not any(os.scandir(spool / "active")), what="a deferred message")
+    due = time.time() + LATER
+    for first in found("deferred") + found("defer"):
+        data, like, hashed = first.read_bytes(), first.stat(), first.parent.parent
+        for digit in "0123456789ABCDEF":
+            (hashed / digit).mkdir(mode=0o700, exist_ok=True)
+            os.chown(hashed / digit, like.st_uid, -1)
+        for number in range(1, count):
+            # The digit that tells the folder changes with each, as it does with real names.
+            name = f"{number:05X}"[::-1] + "ABCDEF"
+            write_as(hashed / name[0] / name, data, like)
+            os.utime(hashed / name[0] / name, (due, due))
+        os.utime(first, (due, due))
 
 
 def exim(machine, count):
