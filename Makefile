@@ -260,7 +260,7 @@ fuzz:
 	@$(MAKE) FUZZ=1 fuzzers
 	@python3 tests/fuzz/run.py --seconds $(SECONDS)
 
-# memcheck over units and programs; takes an hour or two. TESTS: only these of tests/program.
+# memcheck over units and programs; takes half an hour. TESTS: only these of tests/program.
 valgrind:
 	@$(MAKE) VALGRIND=1 all units
 	@python3 tests/valgrind/run.py $(TESTS)

@@ -1,5 +1,6 @@
-"""memcheck over units and programs: `make valgrind`. Every process of every test runs under valgrind, and
-nothing may be found in any. Under it a program takes some thirty times as long: a test that fails for
+"""memcheck over units and programs: `make valgrind`. Every process of each test runs under valgrind, and
+nothing may be found in any. Of a test with many cases only some are run here, as the sanitizers have all
+of them in `make check`. Under it a program takes some thirty times as long: a test that fails for
 want of time has been looked at all the same, and is only counted; but not more than one in ten. What
 is left in memory at the end is the sanitizers' matter.
 
@@ -20,7 +21,8 @@ WRAPPED = BUILD / "wrapped"  # scripts in the place of the programs
 LOGS = BUILD / "logs"
 CORES = os.cpu_count() or 1
 LONGEST = 900  # seconds for a unit
-VALGRIND = ["/usr/bin/valgrind", "-q", "--trace-children=yes", "--num-callers=20",
+CASES = 5  # of a test that has more
+VALGRIND = ["/usr/bin/valgrind", "-q", "--trace-children=yes", "--num-callers=16", "--vgdb=no", "--read-inline-info=no",
             "--trace-children-skip=/usr/*,/bin/*,/sbin/*",
             f"--suppressions={REPOSITORY / 'tests/valgrind/suppressions'}", f"--log-file={LOGS}/%p"]
 PROGRAMS = ("postrider", "sendmail", "mailq", "newaliases", "postrider-run", "postrider-listen",
@@ -63,10 +65,10 @@ def run_programs(arguments):
     ignored = [f"--ignore=tests/program/{name}" for name in IGNORED]
     done = subprocess.run(
         ["/usr/bin/python3", "-m", "pytest", "-q", "--tb=no", "-rN", "-n", str(2 * CORES),
-         "--dist=loadgroup", "-p", "no:cacheprovider", "-m", "not installed", *ignored,
+         "--dist=loadgroup", "-p", "no:cacheprovider", "-m", "not installed and not once", *ignored,
          *(arguments or ["tests/program"])],
         cwd=REPOSITORY, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        env={**os.environ, "POSTRIDER_BUILD": str(WRAPPED)})
+        env={**os.environ, "POSTRIDER_BUILD": str(WRAPPED), "POSTRIDER_CASES": str(CASES)})
     text = done.stdout.decode("utf-8", "backslashreplace")
     counts = {what: int(number) for number, what in re.findall(r"(\d+) (passed|failed|error)", text)}
     return counts.get("passed", 0), counts.get("failed", 0) + counts.get("error", 0)
