@@ -10,11 +10,9 @@ from sandbox import BUILD, EX_OK
 
 
 class Scenario:
-    """row: of the table of hard cases, for faults. options: of the tracer, always. has_mutants: it is
-    short enough to be tried with syncs taken out."""
+    """row: of the table of hard cases, for faults. options: of the tracer, always."""
 
     name, row = "", "S10"
-    has_mutants = False
     options = ()
     may_leave = ()  # names beside the queue and the mailboxes
     lasting = ()  # processes that are there from the beginning to the end
@@ -23,10 +21,6 @@ class Scenario:
     @classmethod
     def row_of(cls, kind):
         return cls.row if kind in ("faults", "memory") else "Q1"
-
-    @classmethod
-    def is_for(cls, kind):
-        return kind != "mutants" or cls.has_mutants
 
     def prepare(self, place):
         """Makes the beginning; what is on disk afterwards is where every turn begins."""
@@ -77,7 +71,6 @@ class Submission(Scenario):
     """Two recipients, into a queue that is not there yet."""
 
     name = "submission"
-    has_mutants = True
     deliver = "-odq"
 
     def letter(self, place, promised):
@@ -106,7 +99,6 @@ class SubmissionWithNames(Submission):
     """Where files without a name are not to be had."""
 
     name = "submission, O_TMPFILE unknown"
-    has_mutants = False
     options = ("-u",)
 
 
@@ -114,7 +106,6 @@ class SubmissionAndRun(Submission):
     """In the background, as it usually is: front door, runner, helper and SMTP client."""
 
     name = "submission with its run"
-    has_mutants = False
     deliver = "-odb"
 
     def prepare(self, place):
@@ -138,7 +129,6 @@ class Delivery(QueueRun):
 
     name = "delivery with mixed outcomes"
     row = "Q6"
-    has_mutants = True
 
     def made(self, place):
         return [
@@ -165,7 +155,6 @@ class Reports(Delivery):
     """Failures, a delay and successes, and an alias whose members stand for it."""
 
     name = "bounces, delays, successes reported"
-    has_mutants = False
     row = "L2"
 
     def made(self, place):
@@ -212,7 +201,6 @@ class Append(Scenario):
 
     name = "appending to a mailbox"
     row = "Q6"
-    has_mutants = True
     old = b"From other Thu Jan  1 00:00:00 2026\nSubject: m0\n\nolder\n\n"
     entry = (b"From a Thu Jan  1 00:00:00 2026\nX-Postrider-Id: 0123456789abcde\n"
              b"Subject: m1\n\n" + b"a line of sixty bytes, to make it some blocks long: abcdefgh\n"
@@ -489,7 +477,6 @@ class Passwd(Scenario):
 
     name = "postrider passwd"
     row = "S5"
-    has_mutants = True
     may_leave = ("users",)
 
     def prepare(self, place):
@@ -525,7 +512,6 @@ class DkimKey(Scenario):
 
     name = "postrider dkim-key"
     row = "S5"
-    has_mutants = True
     may_leave = ("dkim",)
 
     def argv(self, place):
