@@ -30,6 +30,7 @@ class Sink:
     """The smarthost of a machine: Sink(machine, tls=True, delay=20).port; .count() messages so far."""
 
     def __init__(self, machine, tls=False, delay=0):
+        self.delay = delay
         words = [TOOLS / "sink", "-d", str(delay), *(["-t", CERTIFICATE, KEY] if tls else [])]
         self.process = subprocess.Popen(machine.world.argv(words), stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
@@ -257,7 +258,14 @@ class Postrider(Machine):
     run_due = ("/usr/sbin/sendmail", "-q")
 
     def install(self):
+        self.signs = False  # what is relayed over TLS
         self.world.make("install")
+        self.world.shell(f"""
+            mkdir -p /etc/postrider/dkim && cd /etc/postrider/dkim
+            openssl genrsa -out {HOSTNAME}.pem 2048 2>/dev/null
+            chown -R postrider:postrider .
+            chmod 0600 {HOSTNAME}.pem
+        """)
         self.configure()
 
     def configure(self, text=""):
@@ -273,6 +281,8 @@ class Postrider(Machine):
         lines += [f"user = {USER}", f"tls_trust = {TRUST}"] if tls else ["tls = off", "auth = off"]
         if connections:
             lines.append(f"connections = {connections}")
+        if self.signs:
+            lines.append(f'[dkim "{HOSTNAME}"]')
         self.configure("[smarthost]\n" + "\n".join(lines) + "\n")
 
     def begin(self):
@@ -459,9 +469,11 @@ class Exim(Machine):
         relay = ("hosts_require_tls = *\n  hosts_require_auth = *\n  tls_verify_certificates ="
                  if tls else "hosts_avoid_tls = *")
         self.configure(sink.port, relay)
+        # Which one is faster: messages a connection each, or first all routed and then in one connection.
+        self.run_all = "-qqf" if sink.delay else "-qf"
 
     def begin(self):
-        self.start(["exim4", "-qf"])
+        self.start(["exim4", self.run_all])
 
     def end(self):
         self.stop_started()
@@ -475,6 +487,7 @@ class Exim(Machine):
 
     def deliver_here(self):
         self.configure()
+        self.run_all = "-qf"
 
     def clear(self):
         self.stop_daemons()

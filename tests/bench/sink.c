@@ -3,10 +3,10 @@
  * after what it answers came in, as over a long line. One thread a connection; with TLS and AUTH if
  * asked.
  *
- *     sink [-d MILLISECONDS] [-t CERTIFICATE KEY] [-n] [-b]
+ *     sink [-d MILLISECONDS] [-t CERTIFICATE KEY]
  *
- * Prints its port, and when its standard input ends what it has taken. -n: no PIPELINING, -b: no
- * CHUNKING in the answer to EHLO. RFC 5321, 2920, 3030, 3207, 4954.
+ * Prints its port, and when its standard input ends what it has taken. RFC 5321, 2920, 3030, 3207,
+ * 4954.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +29,7 @@
 enum { INPUT = 1 << 16, REPLIES = 4096, LINE = 4096 };
 
 static int delay_ms;
-static bool offers_tls, pipelines = true, chunks = true;
+static bool offers_tls;
 static gnutls_certificate_credentials_t credentials;
 static atomic_ulong messages, bytes, connections;
 
@@ -79,10 +79,9 @@ static void say(struct client *client, const char *text)
 static void say_ehlo(struct client *client)
 {
     say(client, "250-sink.example");
-    if (pipelines)
-        say(client, "250-PIPELINING");
-    if (chunks)
-        say(client, "250-CHUNKING"), say(client, "250-ENHANCEDSTATUSCODES");
+    say(client, "250-PIPELINING");
+    say(client, "250-CHUNKING");
+    say(client, "250-ENHANCEDSTATUSCODES");
     if (offers_tls && !client->tls)
         say(client, "250-STARTTLS");
     if (!offers_tls || client->tls)
@@ -344,12 +343,8 @@ static void read_arguments(int argc, char **argv)
                 exit(1);
             }
             i += 2;
-        } else if (strcmp(argv[i], "-n") == 0) {
-            pipelines = false;
-        } else if (strcmp(argv[i], "-b") == 0) {
-            chunks = false;
         } else {
-            fprintf(stderr, "usage: sink [-d MILLISECONDS] [-t CERTIFICATE KEY] [-n] [-b]\n");
+            fprintf(stderr, "usage: sink [-d MILLISECONDS] [-t CERTIFICATE KEY]\n");
             exit(64);
         }
     }

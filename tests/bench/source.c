@@ -3,13 +3,14 @@
  * (each command waits for its reply) as simple programs do; with STARTTLS if asked. Every listener
  * of a bench gets the same bytes.
  *
- *     source [-s SESSIONS] [-m MESSAGES] [-l BYTES] [-k] [-t] [-u USER] HOST PORT RECIPIENT
+ *     source [-s SESSIONS] [-m MESSAGES] [-l BYTES] [-k] [-t] HOST PORT RECIPIENT
  *
  * -k: a session keeps going for its share of the messages; else each message has a session of its
- * own. -u: recipients RECIPIENT with %u in it replaced by numbers below USER. Prints the messages
- * that were answered with 250, the seconds until the last of these, and how many were not. A
- * listener that says nothing for half a minute is given up, and its message with it.
+ * own. Prints the messages that were answered with 250, the seconds until the last of these, how
+ * many were not because the listener said nothing for half a minute, and how many because it
+ * refused, or closed the connection. In either case the message is given up.
  */
+#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -25,12 +26,14 @@
 #include <time.h>
 #include <unistd.h>
 
-static unsigned sessions = 1, wanted = 100, size = 4096, users = 1;
+enum { PATIENCE = 30 }; /* seconds */
+
+static unsigned sessions = 1, wanted = 100, size = 4096;
 static bool keeps, uses_tls;
 static const char *recipient;
 static struct addrinfo *where;
 static gnutls_certificate_credentials_t credentials;
-static atomic_uint begun, taken, failed;
+static atomic_uint begun, taken, silent, refused;
 static struct timespec last; /* answer with 250 */
 static pthread_mutex_t last_lock = PTHREAD_MUTEX_INITIALIZER;
 static char *message;
@@ -41,17 +44,21 @@ struct peer {
     gnutls_session_t tls;
     char input[8192];
     size_t start, end;
+    bool silent; /* for so long that it is given up */
 };
 
 static ssize_t receive(struct peer *peer)
 {
     ssize_t count;
-    int turns =
-        0; /* after a ticket of TLS 1.3 it wants to be asked again, and after a timeout as well */
+    time_t began = time(NULL);
+    /* After a ticket of TLS 1.3 it wants to be asked again, and says the same after a timeout. */
     do
         count = peer->tls ? gnutls_record_recv(peer->tls, peer->input, sizeof peer->input)
                           : recv(peer->fd, peer->input, sizeof peer->input, 0);
-    while (peer->tls && (count == GNUTLS_E_INTERRUPTED || count == GNUTLS_E_AGAIN) && turns++ < 8);
+    while (peer->tls && (count == GNUTLS_E_INTERRUPTED || count == GNUTLS_E_AGAIN) &&
+           time(NULL) - began < PATIENCE - 1);
+    if (count < 0)
+        peer->silent = peer->tls ? count == GNUTLS_E_AGAIN : errno == EAGAIN;
     return count;
 }
 
@@ -123,7 +130,7 @@ static bool open_peer(struct peer *peer)
 {
     *peer = (struct peer){.fd = -1};
     int one = 1;
-    struct timeval patience = {.tv_sec = 30};
+    struct timeval patience = {.tv_sec = PATIENCE};
     peer->fd = socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (peer->fd < 0 || connect(peer->fd, where->ai_addr, where->ai_addrlen) < 0)
         return false;
@@ -144,20 +151,19 @@ static void close_peer(struct peer *peer)
     peer->fd = -1;
 }
 
-static bool hand_over(struct peer *peer, unsigned number)
+static bool hand_over(struct peer *peer)
 {
-    char to[400], command[500];
-    snprintf(to, sizeof to, recipient, number % users);
-    snprintf(command, sizeof command, "RCPT TO:<%s>\r\n", to);
+    char command[500];
+    snprintf(command, sizeof command, "RCPT TO:<%s>\r\n", recipient);
     return ask(peer, "MAIL FROM:<source@source.example>\r\n", 250) && ask(peer, command, 250) &&
            ask(peer, "DATA\r\n", 354) && put(peer, message, message_length) &&
            read_reply(peer) == 250;
 }
 
-static void count_message(bool good)
+static void count_message(bool good, bool was_silent)
 {
     pthread_mutex_lock(&last_lock);
-    *(good ? &taken : &failed) += 1;
+    *(good ? &taken : was_silent ? &silent : &refused) += 1;
     if (good)
         clock_gettime(CLOCK_MONOTONIC, &last);
     pthread_mutex_unlock(&last_lock);
@@ -166,11 +172,10 @@ static void count_message(bool good)
 static void *work(void *unused)
 {
     struct peer peer = {.fd = -1};
-    unsigned number;
     (void)unused;
-    while ((number = begun++) < wanted) {
-        bool good = (peer.fd >= 0 || open_peer(&peer)) && hand_over(&peer, number);
-        count_message(good);
+    while (begun++ < wanted) {
+        bool good = (peer.fd >= 0 || open_peer(&peer)) && hand_over(&peer);
+        count_message(good, peer.silent);
         if (!keeps || !good)
             close_peer(&peer);
     }
@@ -199,8 +204,7 @@ static void make_message(void)
 
 static void usage(void)
 {
-    fputs("usage: source [-s SESSIONS] [-m MESSAGES] [-l BYTES] [-k] [-t] [-u USERS] HOST PORT "
-          "RECIPIENT\n",
+    fputs("usage: source [-s SESSIONS] [-m MESSAGES] [-l BYTES] [-k] [-t] HOST PORT RECIPIENT\n",
           stderr);
     exit(64);
 }
@@ -208,7 +212,7 @@ static void usage(void)
 int main(int argc, char **argv)
 {
     int option;
-    while ((option = getopt(argc, argv, "s:m:l:ktu:")) != -1) {
+    while ((option = getopt(argc, argv, "s:m:l:kt")) != -1) {
         unsigned number = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
         if (option == 's')
             sessions = number;
@@ -216,8 +220,6 @@ int main(int argc, char **argv)
             wanted = number;
         else if (option == 'l')
             size = number;
-        else if (option == 'u')
-            users = number;
         else if (option == 'k')
             keeps = true;
         else if (option == 't')
@@ -225,7 +227,7 @@ int main(int argc, char **argv)
         else
             usage();
     }
-    if (argc - optind != 3 || !sessions || !users)
+    if (argc - optind != 3 || !sessions)
         usage();
     recipient = argv[optind + 2];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -245,9 +247,9 @@ int main(int argc, char **argv)
             return 71;
     for (unsigned i = 0; i < sessions; i++)
         pthread_join(threads[i], NULL);
-    printf("%u %.6f %u\n", taken,
+    printf("%u %.6f %u %u\n", taken,
            (double)(last.tv_sec - before.tv_sec) + (double)(last.tv_nsec - before.tv_nsec) / 1e9,
-           failed);
+           silent, refused);
     free(threads);
     return taken ? 0 : 1;
 }
