@@ -1,4 +1,6 @@
-"""The most memory that any one process of a machine had while something was done."""
+"""The most memory that any one process of a machine had while something was done. A process that lives for
+less than the pause between two looks may be missed as a whole.
+"""
 
 import os
 import re
@@ -6,7 +8,8 @@ import threading
 import time
 from pathlib import Path
 
-PAUSE = 0.05  # seconds between looks; the kernel keeps a process's peak, so only its end can be missed
+PAUSE = 0.05  # seconds between looks; the kernel keeps a process's peak, so of a longer one only its end
+# can be missed
 # The bench's own, and what the machine starts to be looked at.
 NOT_COUNTED = ("sink", "source", "spawn", "sh", "sleep", "ps", "cat", "kill", "rm", "find", "env",
                "nsenter")

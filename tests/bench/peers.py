@@ -9,40 +9,57 @@ tests/bench/peers.py [--quick] [--only WORK]... [--who PEER]... [--rounds N] [--
 Every figure is the median of some rounds, in which all take turns; ratios are of figures of one run.
 Each program is Debian's package with the fewest settings that the work needs (tests/bench/machines.py),
 on a machine of its own, with its queue and mailboxes on the same disk. Most work is also done at ten
-times its size, once, by Postrider and Postfix, and the exponent of its growth is stated; the exit status
-is 1 when time grows faster than n log n with Postrider (not with --quick, whose sizes are too small to
-say), or when it takes more memory than report.py allows.
+times its size, once, by Postrider and where it takes no long time by Postfix, and the exponent of its
+growth is stated; the exit status is 1 when time grows faster than n log n with Postrider (not with
+--quick, whose sizes are too small to say), or when it takes more memory than report.py allows.
 
-A peer that drains or delivers for more than 20 seconds is stopped, and msmtp sends few messages only:
-such a figure is marked (the column "done" of the CSV), is the speed of what was done, and no exponent is
-made of it. Postrider comes to the end of all its work.
+A peer that drains or delivers for more than 20 seconds is stopped, and not tried in the rounds that are
+left; msmtp sends few messages only. Such a figure is marked (the column "done" of the CSV), is the speed
+of what was done, and no exponent is made of it. Postrider comes to the end of all its work.
+
+What is synced when a program says that it has the message, by strace: Postrider, Exim and nullmailer
+sync the message (Exim both of its files) and the folder that names it. Postfix syncs the file in
+maildrop, and its daemon the one in the queue, but no folder. dma syncs both of its files, then links one
+of them to its name, and syncs nothing more. OpenSMTPD syncs nothing, neither for a submission nor before
+its 250; what it said it has may be gone with the power.
+
+Logs: Postfix and Exim write files, in memory; the others send to /dev/log, where the bench itself reads
+and keeps the lines. Nobody's log is on the disk. System calls and instructions are counted of a
+submission by root, its speed is that of an ordinary user's.
 
 Submission    a process for each message of 4 KB, one after the other, queued and no more. per_second
               until the last of them has ended; cpu_ms and million_instructions of all that it starts,
-              cpu_ms also of the daemons behind it. syncs and system_calls by strace; of what Postfix's
-              and OpenSMTPD's daemons do for it apart, as daemon_syncs and daemon_system_calls.
+              cpu_ms also of the daemons behind it, until these have done what follows. peak_mb is of
+              what is started for the message alone, without the daemons of Postfix and OpenSMTPD.
+              syncs and system_calls by strace; of what these daemons do for it apart, as daemon_syncs
+              and daemon_system_calls.
               In Postfix's favour: its queue file is written twice, by the program and by cleanup, and
-              only the first is waited for; its daemons' work after that is in none but cpu_ms.
-              Unfair to those that sync the folder as well as the file that it names: OpenSMTPD does
-              not, and what it said it has may be gone with the power.
+              only the first is waited for; what its daemons do after that is in none but cpu_ms.
+              Unfair to those that sync the folder as well as the file that it names, see above.
 Drain         all that is queued goes through one smarthost in the same machine, which answers after so
               many milliseconds. connections: how many it saw. With everyone's defaults, and over one
               connection for those who can be told so. Unfair to msmtp, which has no queue: a process
               for each message is all that it can do, one after the other, submission and all. Unfair
               to Postfix, which begins with five connections and adds more as they are answered: few
-              messages are gone by then.
+              messages are gone by then; and whose messages, released from its hold queue before, are
+              moved from the deferred one and back to the first by qmgr. Exim is run in that of its
+              two ways which is faster, -qf at no distance, -qqf at one. Over TLS, Postrider verifies
+              the certificate; the peers are told not to, or do not.
 Inbound       a client in lock-step hands messages of 4 KB over, in open sessions or in one for each;
-              they stay queued. Beside it, what as many processes can write and sync on that disk, and
-              nothing else. syncs and system_calls are of the daemons, for a message in an open session,
-              and for a session with its one message; Postrider's include the queue runs that it starts,
-              which find the messages held. Unfair to Postrider, as above: OpenSMTPD's 250
-              does not wait for the folder. Postfix and OpenSMTPD have processes that stay;
-              Postrider and Exim start one for each session, and pay it in "a session each". unanswered:
-              messages of sessions in which a peer said nothing for half a minute; they do not count.
-Local         queued messages into one mailbox, and into a hundred; until the last is there, which is
-              looked for every 50 ms. Unfair to all but dma, which gives the queue's copy up without
-              syncing the mailbox. Unfair to OpenSMTPD and Postfix, whose daemons take their time to
-              begin: that counts with few messages.
+              they stay queued, and each kind of session begins with an empty queue. Beside it, what as
+              many processes can write and sync on that disk, and nothing else. syncs and system_calls
+              are of the daemons, for a message in an open session, and for a session with its one
+              message; Postrider's include the queue runs that it starts, which find the messages held.
+              In Postfix's favour: what it takes is put on hold by cleanup, and qmgr hears nothing of
+              it. Unfair to Postrider and Exim, whose 250 waits for the folder, see above; and Postfix
+              and OpenSMTPD have processes that stay, while these two start one for each session, and
+              pay it in "a session each". unanswered: messages of sessions in which a peer said nothing
+              for half a minute; refused: where it said no, or closed the connection. Neither counts.
+              OpenSMTPD is not there over TLS: this version's handshake fails.
+Local         queued messages into one mailbox, and into a hundred; until the last is there, by the
+              sizes of the files, which are looked at every 10 ms. Unfair to all but dma, which gives
+              the queue's copy up without syncing the mailbox. Unfair to OpenSMTPD and Postfix, whose
+              daemons take their time to begin: that counts with few messages.
 Aliases       newaliases with a table of so many names, and where one of them goes: `postrider route`,
               `postmap -q`, `exim -bt`. Unfair to Postrider and Exim, who read their settings and follow
               the name to its end, while postmap only looks it up in the table. Unfair to Exim, whose
@@ -51,8 +68,9 @@ Queue         mailq, and a queue run that finds nothing due, with so many messag
               OpenSMTPD's runs are inside their daemons, and dma's and nullmailer's try everything: these
               cannot be compared. Exim is spared the longest queue (a process for each message), and
               so is OpenSMTPD (tests/bench/queues.py). The rest is Postrider alone.
-Large         one message of so many bytes; seconds, and the most memory of any one process. Not with
-              --quick. The memory of "relay" is also that of the submission before it.
+Large         one message of so many bytes; seconds, and the most memory of any one process, looked at
+              every 50 ms, daemons too. "relay" is from the queue to the smarthost alone, but for msmtp,
+              whose submission it is. Signed (DKIM) over TLS by Postrider alone. Not with --quick.
 """
 
 import argparse

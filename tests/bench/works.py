@@ -264,6 +264,9 @@ def inbound(record, machines, rounds, count, disk):
     small = count // 4
     for tls in (False, True):
         words = ", TLS" * tls
+        if tls:
+            # Its handshake ends with an error of its libraries, with either kind of key.
+            peers = [machine for machine in peers if machine.name != "opensmtpd"]
         for name, sessions, usual, keep, grown in (
                 (f"inbound, 1 session{words}", 1, small, True, ("postrider",)),
                 (f"inbound, a session each{words}", 20, small, False, ("postrider",)),
@@ -283,7 +286,7 @@ def inbound(record, machines, rounds, count, disk):
             listen(peers, tls)
             for machine in counted(peers, rounds):
                 count_inbound(record, machine, small)
-    for machine in peers:
+    for machine in machines:
         machine.clear()
 
 
