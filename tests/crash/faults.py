@@ -8,7 +8,7 @@ import fcntl
 import os
 from collections import Counter
 
-from kills import FOR_ALL_ALONE, Result, bring_to_end, kind_of_call, record
+from kills import FOR_ALL_ALONE, Result, bring_to_end, kind_of_call, perform_until_reached, record
 from place import HANGS, digest
 from promise import find_unnoted
 
@@ -176,10 +176,8 @@ def play(scenario, place, turns, seen):
     usual = perform_without(scenario, place, begin)
     for process, call, number, fault in turns:
         result.turns += 1
-        place.restore(begin)
-        run = scenario.perform(place, ["-p", f"{process}:{number}:{call}", "-f",
-                                       number_of(fault)])
-        place.smarthost.settle()
+        run = perform_until_reached(place, scenario, begin, ["-p", f"{process}:{number}:{call}", "-f",
+                                                             number_of(fault)])
         words = f"{scenario.name}, {process} {call} {number} {fault}"
         result.missed += not run.reached
         if run.late or run.status == HANGS:

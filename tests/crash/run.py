@@ -4,8 +4,8 @@
 tests/crash/run.py [--sample N] [--only SCENARIO]... KIND...
 
 Kinds are kills, power, mutants, faults and memory. --sample takes N turns of each scenario, the same
-ones each time, most of them at what syncs, names and writes. A line for each scenario, "ok" or "BROKEN" in front, and one for each kind; the exit
-status is 1 when a promise was broken.
+ones each time, most of them at what syncs, names and writes. A line for each scenario, "ok" or "BROKEN"
+in front, and one for each kind; the exit status is 1 when a promise was broken.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from place import Place
 from scenarios import SCENARIOS
 
 WORKERS = 3 * (os.cpu_count() or 1)  # most of them wait most of the time
-MISSED = 0.02  # so many turns of a scenario (or two) may not be reached: a run is not quite the same each time
+MISSED = 0.02  # so many turns of a scenario, or two, may not be reached: a run is not quite like the other
 TURNS = 150  # of one scenario that a worker takes at once
 
 # What a table says of each kind, what one turn of it is, and where it is done.
@@ -34,8 +34,8 @@ KINDS = {
     "power": ("power cut at each change of the disk", "cuts", power),
     "mutants": ("each sync taken out, to be noticed", "kinds", mutants),
     "faults": ("each system call fails", "faults", faults),
-    "memory": (f"each of the first {memory.ALL_OF} allocations fails, and every {memory.STEP}rd of the others",
-               "faults", memory),
+    "memory": (f"each of {memory.ALL_OF} allocations fails, and every {memory.STEP}rd behind them", "faults",
+               memory),
 }
 
 
