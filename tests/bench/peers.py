@@ -13,9 +13,10 @@ times its size, once, by Postrider and where it takes no long time by Postfix, a
 growth is stated; the exit status is 1 when time grows faster than n log n with Postrider (not with
 --quick, whose sizes are too small to say), or when it takes more memory than report.py allows.
 
-A peer that drains or delivers for more than 20 seconds is stopped, and not tried in the rounds that are
-left; msmtp sends few messages only. Such a figure is marked (the column "done" of the CSV), is the speed
-of what was done, and no exponent is made of it. Postrider comes to the end of all its work.
+A peer that drains or delivers for more than 20 seconds (ten times of that at ten times the work) is
+stopped, and not tried in the rounds that are left; msmtp sends few messages only. Such a figure is marked
+(the column "done" of the CSV), is the speed of what was done, and no exponent is made of it. Postrider
+comes to the end of all its work.
 
 What is synced when a program says that it has the message, by strace: Postrider, Exim and nullmailer
 sync the message (Exim both of its files) and the folder that names it. Postfix syncs the file in

@@ -54,9 +54,9 @@ def counted(peers, rounds):
     return peers if rounds > 1 else those(peers, "postrider")
 
 
-def patience(machine):
-    """Seconds that its delivery may take: ours comes to its end."""
-    return LONGEST_CLIENT if machine.name == "postrider" else LONGEST
+def patience(machine, times=1):
+    """Seconds that its delivery of so many times the work may take: ours comes to its end."""
+    return LONGEST_CLIENT if machine.name == "postrider" else LONGEST * times
 
 
 def unfinished(reached, size):
@@ -198,13 +198,13 @@ def drain(record, machines, rounds, count, kinds):
     for name, tls, delay, connections, grown in kinds:
         peers = those(machines, "postrider", "postfix") if connections else machines
         begin_work(peers)
+        stopped = set()
         for size, times, some in sizes(count, rounds, peers, grown):
-            stopped = set()
             for turn, machine in turns(times if delay < 100 else 1, some):
                 if machine in stopped:
                     continue
                 reached, seconds, used, _ = measure_drain(machine, size, tls, delay, connections,
-                                                          longest=patience(machine))
+                                                          longest=patience(machine, size // count))
                 if reached < size:
                     stopped.add(machine)
                 record.add(f"drain, {name}", size, machine.name, turn, unfinished(reached, size),
@@ -294,15 +294,14 @@ LOCAL = ("postrider", "postfix", "exim", "dma", "opensmtpd")
 
 
 def local(record, machines, rounds, count, disk):
-    peers = those(machines, *LOCAL)
+    peers, stopped = those(machines, *LOCAL), set()
     for size, mailboxes, times, some in [
             (size, mailboxes, times, some) for mailboxes in (1, RECIPIENTS) if count >= mailboxes
             for size, times, some in sizes(count, rounds, peers)]:
         address = f"u0@{HOSTNAME}" if mailboxes == 1 else f"u%u@{HOSTNAME}"
         begin_work(some)
-        stopped = set()
         for turn, machine in turns(times, some):
-            if machine in stopped:
+            if (machine, mailboxes) in stopped:
                 continue
             machine.world.shell("rm -f /var/mail/u*")
             for _ in range(1 if mailboxes == 1 else size // mailboxes):
@@ -311,11 +310,11 @@ def local(record, machines, rounds, count, disk):
             began = time.monotonic()
             machine.begin()
             reached = machine.wait_mailboxes(size, [f"u{i}" for i in range(mailboxes)],
-                                             patience(machine))
+                                             patience(machine, size // count))
             seconds = time.monotonic() - began
             assert reached >= size or machine.name != "postrider", f"{size - reached} are not there"
             if reached < size:
-                stopped.add(machine)
+                stopped.add((machine, mailboxes))
             record.add(f"local, to {mailboxes}", size, machine.name, turn, unfinished(reached, size),
                        per_second=reached / seconds)
             machine.end()
