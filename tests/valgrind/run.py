@@ -12,6 +12,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +24,8 @@ LOGS = BUILD / "logs"
 CORES = os.cpu_count() or 1
 LONGEST = 900  # seconds for a unit
 CASES = 5  # of a test that has more
-VALGRIND = ["/usr/bin/valgrind", "-q", "--trace-children=yes", "--num-callers=16", "--vgdb=no", "--read-inline-info=no",
+# Ended by the first finding: another program that it would become starts its log anew.
+VALGRIND = ["/usr/bin/valgrind", "--exit-on-first-error=yes", "--error-exitcode=99", "-q", "--trace-children=yes", "--num-callers=16", "--vgdb=no", "--read-inline-info=no",
             "--trace-children-skip=/usr/*,/bin/*,/sbin/*",
             f"--suppressions={REPOSITORY / 'tests/valgrind/suppressions'}", f"--log-file={LOGS}/%p"]
 PROGRAMS = ("postrider", "sendmail", "mailq", "newaliases", "postrider-run", "postrider-listen",
@@ -74,18 +77,39 @@ def run_programs(arguments):
     return counts.get("passed", 0), counts.get("failed", 0) + counts.get("error", 0)
 
 
-def findings():
-    """The words of each log that holds any, and how many logs there are."""
-    logs = sorted(LOGS.iterdir())
-    found = []
-    for log in logs:
+class Reader:
+    """Reads the logs of processes that have ended, while others go on: numbers of processes come again."""
+
+    def __init__(self):
+        self.found, self.processes, self.over = [], 0, False
+        self.thread = threading.Thread(target=self.read_all)
+        self.thread.start()
+
+    def read_all(self):
+        while not self.over:
+            time.sleep(1)
+            self.sweep()
+
+    def sweep(self):
+        for log in LOGS.iterdir():
+            if not (Path("/proc") / log.name).exists():
+                self.read(log)
+
+    def read(self, log):
+        self.processes += 1
         lines = [line for line in log.read_text(errors="backslashreplace").splitlines()
                  if FINDING.search(line)]
         # Killed on purpose, or by an alarm: no fault of memory.
         if lines and not all("Process terminating with default action of signal" in line
                              or "at 0x" in line or "by 0x" in line for line in lines):
-            found.append(f"{log.name}:\n" + "\n".join(lines[:25]))
-    return found, len(logs)
+            self.found.append(f"{log.name}:\n" + "\n".join(lines[:25]))
+        log.unlink()
+
+    def end(self):
+        self.over = True
+        self.thread.join()
+        for log in LOGS.iterdir():
+            self.read(log)
 
 
 def main():
@@ -94,6 +118,7 @@ def main():
     LOGS.mkdir(parents=True, mode=0o777)
     LOGS.chmod(0o1777)
     wrap()
+    reader = Reader()
     passed = late = 0
     if not arguments:
         names = [path.stem for path in sorted(REPOSITORY.glob("tests/unit/test_*.c"))
@@ -104,12 +129,12 @@ def main():
         print(f"  units: {passed} tests, {late} without time enough", flush=True)
     good, bad = run_programs(arguments)
     print(f"  programs: {good} tests, {bad} without time enough", flush=True)
-    found, processes = findings()
-    for text in found[:20]:
+    reader.end()
+    for text in reader.found[:20]:
         print(f"FOUND {text}")
-    print(f"valgrind: {passed + good} tests passed, {late + bad} had no time enough, {processes} processes, "
-          f"{len(found)} with findings")
-    return 1 if found or not processes or 10 * (late + bad) > passed + good else 0
+    print(f"valgrind: {passed + good} tests passed, {late + bad} had no time enough, "
+          f"{reader.processes} processes, {len(reader.found)} with findings")
+    return 1 if reader.found or not reader.processes or 10 * (late + bad) > passed + good else 0
 
 
 if __name__ == "__main__":
