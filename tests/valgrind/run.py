@@ -25,7 +25,8 @@ CORES = os.cpu_count() or 1
 LONGEST = 900  # seconds for a unit
 CASES = 5  # of a test that has more
 # Ended by the first finding: another program that it would become starts its log anew.
-VALGRIND = ["/usr/bin/valgrind", "--exit-on-first-error=yes", "--error-exitcode=99", "-q", "--trace-children=yes", "--num-callers=16", "--vgdb=no", "--read-inline-info=no",
+VALGRIND = ["/usr/bin/valgrind", "--exit-on-first-error=yes", "--error-exitcode=99", "-q",
+            "--trace-children=yes", "--num-callers=16", "--vgdb=no", "--read-inline-info=no",
             "--trace-children-skip=/usr/*,/bin/*,/sbin/*",
             f"--suppressions={REPOSITORY / 'tests/valgrind/suppressions'}", f"--log-file={LOGS}/%p"]
 PROGRAMS = ("postrider", "sendmail", "mailq", "newaliases", "postrider-run", "postrider-listen",
