@@ -56,7 +56,8 @@ def run_unit(name):
     try:
         done = subprocess.run([*VALGRIND, BUILD / "unit" / name], cwd=REPOSITORY, check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=LONGEST)
+                              stderr=subprocess.STDOUT, timeout=LONGEST,
+                              env={**os.environ, "WATCHED": "1"})
     except subprocess.TimeoutExpired:
         return 0, 1
     text = done.stdout.decode("utf-8", "backslashreplace")
