@@ -77,19 +77,24 @@ def stories(log):
     return found
 
 
+def by_recipient(copies):
+    found = defaultdict(list)
+    for copy in copies:
+        found[copy.token, copy.recipient].append(copy)
+    return found
+
+
 class Judge:
     """
     Counts violations of the promise. kills: times (time.time()) at which something was killed;
-    tokens and reports: what the mailbox holds, as Counters; copies: what the servers took.
+    tokens and reports: what the mailbox holds, as Counters; sent_reports and copies: what the servers took.
     """
 
-    def __init__(self, ledger, log, tokens, reports, copies, kills):
+    def __init__(self, ledger, log, tokens, reports, sent_reports, copies, kills):
         self.messages = ledger.messages
         self.stories = stories(log)
         self.tokens, self.reports, self.kills = tokens, reports, kills
-        self.copies = defaultdict(list)
-        for copy in copies:
-            self.copies[copy.token, copy.recipient].append(copy)
+        self.copies, self.sent_reports = by_recipient(copies), by_recipient(sent_reports)
         self.faults = []
         self.figures = Counter()
         self.ids = defaultdict(list)
@@ -160,7 +165,7 @@ class Judge:
         user, _, domain = recipient.partition("@")
         here = domain in ("", "here.example")
         if kind == "bounced":
-            found = self.reports[message.token, recipient]
+            found = self.count_reports(message.token, recipient)
             # A clerk may take a report out of the queue like any message.
             if found > 1 or not (found or self.stories[story.reports[recipient]].removed_by):
                 self.fault(message, f"{recipient} is bounced, and the sender has {found} reports")
@@ -171,6 +176,16 @@ class Judge:
         elif domain != "void.example":
             self.compare_copies(message, story, recipient, kind)
 
+    def has_kill(self, first, second):
+        return any(first.at - 2 <= kill <= second.at for kill in self.kills)
+
+    def count_reports(self, token, recipient):
+        """Of those that servers took, one, and any that neither a lost answer nor a kill explains."""
+        copies = self.sent_reports[token, recipient]
+        return (self.reports[token, recipient] + bool(copies)
+                + sum(first.told and not self.has_kill(first, second)
+                      for first, second in zip(copies, copies[1:])))
+
     def compare_copies(self, message, story, recipient, kind):
         copies = self.copies[message.token, recipient]
         if kind == "delivered" and not copies:
@@ -180,8 +195,7 @@ class Judge:
             self.fault(message, f"{recipient} is {kind}, and a server has taken it")
         for first, second in zip(copies, copies[1:]):
             lost = not first.told and story.waits[recipient]
-            killed = any(first.at - 2 <= kill <= second.at for kill in self.kills)
-            if not lost and not killed:
+            if not lost and not self.has_kill(first, second):
                 self.fault(message, f"{recipient} came twice, after {second.at - first.at:.3f} s, "
                                     f"and neither the log nor a kill tells why")
             self.figures["doubled by a lost answer" if lost else "doubled by a kill"] += 1

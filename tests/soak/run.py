@@ -23,7 +23,7 @@ import load  # noqa: E402  (the path comes first)
 from dsn import entries  # noqa: E402
 from ledger import Judge, Ledger  # noqa: E402
 from listening import Listening  # noqa: E402
-from sandbox import EX_OK  # noqa: E402
+from sandbox import BUILD, EX_OK  # noqa: E402
 from smarthosts import Receivers, Smarthost, read  # noqa: E402
 from smtpfake import PASSWORD, USER, Certificates  # noqa: E402
 
@@ -201,7 +201,8 @@ class Evidence:
         self.ledger, self.kills = soak.ledger, soak.kills
         self.log = soak.here.log()
         self.copies = list(soak.receivers.copies)
-        self.tokens, self.reports = Counter(), Counter(soak.receivers.reports)
+        self.sent_reports = list(soak.receivers.reports)
+        self.tokens, self.reports = Counter(), Counter()
         for message in entries(soak.here.mailbox_bytes()):
             token, about = read(message)
             if about:
@@ -210,7 +211,8 @@ class Evidence:
                 self.tokens[token] += 1
 
     def judge(self):
-        judge = Judge(self.ledger, self.log, self.tokens, self.reports, self.copies, self.kills)
+        judge = Judge(self.ledger, self.log, self.tokens, self.reports, self.sent_reports, self.copies,
+                      self.kills)
         judge.judge()
         return judge
 
@@ -231,7 +233,10 @@ class Evidence:
             "copies": [one for one in self.copies if one[1:3] != told[0][1:3]]}
         late = told[0]._replace(at=told[0].at + 0.01)
         yield "a message twice at a server", {"copies": [told[0], late, *self.copies], "kills": []}
-        yield "a report that never came", {"reports": Counter()}
+        yield "a report that never came", {"reports": Counter(), "sent_reports": []}
+        for told in [one for one in self.sent_reports if one.token in self.ledger.messages and one.told][:1]:
+            late = told._replace(at=told.at + 0.01)
+            yield "a report twice at a server", {"sent_reports": [told, late, *self.sent_reports], "kills": []}
 
 
 def account(soak):
@@ -294,6 +299,10 @@ def main():
           f"{log.count(chr(10))} lines of log")
     print("  recipients: " + ", ".join(f"{count} {what}" for what, count in sorted(figures.items())
                                        if what not in ("accepted", "refused", "traced")))
+    if faults:
+        kept = BUILD / "soak.log"
+        kept.write_text(log)
+        print(f"  the log is in {kept}")
     for fault in faults[:40]:
         print(f"VIOLATION {str(fault)[:2000]}")
     print(f"soak: {time.monotonic() - began:.0f} s, seed {options.seed}, {figures['accepted']} messages, "

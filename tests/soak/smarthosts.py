@@ -42,7 +42,7 @@ class Receivers:
         with self._lock:
             now = time.time()
             if about:
-                self.reports += [(token, recipient) for recipient in about] if told else []
+                self.reports += [Copy(now, token, recipient, told) for recipient in about]
             else:
                 self.copies += [Copy(now, token, one, told) for one in message.recipients]
 
