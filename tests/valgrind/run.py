@@ -1,5 +1,5 @@
 """memcheck over units and programs: `make valgrind`. Every process of each test runs under valgrind, and
-nothing may be found in any. Of a test with many cases only some are run here, as the sanitizers have all
+nothing may be found in any. Of a test with many cases one is run here, as the sanitizers have all
 of them in `make check`. Under it a program takes some thirty times as long: a test that fails for
 want of time has been looked at all the same, and is only counted; but not more than one in ten. What
 is left in memory at the end is the sanitizers' matter.
@@ -23,7 +23,7 @@ WRAPPED = BUILD / "wrapped"  # scripts in the place of the programs
 LOGS = BUILD / "logs"
 CORES = os.cpu_count() or 1
 LONGEST = 900  # seconds for a unit
-CASES = 5  # of a test that has more
+CASES = 1  # of each test
 # Ended by the first finding: another program that it would become starts its log anew.
 VALGRIND = ["/usr/bin/valgrind", "--exit-on-first-error=yes", "--error-exitcode=99", "-q",
             "--trace-children=yes", "--num-callers=16", "--vgdb=no", "--read-inline-info=no",
@@ -69,7 +69,7 @@ def run_programs(arguments):
     assert all((REPOSITORY / "tests/program" / name).exists() for name in IGNORED)
     ignored = [f"--ignore=tests/program/{name}" for name in IGNORED]
     done = subprocess.run(
-        ["/usr/bin/python3", "-m", "pytest", "-q", "--tb=no", "-rN", "-n", str(2 * CORES),
+        ["/usr/bin/python3", "-m", "pytest", "-q", "--tb=no", "-rN", "-n", str(3 * CORES),
          "--dist=loadgroup", "-p", "no:cacheprovider", "-m", "not installed and not once", *ignored,
          *(arguments or ["tests/program"])],
         cwd=REPOSITORY, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
