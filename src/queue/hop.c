@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 
 enum { LONG_MARK = 9 /* characters */ };
 
@@ -54,6 +55,7 @@ static void read_state(const struct queue *queue, const char *kind, const char *
         if (sscanf(text, "%u %11s %lld %n", &state->failures, state->status, since, &at) == 3 &&
             at > 0) {
             state->until = *since <= clock_now() ? info.st_mtime : 0;
+            text_tame(text + at, strlen(text + at));
             snprintf(state->reason, sizeof state->reason, "%s", text + at);
         }
     }

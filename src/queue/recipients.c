@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 static char *copy_text(const char *text)
 {
@@ -38,8 +39,10 @@ void recipients_mark(struct letter *letter, size_t index, enum progress progress
     recipient->progress = progress;
     recipient->when = when;
     snprintf(recipient->status, sizeof recipient->status, "%s", status);
+    text_tame(recipient->status, strlen(recipient->status));
     if (reason && *reason) {
         char *copy = memory_copy(reason, strlen(reason));
+        text_tame(copy, strlen(copy));
         free(recipient->reason);
         recipient->reason = copy;
     }

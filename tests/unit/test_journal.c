@@ -307,6 +307,24 @@ static void test_Q1_torn_lines(void **state)
         }
 }
 
+/* Damage on disk is no way to a terminal. */
+static void test_words_of_a_damaged_journal_are_tame(void **state)
+{
+    (void)state;
+    static const char line[] = "failed 1 0 5.\033.1 \xff\xc2\x9b[2J no .\n";
+    struct letter letter;
+    commit(0, "ops@example.org", &letter);
+    journal_mark(&letter, 0, PROGRESS_FAILED, "5.1.1", "no");
+    save(&letter);
+    int fd = openat(queue.journal, letter.id, O_WRONLY | O_APPEND);
+    assert_true(fd >= 0 && file_write(fd, line, strlen(line)));
+    close(fd);
+    reopen(&letter);
+    assert_string_equal(letter.recipients[0].status, "5. .1");
+    assert_string_equal(letter.recipients[0].reason, "???[2J no");
+    letter_close(&letter);
+}
+
 static void expect_hold(struct letter *letter, bool held, bool by_route, bool released)
 {
     for (int i = 0; i < 2; i++) {
@@ -347,6 +365,7 @@ int main(void)
         IN_QUEUE(test_children),
         IN_QUEUE(test_only_child_of_a_list),
         IN_QUEUE(test_Q1_torn_lines),
+        IN_QUEUE(test_words_of_a_damaged_journal_are_tame),
         IN_QUEUE(test_who_holds_it_is_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
