@@ -24,10 +24,14 @@ static bool split(const char *text, const char *home, struct texts *words)
             char quote = *text == '"' || *text == '\'' ? *text : '\0';
             if (quote) {
                 const char *end = strchr(text + 1, quote);
-                size_t length = end ? (size_t)(end - text) - 1 : 0;
-                good = end && (quote == '\'' || strcspn(text + 1, "$`\\\"") == length);
+                if (!end) {
+                    good = false;
+                    break;
+                }
+                size_t length = (size_t)(end - text) - 1;
+                good = quote == '\'' || strcspn(text + 1, "$`\\\"") == length;
                 buffer_append(&word, text + 1, length);
-                text += length + 2;
+                text = end + 1;
             } else {
                 good = !strchr("$`\\|&;<>()*?[]#~!{}", *text);
                 buffer_append_byte(&word, *text++);

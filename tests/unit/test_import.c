@@ -328,6 +328,7 @@ static void test_commands_for_passwords(void **state)
         {"/bin/x a\\ b", NULL},
         {"/bin/x *", NULL},
         {"/bin/x 'open", NULL},
+        {"/bin/x '", NULL},
         {"", NULL},
         {"relative/x", NULL},
     };
