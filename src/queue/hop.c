@@ -51,11 +51,11 @@ static void read_state(const struct queue *queue, const char *kind, const char *
     ssize_t length = file_read(fd, text, sizeof text - 1);
     if (length > 0 && fstat(fd, &info) == 0) {
         text[length] = '\0';
+        text_tame(text, strlen(text));
         int at = 0;
         if (sscanf(text, "%u %11s %lld %n", &state->failures, state->status, since, &at) == 3 &&
             at > 0) {
             state->until = *since <= clock_now() ? info.st_mtime : 0;
-            text_tame(text + at, strlen(text + at));
             snprintf(state->reason, sizeof state->reason, "%s", text + at);
         }
     }

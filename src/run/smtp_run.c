@@ -20,18 +20,27 @@ static bool is_exhausted(const struct smtp_session *session)
     return session->offer.most_mails && session->mails >= session->offer.most_mails;
 }
 
-/* The next message that has somebody to go to. */
-static struct smtp_mail *fetch(struct work *work)
+static void finish(struct work *work, struct smtp_mail *mail)
 {
-    struct smtp_mail *mail;
-    while ((mail = smtp_mail_take(work->source))) {
+    smtp_mail_finish(mail, work->source);
+    ++*work->finished;
+}
+
+/* This message, or the next one, that has somebody to go to. */
+static struct smtp_mail *prepare(struct work *work, struct smtp_mail *mail)
+{
+    for (; mail; mail = smtp_mail_take(work->source)) {
         smtp_mail_prepare(mail, work->session);
         if (mail->waiting)
             return mail;
-        smtp_mail_finish(mail, work->source);
-        ++*work->finished;
+        finish(work, mail);
     }
     return NULL;
+}
+
+static struct smtp_mail *fetch(struct work *work)
+{
+    return prepare(work, smtp_mail_take(work->source));
 }
 
 /* Behind a message that was put whole comes the next one. */
@@ -149,8 +158,7 @@ static void begin_again(struct work *work, struct smtp_mail *mail)
         struct outcome outcome =
             outcome_later("4.5.3", "%s takes no more messages in a session", work->session->host);
         smtp_mail_settle_all(mail, STATE_WAITING, &outcome);
-        smtp_mail_finish(mail, work->source);
-        ++*work->finished;
+        finish(work, mail);
     }
 }
 
@@ -169,8 +177,7 @@ static struct outcome hold_rounds(struct work *work)
         work->now = work->then;
         work->then = (struct smtp_round){0};
         if (!mail->waiting) {
-            smtp_mail_finish(mail, work->source);
-            ++*work->finished;
+            finish(work, mail);
             continue;
         }
         work->source->progress(work->source->context, mail->transaction);
@@ -186,14 +193,7 @@ static struct smtp_mail *resume(struct work *work, struct smtp_mail **carried)
 {
     struct smtp_mail *mail = *carried;
     *carried = NULL;
-    if (!mail)
-        return fetch(work);
-    smtp_mail_prepare(mail, work->session);
-    if (mail->waiting)
-        return mail;
-    smtp_mail_finish(mail, work->source);
-    ++*work->finished;
-    return fetch(work);
+    return mail ? prepare(work, mail) : fetch(work);
 }
 
 struct outcome smtp_run(struct smtp_session *session, const struct smtp_source *source,
