@@ -253,9 +253,14 @@ class Place(Sandbox):
                 str(BUILD), "-t", "40", *options]
 
     def trace(self, options, argv, stdin=b"", **more):
-        """Runs a program of the build under the tracer, and all that it starts to its end."""
+        """Runs a program of the build under the tracer, and all that it starts to its end. Its input is
+        a file: of a pipe each run would read other pieces, and a call or a state by its number would be
+        another one."""
         argv = [str(BUILD / argv[0]), *map(str, argv[1:])]
-        done = self.run([*self.tracer(*options), *argv], stdin=stdin, **more)
+        with tempfile.TemporaryFile() as file:
+            file.write(stdin)
+            file.seek(0)
+            done = self.run([*self.tracer(*options), *argv], stdin=file, **more)
         return Run(done, self.tracer_log)
 
     def check_lock(self):
