@@ -1,7 +1,10 @@
-/* Wall time, monotonic time, and the jitter that is put on both. */
+/* The kernel's clocks, and its random numbers. */
 #include "base/clock.h"
 
+#include <errno.h>
 #include <sys/random.h>
+
+#include "base/memory.h"
 
 time_t clock_now(void)
 {
@@ -25,7 +28,8 @@ int64_t clock_ms(void)
 uint32_t clock_random(uint32_t bound)
 {
     uint32_t number;
-    if (getrandom(&number, sizeof number, 0) != sizeof number)
-        number = (uint32_t)clock_now_us(); /* early boot without entropy: jitter needs no secrecy */
+    while (getrandom(&number, sizeof number, 0) != sizeof number)
+        if (errno != EINTR) /* by a signal while the machine comes up and has none yet */
+            impossible("no random numbers");
     return number % bound;
 }

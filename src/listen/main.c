@@ -28,7 +28,7 @@
 #include "listen/confine.h"
 #include "listen/listener.h"
 #include "listen/passwd.h"
-#include "listen/pipe.h"
+#include "listen/local_session.h"
 #include "listen/service.h"
 #include "queue/runner.h"
 
@@ -226,7 +226,7 @@ static struct outcome serve_pipe(const struct task *task, const struct service *
     if (outcome_good(&outcome))
         outcome = confine_check();
     if (outcome_good(&outcome))
-        outcome = pipe_serve(service, &queue, task->caller);
+        outcome = local_session_serve(service, &queue, task->caller);
     if (queue.directory)
         queue_close(&queue);
     return outcome;

@@ -130,8 +130,8 @@ static void end_header(struct message *message)
     size_t hosts = count_hosts(&message->header);
     if (hosts > arrival->settings->max_hops)
         poison(message, outcome_never("5.4.6",
-                                      "the message has passed %zu hosts, and max_hops "
-                                      "here is %u: it goes in a circle",
+                                      "the message has passed %zu hosts, more than the %u of "
+                                      "max_hops: it runs in a mail loop",
                                       hosts, arrival->settings->max_hops));
     const struct completion completion = make_completion(message, NULL);
     if (arrival->submitted)

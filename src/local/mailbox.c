@@ -19,6 +19,9 @@
 #include <unistd.h>
 
 enum { BLOCK = 65536 };
+/* So far back, in bytes, a message is looked for: its owner must not keep a run at that for hours.
+ */
+#define MOST_SEARCHED ((off_t)512 << 20)
 /* In seconds. */
 enum {
     PATIENCE = 30,   /* for a lock */
@@ -97,24 +100,26 @@ static void take_dot_lock(int folder, const char *name, time_t limit)
     }
 }
 
-int mailbox_open(int folder, const char *name, const char *what)
+/* The file by this name, if it is one that we may write to; *info: what is known of it. */
+static int open_checked(int folder, const char *name, struct stat *info)
 {
-    kind = what;
-    time_t limit = seconds() + PATIENCE;
-    take_dot_lock(folder, name, limit);
     int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 && errno == ELOOP)
         end(EX_CANTCREAT, "the %s is a symbolic link", kind);
-    struct stat info;
-    if (fd < 0 || fstat(fd, &info) < 0)
+    if (fd < 0 || fstat(fd, info) < 0)
         end(EX_CANTCREAT, "cannot open the %s: %s", kind, strerror(errno));
-    if (!S_ISREG(info.st_mode))
+    if (!S_ISREG(info->st_mode))
         end(EX_CANTCREAT, "the %s is not a file", kind);
-    if (info.st_nlink != 1)
+    if (info->st_nlink > 1)
         end(EX_CANTCREAT, "the %s has a second name (hard link)", kind);
-    if (info.st_uid != writer())
+    if (info->st_uid != writer())
         end(EX_CANTCREAT, "the %s belongs to another user", kind);
-    /* Of the open file, not of the process: closing a copy does not let it go. */
+    return fd;
+}
+
+/* Of the open file, not of the process: closing a copy does not let it go. */
+static void lock(int fd, time_t limit)
+{
     struct flock wish = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     while (fcntl(fd, F_OFD_SETLK, &wish) < 0) {
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)
@@ -123,7 +128,31 @@ int mailbox_open(int folder, const char *name, const char *what)
             end(EX_TEMPFAIL, "another program has locked the %s", kind);
         wait_a_little();
     }
-    return fd;
+}
+
+/* Whoever had the lock before may have put another file in its place, or none. */
+static int is_still_named(int folder, const char *name, const struct stat *info)
+{
+    struct stat now;
+    return fstatat(folder, name, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_dev == info->st_dev &&
+           now.st_ino == info->st_ino;
+}
+
+int mailbox_open(int folder, const char *name, const char *what)
+{
+    struct stat info;
+    kind = what;
+    time_t limit = seconds() + PATIENCE;
+    take_dot_lock(folder, name, limit);
+    for (;;) {
+        int fd = open_checked(folder, name, &info);
+        lock(fd, limit);
+        if (is_still_named(folder, name, &info))
+            return fd;
+        close(fd);
+        if (seconds() > limit)
+            end(EX_TEMPFAIL, "another program replaces the %s all the time", kind);
+    }
 }
 
 static off_t length_of(int fd)
@@ -161,18 +190,22 @@ static void look_at_line(struct search *search, off_t at, const char *line, size
 
 /*
  * Finds where the message with this id begins, and the one behind it: its "X-Postrider-Id: ID" line
- * stands right behind its "From " line, where no sender can put one. -1: it is not there. However
- * long a line its owner has put there, only its beginning is kept.
+ * stands right behind its "From " line, where no sender can put one. -1: it is not there, or so far
+ * from the end that much else has come since. However long a line its owner has put there, only its
+ * beginning is kept.
  */
-static off_t find_message(int fd, const char *id, off_t *next)
+static off_t find_message(int fd, const struct entry *entry, off_t *next)
 {
     char wanted[64], line[sizeof wanted];
     struct search search = {.wanted = wanted, .from = -1, .found = -1, .next = -1};
     size_t length = 0;
     ssize_t count;
-    if (snprintf(wanted, sizeof wanted, "X-Postrider-Id: %s\n", id) >= (int)sizeof wanted)
+    if (snprintf(wanted, sizeof wanted, "X-Postrider-Id: %s\n", entry->id) >= (int)sizeof wanted)
         end(EX_OSERR, "cannot search the %s", kind);
-    off_t at = 0, begin = 0;
+    off_t at = length_of(fd) - entry->size - MOST_SEARCHED;
+    at = at > 0 ? at : 0;
+    off_t begin = at;
+    int is_part = at > 0; /* of a line, where the search begins */
     while (search.next < 0 && (count = pread(fd, block, BLOCK, at)) != 0) {
         if (count < 0 && errno == EINTR)
             continue;
@@ -183,7 +216,9 @@ static off_t find_message(int fd, const char *id, off_t *next)
                 line[length++] = block[i];
             if (block[i] != '\n')
                 continue;
-            look_at_line(&search, begin, line, length);
+            if (!is_part)
+                look_at_line(&search, begin, line, length);
+            is_part = 0;
             begin = at + i + 1;
             length = 0;
         }
@@ -236,7 +271,7 @@ static void cut(int fd, off_t length)
 static void cut_nuls(int fd)
 {
     off_t length = length_of(fd), stop = length;
-    for (ssize_t count = 0; stop > 0; stop -= count) {
+    for (ssize_t count = 0; stop > 0 && length - stop < MOST_SEARCHED; stop -= count) {
         size_t wanted = stop < BLOCK ? (size_t)stop : BLOCK;
         count = pread(fd, block, wanted, stop - (off_t)wanted);
         if (count != (ssize_t)wanted)
@@ -261,7 +296,7 @@ static int is_there(int fd, const struct entry *entry)
 {
     off_t next;
     int has_nul;
-    off_t at = find_message(fd, entry->id, &next);
+    off_t at = find_message(fd, entry, &next);
     if (at < 0) {
         cut_nuls(fd);
         return 0;
@@ -344,6 +379,6 @@ void mailbox_append(int fd, const struct entry *entry)
     if (ftruncate(fd, before) < 0 || fsync(fd) < 0)
         end(EX_IOERR, "the %s could not be written (%s), and its old length not restored", kind,
             strerror(error));
-    end(error == EDQUOT || error == ENOSPC ? EX_TEMPFAIL : EX_IOERR,
+    end(error == EDQUOT || error == ENOSPC || error == EFBIG ? EX_TEMPFAIL : EX_IOERR,
         "the %s could not be written: %s", kind, strerror(error));
 }

@@ -97,7 +97,7 @@ void run(char *const arguments[])
 /*
  * It stays with its caller's terminal, which may end it. However many of these he begins, the
  * queue's user has processes left for all else: such as the queue run that a session's message
- * needs, for which listen/pipe.c lifts the limit.
+ * needs, for which listen/local_session.c lifts the limit.
  */
 void session(void)
 {

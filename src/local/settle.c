@@ -124,6 +124,17 @@ static void fresh_priorities(void)
     personality(PER_LINUX);
 }
 
+/* Whoever wants his own processes to go first when memory is short does not mean this one. */
+static void fresh_worth(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (write(fd, "0", 1) != 1)
+        errno = 0; /* without /proc, or in a container that does not let us: as it is */
+    close(fd);
+}
+
 void leave_no_core(void)
 {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -136,6 +147,7 @@ void settle(void)
     if (geteuid() == 0) {
         fresh_limits();
         fresh_priorities();
+        fresh_worth();
     }
     set_limit(RLIMIT_CORE, 0, 0);
     leave_no_core();

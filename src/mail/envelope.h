@@ -18,6 +18,9 @@ struct recipient {
     char *orcpt;     /* "rfc822;user@example.org" with the xtext decoded; NULL: not given */
 };
 
+/* So many recipients a message of a local program may have; more take several messages. */
+enum { ENVELOPE_MOST = 10000 };
+
 enum dsn_return { RETURN_UNSAID, RETURN_HEADERS, RETURN_FULL };
 
 struct envelope {

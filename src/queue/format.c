@@ -99,7 +99,7 @@ static bool read_recipient(const char *text, struct envelope *envelope)
 static bool read_line(const char *key, const char *value, struct envelope *envelope)
 {
     struct recipient *last = envelope->count ? &envelope->recipients[envelope->count - 1] : NULL;
-    uint64_t seconds;
+    uint64_t seconds = 0;
     if (strcmp(key, "to") == 0)
         return read_recipient(value, envelope);
     if (strcmp(key, "time") == 0) {
@@ -121,7 +121,7 @@ static bool read_line(const char *key, const char *value, struct envelope *envel
         return read_xtext(value, &envelope->hold);
     if (strcmp(key, "ret") == 0) {
         envelope->ret = strcmp(value, "full") == 0 ? RETURN_FULL : RETURN_HEADERS;
-        return true;
+        return envelope->ret == RETURN_FULL || strcmp(value, "hdrs") == 0;
     }
     if (strcmp(key, "notify") == 0)
         return last && notify_parse(value, &last->notify);

@@ -355,10 +355,16 @@ static void put_hold(struct letter *letter, const char *event, const char *by)
     letter->journal->durable = true;
 }
 
-void journal_hold(struct letter *letter, bool held)
+void journal_hold(struct letter *letter)
 {
-    set_held(letter, held, false);
-    put_hold(letter, held ? "hold" : "release", "");
+    set_held(letter, true, false);
+    put_hold(letter, "hold", "");
+}
+
+void journal_release(struct letter *letter)
+{
+    set_held(letter, false, false);
+    put_hold(letter, "release", "");
 }
 
 void journal_hold_by_route(struct letter *letter)

@@ -63,7 +63,9 @@ size_t journal_choose(struct letter *letter, enum notify kind, size_t *first);
 void journal_told(struct letter *letter, enum notify kind);
 /* Notes a round of delivery that left something pending. */
 void journal_tried(struct letter *letter);
-void journal_hold(struct letter *letter, bool held);
+/* Holds it until someone releases it; releases it, and routes that hold do not count any more. */
+void journal_hold(struct letter *letter);
+void journal_release(struct letter *letter);
 /* Holds it as its route says: whoever may ask for what the route keeps, ends that, too. */
 void journal_hold_by_route(struct letter *letter);
 

@@ -147,7 +147,7 @@ static bool remove_empty(const struct letter *letter)
 enum letter_found letter_open(const struct queue *queue, const char *id, enum letter_access access,
                               bool verify, struct letter *letter, struct outcome *problem)
 {
-    *letter = (struct letter){.queue = queue, .fd = -1, .locked = access >= LETTER_WORK};
+    *letter = (struct letter){.queue = queue, .fd = -1};
     *problem = outcome_done();
     snprintf(letter->id, sizeof letter->id, "%s", id);
     letter->fd = openat(queue->spool, id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -203,6 +203,28 @@ bool letter_is_finished(const struct letter *letter)
             letter_owes(letter, i, NOTIFY_FAILURE) || letter_owes(letter, i, NOTIFY_SUCCESS))
             return false;
     return true;
+}
+
+bool letter_is_held(const struct letter *letter)
+{
+    return letter->held || (letter->envelope.hold && !letter->released);
+}
+
+bool letter_waits_for(const struct letter_recipient *recipient)
+{
+    return recipient->progress == PROGRESS_PENDING || recipient->progress == PROGRESS_FAILED;
+}
+
+const char *letter_reason(const struct letter *letter)
+{
+    if (letter->envelope.hold && !letter->released) /* what a filter said */
+        return letter->envelope.hold;
+    if (letter->held)
+        return "held until it is released";
+    for (size_t i = 0; i < letter->count; i++)
+        if (letter_waits_for(&letter->recipients[i]) && letter->recipients[i].reason)
+            return letter->recipients[i].reason;
+    return NULL;
 }
 
 const struct address *letter_original(const struct letter *letter, size_t index)

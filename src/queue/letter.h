@@ -62,15 +62,14 @@ struct letter {
     struct envelope envelope;            /* its recipients have moved into the list below */
     struct letter_recipient *recipients; /* the envelope's first, then children in journal order */
     size_t count, capacity;
-    uint64_t size;  /* bytes of message */
-    off_t start;    /* where the message begins in the file */
-    bool eight_bit; /* has bytes over 127 */
-    bool not_8bit;  /* has NUL or lines over 998 bytes */
-    unsigned tries; /* rounds of delivery that left something pending */
-    bool held;      /* until someone releases it */
-    bool by_route;  /* held, but by its route alone */
-    bool released;  /* someone did: routes that hold do not count any more */
-    bool locked;
+    uint64_t size;           /* bytes of message */
+    off_t start;             /* where the message begins in the file */
+    bool eight_bit;          /* has bytes over 127 */
+    bool not_8bit;           /* has NUL or lines over 998 bytes */
+    unsigned tries;          /* rounds of delivery that left something pending */
+    bool held;               /* until someone releases it */
+    bool by_route;           /* held, but by its route alone */
+    bool released;           /* someone did: routes that hold do not count any more */
     int fd;                  /* the spool file, locked if for work */
     struct journal *journal; /* what is to be written; see journal.h */
 };
@@ -94,9 +93,15 @@ enum letter_found letter_open(const struct queue *queue, const char *id, enum le
                               bool verify, struct letter *letter, struct outcome *problem);
 void letter_close(struct letter *letter);
 
-/* Whether nothing is left to do for any recipient: each is delivered, and its sender knows what
- * he has to know. */
+/* Whether nothing is left to do for any recipient: what became of each is final, and its sender
+ * knows what he has to know. */
 bool letter_is_finished(const struct letter *letter);
+/* Whether it waits until someone releases it: held, or to be held from its first visit on. */
+bool letter_is_held(const struct letter *letter);
+/* Whether something is left to do for the recipient. */
+bool letter_waits_for(const struct letter_recipient *recipient);
+/* The last thing heard about one that it waits for, or what holds it; NULL: nothing yet. */
+const char *letter_reason(const struct letter *letter);
 /* The address of the envelope that led to this recipient. */
 const struct address *letter_original(const struct letter *letter, size_t index);
 /* Whether it is where mail ends on this machine: a child for a mailbox, a file or a command. */

@@ -48,7 +48,7 @@ static off_t place_of(const char *hop)
 
 static struct outcome open_locks(const struct queue *queue, int *fd)
 {
-    *fd = openat(queue->hops, locks, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+    *fd = openat(queue->hops, locks, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (*fd >= 0)
         return outcome_done();
     return outcome_errno(errno, "cannot open %s/hops/%s", queue->directory, locks);

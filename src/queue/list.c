@@ -22,12 +22,18 @@ static int by_id(const void *a, const void *b)
 void list_add(struct list *list, const char *id)
 {
     if (list->count == list->capacity) {
-        list->capacity = list->capacity ? list->capacity * 2 : 256;
+        list->capacity = list->capacity ? list->capacity * 2 : 16;
         list->entries = memory_resize(list->entries, list->capacity * sizeof *list->entries);
     }
     struct list_entry *entry = &list->entries[list->count++];
     *entry = (struct list_entry){0};
     snprintf(entry->id, sizeof entry->id, "%s", id);
+}
+
+void list_append(struct list *list, const struct list *more)
+{
+    for (size_t i = 0; i < more->count; i++)
+        list_add(list, more->entries[i].id);
 }
 
 struct outcome list_folder(int folder, struct list *list)
@@ -114,6 +120,15 @@ void list_sort(struct list *list)
         if (kept == 0 || strcmp(list->entries[kept - 1].id, list->entries[i].id) != 0)
             list->entries[kept++] = list->entries[i];
     list->count = kept;
+}
+
+const struct list_entry *list_find(const struct list *sorted, const char *id)
+{
+    struct list_entry key = {0};
+    snprintf(key.id, sizeof key.id, "%s", id);
+    return sorted->count
+               ? bsearch(&key, sorted->entries, sorted->count, sizeof *sorted->entries, by_id)
+               : NULL;
 }
 
 void list_free(struct list *list)

@@ -33,10 +33,13 @@ bool list_is_due(const struct list_entry *entry, uint64_t longest_wait);
 struct outcome list_count_due(const struct queue *queue, uint64_t longest_wait, size_t *count);
 /* The names in one of the queue's folders that are ids; anything else in it is not ours. */
 struct outcome list_folder(int folder, struct list *list);
-/* Adds an id at the end. */
+/* Adds an id at the end; all ids of another list. */
 void list_add(struct list *list, const char *id);
+void list_append(struct list *list, const struct list *more);
 /* Brings it into the order of ids and takes out what is there twice. */
 void list_sort(struct list *list);
+/* The entry of an id in a list that is in that order; NULL: it has none. */
+const struct list_entry *list_find(const struct list *sorted, const char *id);
 void list_free(struct list *list);
 
 #endif

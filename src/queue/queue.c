@@ -4,16 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/checksum.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 
-enum { TIME_DIGITS = 11, RANDOM_DIGITS = 4, BASE_BITS = 5 };
+enum { TIME_DIGITS = 11, RANDOM_DIGITS = QUEUE_ID_LENGTH - TIME_DIGITS, BASE_BITS = 5 };
 
 static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
 
@@ -100,12 +102,22 @@ void queue_new_id(char id[QUEUE_ID_SIZE])
 {
     put_digits(id, clock_now_us(), TIME_DIGITS);
     put_digits(id + TIME_DIGITS, clock_random(1u << (RANDOM_DIGITS * BASE_BITS)), RANDOM_DIGITS);
-    id[TIME_DIGITS + RANDOM_DIGITS] = '\0';
+    id[QUEUE_ID_LENGTH] = '\0';
+}
+
+void queue_report_id(const char *letter, char mark, size_t number, char id[QUEUE_ID_SIZE])
+{
+    char full[QUEUE_ID_SIZE + 32];
+    snprintf(full, sizeof full, "%s%c%zu", letter, mark, number);
+    if (strlen(full) < QUEUE_ID_SIZE)
+        memcpy(id, full, strlen(full) + 1);
+    else
+        snprintf(id, QUEUE_ID_SIZE, "%.*s%c%07x", QUEUE_ID_LENGTH, letter, mark,
+                 (unsigned)(checksum_add(0, full, strlen(full)) & 0xFFFFFFF));
 }
 
 bool queue_is_id(const char *text)
 {
     size_t length = strlen(text);
-    return length >= TIME_DIGITS + RANDOM_DIGITS && length < QUEUE_ID_SIZE &&
-           strspn(text, digits) == length;
+    return length >= QUEUE_ID_LENGTH && length < QUEUE_ID_SIZE && strspn(text, digits) == length;
 }

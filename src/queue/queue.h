@@ -17,7 +17,10 @@
 #include "base/buffer.h"
 #include "base/outcome.h"
 
-enum { QUEUE_ID_SIZE = 24 }; /* an id with its NUL fits */
+enum {
+    QUEUE_ID_LENGTH = 15, /* characters of a message's own id; that of a report on it has more */
+    QUEUE_ID_SIZE = 24    /* any id with its NUL fits */
+};
 
 struct queue {
     char *directory;
@@ -36,6 +39,11 @@ void queue_close(struct queue *queue);
 void queue_filter_folder(const char *directory, struct buffer *path);
 /* A new id: base32 of the time in microseconds and of 20 random bits; ids sort by time. */
 void queue_new_id(char id[QUEUE_ID_SIZE]);
+/*
+ * The id of a report on a message: its id, a mark, a number; the same for the same ones, whoever
+ * makes it.
+ */
+void queue_report_id(const char *letter, char mark, size_t number, char id[QUEUE_ID_SIZE]);
 /* Whether the text has the form of an id, so that it may be part of a path. */
 bool queue_is_id(const char *text);
 

@@ -215,29 +215,27 @@ bool runner_has_mark(const struct queue *queue)
 
 /* ---- traces ---- */
 
-/* Whether there is a trace of a run that is over: nobody holds its lock. */
-static bool look_at_dead_traces(const struct queue *queue, bool remove)
+/* Whether the run that left it is over: nobody holds its lock. With remove it is gone then. */
+static bool is_dead(const struct queue *queue, const char *id, bool remove)
 {
-    struct list traces = {0};
-    bool any = false;
-    struct outcome outcome = list_folder(queue->runs, &traces);
-    for (size_t i = 0; outcome_good(&outcome) && i < traces.count; i++) {
-        const char *id = traces.entries[i].id;
-        int fd = openat(queue->runs, id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
-            any = true;
-            if (remove)
-                unlinkat(queue->runs, id, 0);
-        }
-        file_close(&fd);
-    }
-    list_free(&traces);
-    return any || !outcome_good(&outcome);
+    int fd = openat(queue->runs, id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool dead = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (dead && remove)
+        unlinkat(queue->runs, id, 0);
+    file_close(&fd);
+    return dead;
 }
 
 void runner_read_traces(const struct queue *queue, struct run_trace *trace)
 {
-    *trace = (struct run_trace){.fd = -1, .careful = look_at_dead_traces(queue, false)};
+    struct list traces = {0};
+    struct outcome outcome = list_folder(queue->runs, &traces);
+    list_free(&trace->dead);
+    for (size_t i = 0; outcome_good(&outcome) && i < traces.count; i++)
+        if (is_dead(queue, traces.entries[i].id, false))
+            list_add(&trace->dead, traces.entries[i].id);
+    list_free(&traces);
+    trace->careful = trace->careful || trace->dead.count || !outcome_good(&outcome);
 }
 
 struct outcome runner_leave_trace(const struct queue *queue, struct run_trace *trace)
@@ -262,11 +260,20 @@ struct outcome runner_leave_trace(const struct queue *queue, struct run_trace *t
     return outcome;
 }
 
+void runner_keep_trace(struct run_trace *trace)
+{
+    file_close(&trace->fd);
+    trace->id[0] = '\0';
+    trace->careful = true;
+}
+
 void runner_clear_traces(const struct queue *queue, struct run_trace *trace, bool resolved)
 {
-    if (trace->id[0] && !trace->unsaved)
+    if (trace->id[0])
         unlinkat(queue->runs, trace->id, 0);
     file_close(&trace->fd);
-    if (trace->careful && resolved && !trace->unsaved)
-        look_at_dead_traces(queue, true);
+    for (size_t i = 0; resolved && i < trace->dead.count; i++)
+        is_dead(queue, trace->dead.entries[i].id, true);
+    list_free(&trace->dead);
+    *trace = RUN_TRACE_NONE;
 }

@@ -10,6 +10,7 @@
 
 #include "base/outcome.h"
 #include "queue/list.h"
+#include "queue/list.h"
 #include "queue/queue.h"
 
 /* The mark, a file in spool/. */
@@ -57,16 +58,20 @@ bool runner_has_mark(const struct queue *queue);
 struct run_trace {
     char id[QUEUE_ID_SIZE]; /* "" until it is needed */
     int fd;
-    bool careful; /* a run before this one was cut off: a mailbox may have a message already */
-    bool unsaved; /* so it may after this one: an unwritten journal, a killed helper */
+    bool careful;     /* a run was cut off: a mailbox may have a message already */
+    struct list dead; /* the traces of such runs, as far as they were there at the last look */
 };
 
-/* Looks for traces of runs that were cut off. */
+#define RUN_TRACE_NONE ((struct run_trace){.fd = -1})
+
+/* Looks for traces of runs that were cut off, before the messages that they may be about. */
 void runner_read_traces(const struct queue *queue, struct run_trace *trace);
 /* Leaves ours, on stable storage, before the first delivery into a mailbox. */
 struct outcome runner_leave_trace(const struct queue *queue, struct run_trace *trace);
-/* The run is over. resolved: it also settled everything that a run before it had left open. Its
- * trace stays if something is unsaved. */
+/* Its trace stays: a mailbox may have what no journal says, as one could not be written, or a
+ * helper was killed. The next delivery leaves a new one. */
+void runner_keep_trace(struct run_trace *trace);
+/* The run is over. resolved: it also settled everything that the cut off ones had left open. */
 void runner_clear_traces(const struct queue *queue, struct run_trace *trace, bool resolved);
 
 #endif

@@ -52,23 +52,21 @@ static struct outcome release(struct control *control, struct letter *letter, st
 static struct outcome take_out(struct control *control, struct letter *letter, struct done *done);
 static struct outcome give_up(struct control *control, struct letter *letter, struct done *done);
 
-/* act: with a locked message; NULL: all of them together, see
- * retry. */
+/* act: with a locked message; NULL: all of them together, see retry. */
 static const struct {
     const char *option;
-    enum control_action action;
     struct outcome (*act)(struct control *control, struct letter *letter, struct done *done);
 } actions[] = {
-    {"--retry", CONTROL_RETRY, NULL},       {"--fetch", CONTROL_FETCH, let_go},
-    {"--hold", CONTROL_HOLD, hold},         {"--release", CONTROL_RELEASE, release},
-    {"--delete", CONTROL_DELETE, take_out}, {"--bounce", CONTROL_BOUNCE, give_up},
+    [CONTROL_RETRY] = {"--retry", NULL},       [CONTROL_FETCH] = {"--fetch", let_go},
+    [CONTROL_HOLD] = {"--hold", hold},         [CONTROL_RELEASE] = {"--release", release},
+    [CONTROL_DELETE] = {"--delete", take_out}, [CONTROL_BOUNCE] = {"--bounce", give_up},
 };
 
 bool control_find(const char *option, enum control_action *action)
 {
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
         if (strcmp(option, actions[i].option) == 0) {
-            *action = actions[i].action;
+            *action = (enum control_action)i;
             return true;
         }
     return false;
@@ -174,7 +172,7 @@ static struct outcome hold(struct control *control, struct letter *letter, struc
         done->words = "was held already";
         return outcome_done();
     }
-    journal_hold(letter, true);
+    journal_hold(letter);
     struct outcome outcome = journal_save(letter);
     if (outcome_good(&outcome)) {
         log_event(letter->id, "held", "by", control->name, NULL);
@@ -187,7 +185,7 @@ static struct outcome hold(struct control *control, struct letter *letter, struc
 
 static struct outcome note_release(const struct control *control, struct letter *letter)
 {
-    journal_hold(letter, false);
+    journal_release(letter);
     struct outcome outcome = journal_save(letter);
     if (outcome_good(&outcome)) {
         log_event(letter->id, "released", "by", control->name, NULL);
@@ -209,7 +207,7 @@ static struct outcome release(struct control *control, struct letter *letter, st
 static bool waits_by_route(const struct run *run, const struct letter *letter)
 {
     struct next_hop next;
-    if (letter->held || (letter->envelope.hold && !letter->released))
+    if (letter_is_held(letter))
         return letter->by_route;
     for (size_t i = 0; i < letter->count; i++) {
         if (letter->recipients[i].progress != PROGRESS_PENDING)
@@ -240,8 +238,8 @@ static struct outcome take_out(struct control *control, struct letter *letter, s
 static struct outcome give_up(struct control *control, struct letter *letter, struct done *done)
 {
     *done = (struct done){"bounced", "given up"};
-    if (letter->held)
-        journal_hold(letter, false);
+    if (letter_is_held(letter))
+        journal_release(letter);
     for (size_t i = 0; i < letter->count; i++)
         if (letter->recipients[i].progress == PROGRESS_PENDING)
             journal_mark(letter, i, PROGRESS_FAILED, "5.0.0", "given up by the administrator");
@@ -274,14 +272,6 @@ static void act(struct control *control, enum control_action action, const char 
 
 /* ---- a retry, of all together ---- */
 
-static const char *find_reason(const struct letter *letter)
-{
-    for (size_t i = 0; i < letter->count; i++)
-        if (letter->recipients[i].progress == PROGRESS_PENDING && letter->recipients[i].reason)
-            return letter->recipients[i].reason;
-    return "not tried";
-}
-
 static void tell(struct control *control, const char *id)
 {
     struct letter letter;
@@ -296,10 +286,12 @@ static void tell(struct control *control, const char *id)
         refuse(control, EX_TEMPFAIL, id, problem.reason);
         return;
     }
-    if (letter.held)
+    const char *reason = letter_reason(&letter);
+    if (letter_is_held(&letter))
         refuse(control, EX_TEMPFAIL, id, "it is held: release it first");
     else
-        answers_done(&control->answers, id, "queued", "still queued", find_reason(&letter));
+        answers_done(&control->answers, id, "queued", "still queued",
+                     reason ? reason : "not tried");
     letter_close(&letter);
 }
 

@@ -35,7 +35,7 @@ struct control_order {
 /*
  * Does it with each message on standard input that the caller may command: anyone those that he
  * submitted, as the owner of the file says. EX_OK if all was done, else EX_NOINPUT (not there),
- * EX_NOPERM, EX_DATAERR (no id), EX_TEMPFAIL.
+ * EX_NOPERM, EX_DATAERR (no id), EX_IOERR (standard input), EX_TEMPFAIL.
  */
 int control_run(struct run *run, const struct control_order *order);
 /* Delivers one message that was just submitted, in silence. EX_OK, EX_NOINPUT, EX_NOPERM. */

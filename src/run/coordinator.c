@@ -18,7 +18,7 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "run/ending.h"
-#include "run/pipe.h"
+#include "run/alias_command.h"
 #include "run/run.h"
 
 enum {
@@ -33,33 +33,13 @@ enum {
 
 /* ---- lists of messages ---- */
 
-static int by_id(const void *a, const void *b)
-{
-    return strcmp(((const struct list_entry *)a)->id, ((const struct list_entry *)b)->id);
-}
-
-static void append_all(struct list *to, const struct list *from)
-{
-    if (from->count == 0)
-        return;
-    to->entries = memory_resize(to->entries, (to->count + from->count) * sizeof *to->entries);
-    memcpy(to->entries + to->count, from->entries, from->count * sizeof *from->entries);
-    to->count += from->count;
-}
-
-static void sort(struct list *list)
-{
-    if (list->count)
-        qsort(list->entries, list->count, sizeof *list->entries, by_id);
-}
-
 /* Every message that is with a worker, by id. */
 static struct list list_with_workers(const struct run *run)
 {
     struct list busy = {0};
     for (size_t i = 0; i < run->worker_count; i++)
-        append_all(&busy, &run->workers[i].letters);
-    sort(&busy);
+        list_append(&busy, &run->workers[i].letters);
+    list_sort(&busy);
     return busy;
 }
 
@@ -68,17 +48,9 @@ static struct list list_taken(const struct run *run)
 {
     struct list taken = list_with_workers(run);
     for (size_t i = 0; i < run->hop_count; i++)
-        append_all(&taken, &run->hops[i]->waiting);
-    sort(&taken);
+        list_append(&taken, &run->hops[i]->waiting);
+    list_sort(&taken);
     return taken;
-}
-
-static bool is_in(const struct list *sorted, const char *id)
-{
-    struct list_entry key = {0};
-    memcpy(key.id, id, sizeof key.id);
-    return sorted->count &&
-           bsearch(&key, sorted->entries, sorted->count, sizeof *sorted->entries, by_id) != NULL;
 }
 
 /* ---- workers ---- */
@@ -93,7 +65,7 @@ static void start_worker(struct run *run, struct hop *hop, struct list letters)
         /* Should the coordinator die, its locks go with it and not with the last of its workers. */
         runner_unlock(&run->lock);
         file_close(&run->trace.fd);
-        _exit(hop->commands ? pipe_work(run, &letters) : work(run, hop, &letters));
+        _exit(hop->commands ? alias_command_work(run, &letters) : work(run, hop, &letters));
     }
     if (pid < 0) {
         log_error("cannot start a delivery process: %s", strerror(errno));
@@ -115,13 +87,12 @@ static struct list take_free(const struct run *run, struct hop *hop)
 {
     struct list busy = list_with_workers(run), taken = {0};
     struct list *waiting = &hop->waiting;
-    taken.entries = memory_get((waiting->count + 1) * sizeof *taken.entries);
     size_t kept = 0;
     for (size_t i = 0; i < waiting->count; i++)
-        if (is_in(&busy, waiting->entries[i].id))
+        if (list_find(&busy, waiting->entries[i].id))
             waiting->entries[kept++] = waiting->entries[i];
         else
-            taken.entries[taken.count++] = waiting->entries[i];
+            list_add(&taken, waiting->entries[i].id);
     waiting->count = kept;
     list_free(&busy);
     return taken;
@@ -131,11 +102,8 @@ static struct list take_free(const struct run *run, struct hop *hop)
 static struct list share(const struct list *waiting, size_t first, size_t step)
 {
     struct list part = {0};
-    size_t count = (waiting->count - first + step - 1) / step;
-    part.entries = memory_get(count * sizeof *part.entries);
     for (size_t i = first; i < waiting->count; i += step)
-        part.entries[part.count++] = waiting->entries[i];
-    part.capacity = count;
+        list_add(&part, waiting->entries[i].id);
     return part;
 }
 
@@ -202,7 +170,7 @@ static void end_worker(struct run *run, struct worker worker, int status)
         struct letter letter;
         struct outcome problem;
         /* Another next hop's worker will see it: it is settled after the last of them. */
-        if (is_in(&taken, worker.letters.entries[i].id))
+        if (list_find(&taken, worker.letters.entries[i].id))
             continue;
         if (letter_open(&run->queue, worker.letters.entries[i].id, LETTER_WORK, false, &letter,
                         &problem) != LETTER_OPENED)
@@ -259,7 +227,7 @@ static int64_t visit_due(struct run *run)
         letter_sweep(&run->queue);
     struct list taken = list_taken(run);
     for (size_t i = 0; i < all.count; i++) {
-        if (is_in(&taken, all.entries[i].id))
+        if (list_find(&taken, all.entries[i].id))
             continue;
         if (!ending_is_due() && (run->insist || list_is_due(&all.entries[i], longest_wait)))
             visit(run, all.entries[i].id, LETTER_WORK);
@@ -294,6 +262,7 @@ static void look(struct run *run, struct pace *pace)
 {
     bool waited = is_waiting(run);
     run->again = false;
+    runner_read_traces(&run->queue, &run->trace);
     int64_t rest = visit_due(run) * LOOK_SHARE;
     run->insist = false;
     int64_t now = clock_ms();
@@ -370,7 +339,7 @@ struct outcome run_queue(struct run *run)
             break;
         }
         first = false;
-        runner_read_traces(&run->queue, &run->trace);
+        run->trace = RUN_TRACE_NONE;
         run->unseen = false;
         run->again = true;
         run_until_done(run, true);
@@ -400,6 +369,7 @@ void run_letters(struct run *run, const struct list *ids)
     struct list busy = {0};
     become_coordinator(run);
     run->insist = true;
+    run->trace = RUN_TRACE_NONE;
     runner_read_traces(&run->queue, &run->trace);
     visit_these(run, ids, &busy);
     visit_these(run, &busy, NULL);

@@ -4,6 +4,7 @@
 #include "run/keeper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -37,11 +38,15 @@ static _Noreturn void keep(int fd, const struct smarthost *peer, const char *pat
     _exit(0);
 }
 
-/* Nothing of the worker's stays open here: neither its seat at the next hop nor the queue. */
+/*
+ * Nothing of the worker's stays open here: neither its seat at the next hop nor the queue, nor the
+ * standard error of who asked for the run, for what the command says there may be secret.
+ */
 static _Noreturn void become_keeper(int fd, const struct smarthost *peer, const char *path)
 {
     log_close();
-    if (dup2(fd, STDERR_FILENO + 1) < 0)
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || dup2(null, STDERR_FILENO) < 0 || dup2(fd, STDERR_FILENO + 1) < 0)
         _exit(0);
     process_close_from(STDERR_FILENO + 2);
     keep(STDERR_FILENO + 1, peer, path);

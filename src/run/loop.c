@@ -4,10 +4,12 @@
  */
 #include "run/loop.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "mail/mime_reader.h"
 
 enum { MOST_MARKS = 1000 /* a message with more of them has looped for long */ };
@@ -37,9 +39,12 @@ static bool is_named(const struct piece *piece, size_t length, const char *name)
 
 static void add_mark(struct loop_trace *trace, struct buffer *body)
 {
-    if (body->length && !body->failed && trace->delivered.count < MOST_MARKS) {
+    const char *why;
+    if (body->length && !body->failed && trace->been_count < MOST_MARKS) {
         text_clean(body->data);
-        texts_add(&trace->delivered, text_trim(body->data));
+        trace->been = memory_resize(trace->been, (trace->been_count + 1) * sizeof *trace->been);
+        struct address *been = &trace->been[trace->been_count];
+        trace->been_count += address_parse(text_trim(body->data), been, &why);
     }
     buffer_clear(body);
 }
@@ -78,7 +83,10 @@ struct outcome loop_read(const struct letter *letter, struct loop_trace *trace)
 
 void loop_free(struct loop_trace *trace)
 {
-    texts_free(&trace->delivered);
+    for (size_t i = 0; i < trace->been_count; i++)
+        address_free(&trace->been[i]);
+    free(trace->been);
+    *trace = (struct loop_trace){0};
 }
 
 struct outcome loop_check_hosts(const struct loop_trace *trace, unsigned most)
@@ -104,17 +112,15 @@ struct outcome loop_check_address(const struct loop_trace *trace, const struct a
     struct outcome outcome = outcome_done();
     if (address_is_null(address))
         return outcome;
-    for (size_t i = 0; i < trace->delivered.count && outcome_good(&outcome); i++) {
-        struct address before;
-        const char *why;
-        if (!address_parse(trace->delivered.items[i], &before, &why))
+    for (size_t i = 0; i < trace->been_count && outcome_good(&outcome); i++) {
+        if (address_is_null(&trace->been[i]) || !is_same(&trace->been[i], address, hostname))
             continue;
-        if (!address_is_null(&before) && is_same(&before, address, hostname))
-            outcome = outcome_never("5.4.6",
-                                    "the message has been at %s before, as its Delivered-To field "
-                                    "says, and came back: it runs in a mail loop",
-                                    trace->delivered.items[i]);
-        address_free(&before);
+        char *before = address_text(&trace->been[i]);
+        outcome = outcome_never("5.4.6",
+                                "the message has been at %s before, as its Delivered-To field "
+                                "says, and came back: it runs in a mail loop",
+                                before);
+        free(before);
     }
     return outcome;
 }

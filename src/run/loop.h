@@ -10,13 +10,13 @@
 
 #include "base/buffer.h"
 #include "base/outcome.h"
-#include "base/text.h"
 #include "mail/address.h"
 #include "queue/letter.h"
 
 struct loop_trace {
-    size_t hosts;           /* Received fields */
-    struct texts delivered; /* what stands in Delivered-To fields */
+    size_t hosts;         /* Received fields */
+    struct address *been; /* what stands in Delivered-To fields */
+    size_t been_count;
 };
 
 /* Reads the header of an open message. LATER when it cannot be read. The caller frees. */

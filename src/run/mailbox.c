@@ -51,7 +51,7 @@ static struct outcome append(struct run *run, const struct letter *letter, size_
         outcome = outcome_of(&helper);
     /* Killed, or unable to cut off what it wrote: the mailbox may have the message. */
     if (helper.status >= 128 || helper.status == EX_IOERR)
-        run->trace.unsaved = run->trace.careful = true;
+        runner_keep_trace(&run->trace);
     helper_free(&helper);
     return outcome;
 }

@@ -19,8 +19,6 @@
 #include "base/text.h"
 #include "queue/journal.h"
 
-enum { PLAIN_ID = 15 /* characters of an id that is no report's */ };
-
 /* ---- who wants to know ---- */
 
 /* MAILER-DAEMON of this machine is just another name for nobody. */
@@ -74,17 +72,9 @@ static size_t count_recipients(const struct report *report)
 
 /* ---- the report ---- */
 
-/* The same for the same report, whoever makes it. */
-static void make_id(const char *letter, enum notify kind, size_t first, char id[QUEUE_ID_SIZE])
+static char mark_of(enum notify kind)
 {
-    char mark = kind == NOTIFY_FAILURE ? 'b' : kind == NOTIFY_DELAY ? 'd' : 's';
-    char full[QUEUE_ID_SIZE + 32];
-    snprintf(full, sizeof full, "%s%c%zu", letter, mark, first);
-    if (strlen(full) < QUEUE_ID_SIZE)
-        memcpy(id, full, strlen(full) + 1);
-    else
-        snprintf(id, QUEUE_ID_SIZE, "%.*s%c%07x", PLAIN_ID, letter, mark,
-                 (unsigned)(checksum_add(0, full, strlen(full)) & 0xFFFFFFF));
+    return kind == NOTIFY_FAILURE ? 'b' : kind == NOTIFY_DELAY ? 'd' : 's';
 }
 
 static struct address find_addressee(const struct report *report)
@@ -159,7 +149,7 @@ static struct outcome report_to(struct run *run, const struct letter *letter, en
     report.to_postmaster = is_nobody(run, report.sender);
     struct outcome outcome = outcome_done();
     if (count_recipients(&report)) {
-        make_id(letter->id, kind, first, report.id);
+        queue_report_id(letter->id, mark_of(kind), first, report.id);
         bool existed = false;
         outcome = make(&report, &existed);
         if (outcome_good(&outcome)) {

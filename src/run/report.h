@@ -1,5 +1,5 @@
 /*
- * Within the making of a report (RFC 3464 in a multipart/report, RFC 6522): what its parts share.
+ * What senders are told: bounces, delays, successes (RFC 3464 in a multipart/report, RFC 6522).
  * report.c decides on it, report_text.c writes the message and its words for people,
  * report_status.c the fields for programs, report_original.c what is given back.
  */
@@ -31,6 +31,14 @@ struct report {
 
 /* ---- report.c ---- */
 
+/*
+ * Tells the sender what he is to know by now (RFC 3461, 3464): failures, delays that are marked,
+ * successes that he asked for; each once, and notes that. DONE when the reports are in the queue
+ * or none is due.
+ */
+struct outcome report_all(struct run *run, struct letter *letter);
+/* Whether the sender is to be told when this recipient is late. */
+bool report_wants_delay(const struct run *run, const struct letter *letter, size_t index);
 /* Whether the report is about this recipient. */
 bool report_is_about(const struct report *report, size_t index);
 

@@ -12,6 +12,7 @@
 #include "mail/date.h"
 #include "net/reply.h"
 #include "run/report.h"
+#include "run/retry.h"
 
 char *report_recipient(const struct report *report, size_t index)
 {
@@ -37,7 +38,7 @@ const char *report_status(const struct report *report, size_t index)
 time_t report_retry_until(const struct report *report, size_t index)
 {
     return report->letter->envelope.arrived +
-           (time_t)settle_lifetime(report->run, report->letter, index);
+           (time_t)retry_lifetime(report->run, report->letter, index);
 }
 
 static const char *action_of(const struct report *report, size_t index)

@@ -2,8 +2,8 @@
  * What one queue run works with. The coordinator (coordinator.c) visits each message that is due
  * (visit.c): it expands aliases, fills mailboxes (mailbox.c), and collects what goes to a next hop;
  * workers, one process a connection, deliver that (worker.c, jobs.h, smtp.h) or run commands of
- * aliases (pipe.h); then each message is settled (settle.c): taken out, reported on (report.c) or
- * given its next time.
+ * aliases (alias_command.h); then each message is settled (settle.c): taken out, reported on
+ * (report.h) or given its next time (retry.h).
  */
 #ifndef RUN_RUN_H
 #define RUN_RUN_H
@@ -26,8 +26,8 @@
 struct hop {
     char *name; /* in log and hops/: "smarthost", the smarthost's name, "mx example.org" */
     struct next_hop next;
-    char *domain;        /* of next, kept here */
-    bool commands;       /* no next hop: messages that wait for commands of aliases (pipe.h) */
+    char *domain;  /* of next, kept here */
+    bool commands; /* no next hop: messages that wait for commands of aliases (alias_command.h) */
     struct list waiting; /* ids for the next worker */
     size_t workers;      /* at work now */
     int64_t started;     /* when the last of them was, clock_ms() */
@@ -60,7 +60,7 @@ struct run {
     bool verbose;
     bool gathers; /* in the background: more mail may follow at once, wait a moment for it */
     bool insist;  /* due times and pauses of next hops do not count */
-    bool unseen;  /* a message was not visited: what a dead run left may be about it */
+    bool unseen;  /* a message was not visited, or put off: what a dead run left may be about it */
     bool again;   /* there is something new in the queue: look once more */
     bool ending;  /* we were told to end: nothing is begun any more */
     /* Called now and then while messages are on their way; NULL: nobody watches. */
@@ -86,8 +86,9 @@ bool run_is_over(const struct run *run);
 /* ---- visit.c ---- */
 
 /*
- * Opens a message, unless it is held, and does all that needs no next hop. hops: which it waits for
- * is added to. OPENED: it was visited, or is held.
+ * Opens a message, unless it is held, and does all that needs no next hop; those that it waits for
+ * have it in their lists then. access: LETTER_WORK, or LETTER_WAIT for one that another process may
+ * have. OPENED: it was visited, or is held.
  */
 enum letter_found visit(struct run *run, const char *id, enum letter_access access);
 
@@ -124,20 +125,5 @@ int work(struct run *run, struct hop *hop, const struct list *letters);
  * delivery.
  */
 void settle(struct run *run, struct letter *letter, bool attempted);
-/* How long a recipient is tried before it is given up, in seconds. */
-uint64_t settle_lifetime(const struct run *run, const struct letter *letter, size_t index);
-/* How long a next hop that has failed so often is left alone, in seconds. */
-uint64_t settle_pause(const struct run *run, const struct hop *hop);
-
-/* ---- report.c ---- */
-
-/*
- * Tells the sender what he is to know by now (RFC 3461, 3464): failures, delays that are marked,
- * successes that he asked for; each once, and notes that. DONE when the reports are in the queue
- * or none is due.
- */
-struct outcome report_all(struct run *run, struct letter *letter);
-/* Whether the sender is to be told when this recipient is late. */
-bool report_wants_delay(const struct run *run, const struct letter *letter, size_t index);
 
 #endif

@@ -8,32 +8,10 @@
 #include "base/text.h"
 #include "mail/address.h"
 #include "queue/journal.h"
+#include "run/report.h"
+#include "run/retry.h"
 #include "run/run.h"
-#include "run/trace.h"
-
-enum { LONGEST_HOP_PAUSE = 15 * 60 /* seconds: one connection tells for all that wait */ };
-
-/* A route may have its own schedule. */
-static uint64_t scheduled_wait(const struct run *run, const struct route *route, unsigned tries)
-{
-    bool own = route && route->retry_count;
-    const uint64_t *retry = own ? route->retry : run->settings.retry;
-    size_t last = (own ? route->retry_count : run->settings.retry_count) - 1;
-    return retry[tries < last ? tries : last];
-}
-
-/* Up to a tenth more or less, so that what failed together does not come back together. */
-static uint64_t with_jitter(uint64_t wait)
-{
-    uint32_t tenth = wait / 10 < 100000 ? (uint32_t)(wait / 10) : 100000;
-    return wait - tenth + clock_random(2 * tenth + 1);
-}
-
-uint64_t settle_pause(const struct run *run, const struct hop *hop)
-{
-    uint64_t wait = scheduled_wait(run, hop->next.route, hop->state.failures);
-    return with_jitter(wait < LONGEST_HOP_PAUSE ? wait : LONGEST_HOP_PAUSE);
-}
+#include "run/dialogue.h"
 
 /* What the recipients that are left wait for. */
 struct wait {
@@ -81,7 +59,7 @@ static struct wait note_waits(struct run *run, struct letter *letter)
             continue;
         struct next_hop next;
         hops_way(run, letter, i, &next);
-        uint64_t step = scheduled_wait(run, next.route, letter->tries);
+        uint64_t step = retry_wait(run, next.route, letter->tries);
         if (step < wait.schedule)
             wait.schedule = step;
         wait.held = wait.held && next.way == WAY_HOLD;
@@ -93,48 +71,23 @@ static struct wait note_waits(struct run *run, struct letter *letter)
         log_event(letter->id, next.way == WAY_HOLD ? "held" : "deferred", "to", to, "status",
                   status, "reason", reason, NULL);
         if (run->verbose)
-            trace_remark(to, reason);
+            dialogue_remark(to, reason);
         free(to);
         journal_mark(letter, i, PROGRESS_PENDING, status, reason);
     }
     if (wait.schedule == UINT64_MAX) /* none is left, and a report could not be written */
-        wait = (struct wait){.schedule = scheduled_wait(run, NULL, letter->tries)};
+        wait = (struct wait){.schedule = retry_wait(run, NULL, letter->tries)};
     return wait;
-}
-
-/*
- * Too old, and tried as often as the schedule has steps: a clock that jumped ahead, or a machine
- * that was off for a week, gives nothing up at the first failure. What is held waits for people.
- */
-static bool is_expired(const struct run *run, const struct letter *letter,
-                       const struct next_hop *next, uint64_t lifetime)
-{
-    const struct route *route = next->route;
-    size_t steps = route && route->retry_count ? route->retry_count : run->settings.retry_count;
-    time_t age = clock_now() - letter->envelope.arrived;
-    return next->way != WAY_HOLD && age >= (time_t)lifetime && letter->tries + 1 >= steps;
-}
-
-uint64_t settle_lifetime(const struct run *run, const struct letter *letter, size_t index)
-{
-    struct next_hop next;
-    hops_way(run, letter, index, &next);
-    return next.route && next.route->lifetime ? next.route->lifetime : run->settings.lifetime;
 }
 
 static void give_up(const struct run *run, struct letter *letter)
 {
     for (size_t i = 0; i < letter->count; i++) {
         struct letter_recipient *recipient = &letter->recipients[i];
-        if (recipient->progress != PROGRESS_PENDING)
-            continue;
-        struct next_hop next;
-        hops_way(run, letter, i, &next);
-        uint64_t lifetime = settle_lifetime(run, letter, i);
-        if (!is_expired(run, letter, &next, lifetime))
+        if (recipient->progress != PROGRESS_PENDING || !retry_is_over(run, letter, i))
             continue;
         char age[32], reason[600];
-        text_from_seconds(lifetime, age, sizeof age);
+        text_from_seconds(retry_lifetime(run, letter, i), age, sizeof age);
         snprintf(reason, sizeof reason, "not delivered within %s: %s", age,
                  recipient->reason ? recipient->reason : "never tried");
         journal_mark(letter, i, PROGRESS_FAILED, "4.4.7", reason);
@@ -180,16 +133,24 @@ static time_t no_later_than_warning(const struct run *run, const struct letter *
 
 /* ---- the end ---- */
 
-static void set_next_time(const struct run *run, struct letter *letter, bool attempted,
+/* When what is held is looked at again: not before it is released, unless its sender is owed a
+ * report that could not be made. */
+static time_t due_when_held(const struct run *run, const struct letter *letter, bool told)
+{
+    return told ? LETTER_HELD_UNTIL
+                : clock_now() + (time_t)retry_jitter(retry_wait(run, NULL, letter->tries));
+}
+
+static void set_next_time(const struct run *run, struct letter *letter, bool attempted, bool told,
                           const struct wait *wait)
 {
-    time_t due = clock_now() + (time_t)with_jitter(wait->schedule);
+    time_t due = clock_now() + (time_t)retry_jitter(wait->schedule);
     if (!attempted && wait->until)
         due = wait->until;
     due = no_later_than_warning(run, letter, due);
     if (wait->held) {
         journal_hold_by_route(letter);
-        due = LETTER_HELD_UNTIL;
+        due = due_when_held(run, letter, told);
     } else if (attempted) {
         journal_tried(letter);
     }
@@ -201,11 +162,11 @@ static void set_next_time(const struct run *run, struct letter *letter, bool att
 }
 
 /* Held while it was on its way: what is left of it stays as it is. */
-static void keep(struct letter *letter)
+static void keep(const struct run *run, struct letter *letter, bool told)
 {
     struct outcome outcome = journal_save(letter);
     if (outcome_good(&outcome))
-        outcome = journal_set_due(letter, LETTER_HELD_UNTIL);
+        outcome = journal_set_due(letter, due_when_held(run, letter, told));
     if (!outcome_good(&outcome))
         log_error("%s", outcome.reason);
 }
@@ -221,7 +182,8 @@ void settle(struct run *run, struct letter *letter, bool attempted)
         mark_late(run, letter);
     }
     struct outcome outcome = report_all(run, letter);
-    if (outcome_good(&outcome) && letter_is_finished(letter)) {
+    bool told = outcome_good(&outcome);
+    if (told && letter_is_finished(letter)) {
         outcome = letter_remove(letter);
         if (outcome_good(&outcome))
             log_event(letter->id, "removed", NULL);
@@ -231,7 +193,7 @@ void settle(struct run *run, struct letter *letter, bool attempted)
     if (outcome_good(&outcome) && letter_is_finished(letter))
         return;
     if (kept)
-        keep(letter);
+        keep(run, letter, told);
     else
-        set_next_time(run, letter, attempted, &wait);
+        set_next_time(run, letter, attempted, told, &wait);
 }

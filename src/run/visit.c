@@ -11,8 +11,9 @@
 #include "mail/address.h"
 #include "queue/journal.h"
 #include "run/loop.h"
+#include "run/report.h"
 #include "run/run.h"
-#include "run/trace.h"
+#include "run/dialogue.h"
 
 /* ---- mailboxes ---- */
 
@@ -32,7 +33,7 @@ static enum progress progress_of(enum result result)
 }
 
 /* place: the mailbox or file that it was for; NULL: none. */
-static void note(const struct run *run, struct letter *letter, size_t index,
+static void note(struct run *run, struct letter *letter, size_t index,
                  const struct outcome *outcome, const char *place)
 {
     char *to = address_text(&letter->recipients[index].address);
@@ -41,10 +42,11 @@ static void note(const struct run *run, struct letter *letter, size_t index,
                   place && *place == '/' ? "file" : "mailbox", place, "status", outcome->status,
                   "reason", outcome->result == DONE ? NULL : outcome->reason, NULL);
     if (run->verbose && outcome->result == DONE)
-        trace_remark("delivered on this machine", to);
+        dialogue_remark("delivered on this machine", to);
     else if (run->verbose)
-        trace_remark(to, outcome->reason);
+        dialogue_remark(to, outcome->reason);
     free(to);
+    run->unseen |= outcome->result == LATER;
     journal_mark(letter, index, progress_of(outcome->result), outcome->status,
                  outcome->result == DONE ? NULL : outcome->reason);
 }
@@ -164,17 +166,6 @@ static void expand_recipient(struct run *run, struct letter *letter, size_t inde
 
 /* ---- next hops ---- */
 
-static void add_id(struct list *list, const char *id)
-{
-    if (list->count == list->capacity) {
-        list->capacity = list->capacity * 2 + 16;
-        list->entries = memory_resize(list->entries, list->capacity * sizeof *list->entries);
-    }
-    struct list_entry *entry = &list->entries[list->count++];
-    *entry = (struct list_entry){0};
-    memcpy(entry->id, id, sizeof entry->id);
-}
-
 static bool waits_already(const struct hop *hop, const char *id)
 {
     return hop->waiting.count > 0 &&
@@ -192,7 +183,7 @@ static bool queue_for_hops(struct run *run, const struct letter *letter)
         if (!hop || (hop->state.until > clock_now() && !run->insist))
             continue;
         if (!waits_already(hop, letter->id))
-            add_id(&hop->waiting, letter->id);
+            list_add(&hop->waiting, letter->id);
         any = true;
     }
     return any;
@@ -205,7 +196,7 @@ static void report_unsaved(struct run *run, const char *id, const struct outcome
 {
     if (outcome_good(saved))
         return;
-    run->trace.unsaved = run->trace.careful = true;
+    runner_keep_trace(&run->trace);
     log_event(id, "deferred", "reason", saved->reason, NULL);
 }
 
@@ -223,9 +214,9 @@ static bool end_here(const struct run *run, struct letter *letter, size_t index,
         log_event(letter->id, "delivered", "to", to, "via", "discard", "status", outcome.status,
                   NULL);
     if (run->verbose && outcome_good(&outcome))
-        trace_remark("discarded", to);
+        dialogue_remark("discarded", to);
     else if (run->verbose)
-        trace_remark(to, outcome.reason);
+        dialogue_remark(to, outcome.reason);
     free(to);
     journal_mark(letter, index, progress_of(outcome.result), outcome.status,
                  outcome_good(&outcome) ? NULL : outcome.reason);
@@ -269,7 +260,7 @@ static bool deliver_here(struct run *run, struct letter *letter, const struct lo
     return attempted;
 }
 
-static void fail_all(const struct run *run, struct letter *letter, const struct outcome *outcome)
+static void fail_all(struct run *run, struct letter *letter, const struct outcome *outcome)
 {
     for (size_t i = 0; i < letter->count; i++)
         if (letter->recipients[i].progress == PROGRESS_PENDING)
@@ -298,7 +289,7 @@ static bool must_hold(struct letter *letter)
 {
     if (!letter->envelope.hold || letter->released)
         return false;
-    journal_hold(letter, true);
+    journal_hold(letter);
     struct outcome saved = journal_save(letter);
     if (outcome_good(&saved))
         log_event(letter->id, "held", "reason", letter->envelope.hold, NULL);
@@ -320,10 +311,12 @@ enum letter_found visit(struct run *run, const char *id, enum letter_access acce
     }
     if (letter.held || must_hold(&letter)) {
         run->unseen = true;
-        journal_set_due(&letter, LETTER_HELD_UNTIL);
+        settle(run, &letter, false);
         letter_close(&letter);
         return found;
     }
+    if (access == LETTER_WAIT) /* whoever had it may have died over it */
+        runner_read_traces(&run->queue, &run->trace);
     /* Senders that a crash left untold come first, so that the report gets the same id again. */
     struct outcome told = report_all(run, &letter);
     if (!outcome_good(&told))

@@ -18,9 +18,10 @@
 #include "run/confine.h"
 #include "run/jobs.h"
 #include "run/keeper.h"
+#include "run/retry.h"
 #include "run/run.h"
 #include "run/smtp.h"
-#include "run/trace.h"
+#include "run/dialogue.h"
 
 enum { BROKEN_SESSIONS = 3 /* in a row without a single message: the next hop is down */ };
 
@@ -64,7 +65,7 @@ static struct outcome prepare(struct work *work, struct buffer *secret, struct s
     *smtp = smtp_hop_of(peer, work->jobs.run->settings.hostname);
     smtp->domain = next->way == WAY_MX ? next->domain : NULL;
     smtp->socket = next->way == WAY_LMTP ? next->route->argument : NULL;
-    smtp->trace = work->jobs.run->verbose ? trace_line : NULL;
+    smtp->trace = work->jobs.run->verbose ? dialogue_line : NULL;
     smtp->no_chunks = &work->no_chunks;
     if (next->way == WAY_LMTP)
         smtp->auth = AUTH_OFF;
@@ -196,6 +197,6 @@ int work(struct run *run, struct hop *hop, const struct list *letters)
         return EX_OK;
     }
     log_error("%s cannot be used now: %s", hop->name, outcome.reason);
-    hop_failed(&run->queue, hop->name, &outcome, settle_pause(run, hop));
+    hop_failed(&run->queue, hop->name, &outcome, retry_pause(run, hop));
     return EX_TEMPFAIL;
 }

@@ -74,7 +74,7 @@ static void count(struct census_row *row, time_t arrived, time_t now)
 
 static void count_schedule(struct census *census, const struct letter *letter, time_t due)
 {
-    if (letter->held)
+    if (letter_is_held(letter))
         census->held++;
     else if (due <= census->now)
         census->due++;

@@ -49,14 +49,6 @@ static bool is_stranded(const struct settings *settings, const struct letter *le
     return false;
 }
 
-static const char *reason_of(const struct letter *letter)
-{
-    for (size_t i = 0; i < letter->count; i++)
-        if (letter->recipients[i].progress == PROGRESS_PENDING && letter->recipients[i].reason)
-            return letter->recipients[i].reason;
-    return NULL;
-}
-
 static void count_late(struct tally *tally, const struct letter *letter)
 {
     const uint64_t warn = tally->office->settings.warn;
@@ -66,7 +58,7 @@ static void count_late(struct tally *tally, const struct letter *letter)
     tally->late++;
     if (tally->oldest_id[0] && arrived >= tally->oldest)
         return;
-    const char *reason = reason_of(letter);
+    const char *reason = letter_reason(letter);
     tally->oldest = arrived;
     snprintf(tally->oldest_id, sizeof tally->oldest_id, "%s", letter->id);
     free(tally->reason);
@@ -87,7 +79,7 @@ static void take(void *context, const struct selected *selected)
     }
     if (is_stranded(&tally->office->settings, letter))
         tally->stranded++;
-    if (letter->held)
+    if (letter_is_held(letter))
         tally->held++;
     else
         count_late(tally, letter);

@@ -54,7 +54,7 @@ static void format_size(uint64_t bytes, char *space, size_t size)
 static void format_next(const struct listing *listing, const struct letter *letter, time_t due,
                         char *space, size_t size)
 {
-    if (listing_is_held(letter))
+    if (letter_is_held(letter))
         snprintf(space, size, "held");
     else if (due <= listing->now)
         snprintf(space, size, "now");
@@ -69,7 +69,7 @@ static void print_recipients(const struct listing *listing, const struct letter 
     char more[32] = "";
     size_t others = 0;
     for (size_t i = 0; i < letter->count; i++) {
-        if (!listing_waits(&letter->recipients[i]))
+        if (!letter_waits_for(&letter->recipients[i]))
             continue;
         others += first != NULL;
         first = first ? first : &letter->recipients[i];
@@ -154,7 +154,7 @@ static void print_row(struct listing *listing, const struct letter *letter, time
     char age[32], size[32], next[32];
     time_t arrived = letter->envelope.arrived;
     uint64_t old = listing->now > arrived ? (uint64_t)(listing->now - arrived) : 0;
-    bool late = listing->warn && old > listing->warn, held = listing_is_held(letter);
+    bool late = listing->warn && old > listing->warn, held = letter_is_held(letter);
     text_from_seconds(old, age, sizeof age);
     format_size(letter->size, size, sizeof size);
     format_next(listing, letter, due, next, sizeof next);

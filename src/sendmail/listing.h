@@ -14,13 +14,9 @@
  * a look at one message is about.
  */
 void listing_put(struct buffer *json, const struct selected *selected, bool whole);
-/* Why a message waits, in words that belong to the letter or to nobody. due: 0 before it was
- * tried. */
+/* Why a message waits, in words that belong to the letter or to nobody. due: 0 before it was tried.
+ */
 const char *listing_reason(const struct letter *letter, time_t due);
-/* Whether it waits for somebody to release it, even if no queue run has seen it yet. */
-bool listing_is_held(const struct letter *letter);
-/* Whether something is still to be done for this recipient. */
-bool listing_waits(const struct letter_recipient *recipient);
 /* Prints the selected messages on standard output; opens the office's queue. */
 struct outcome listing_run(struct office *office, const struct selection *selection, bool json);
 

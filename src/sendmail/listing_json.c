@@ -5,26 +5,10 @@
 
 #include "base/json.h"
 
-bool listing_waits(const struct letter_recipient *recipient)
-{
-    return recipient->progress == PROGRESS_PENDING || recipient->progress == PROGRESS_FAILED;
-}
-
-bool listing_is_held(const struct letter *letter)
-{
-    return letter->held || (letter->envelope.hold && !letter->released);
-}
-
 const char *listing_reason(const struct letter *letter, time_t due)
 {
-    if (letter->envelope.hold && !letter->released) /* what a filter said */
-        return letter->envelope.hold;
-    if (letter->held)
-        return "held until it is released";
-    for (size_t i = 0; i < letter->count; i++)
-        if (listing_waits(&letter->recipients[i]) && letter->recipients[i].reason)
-            return letter->recipients[i].reason;
-    return due ? "it was not tried yet" : "new";
+    const char *reason = letter_reason(letter);
+    return reason ? reason : due ? "it was not tried yet" : "new";
 }
 
 static void put_address(struct buffer *json, const char *name, const struct address *address)
@@ -77,7 +61,7 @@ static void put_recipients(struct buffer *json, const struct letter *letter, boo
 
 static void put_letter(struct buffer *json, const struct letter *letter, time_t due, bool whole)
 {
-    bool held = listing_is_held(letter);
+    bool held = letter_is_held(letter);
     put_address(json, "sender", &letter->envelope.sender);
     json_number(json, "size", (long long)letter->size);
     json_time(json, "arrived", letter->envelope.arrived);

@@ -47,7 +47,7 @@ static void print_schedule(const struct letter *letter, time_t due)
         printf("      tried %u time%s, ", letter->tries, letter->tries == 1 ? "" : "s");
     else
         printf("      not tried yet, ");
-    if (letter->held)
+    if (letter_is_held(letter))
         puts("held");
     else if (due > now)
         printf("next try %s (in %s)\n", when,
@@ -62,7 +62,7 @@ static void print_recipients(const struct letter *letter)
     const char *said = NULL;
     for (size_t i = 0; i < letter->count; i++) {
         const struct letter_recipient *recipient = &letter->recipients[i];
-        if (recipient->progress != PROGRESS_PENDING && recipient->progress != PROGRESS_FAILED)
+        if (!letter_waits_for(recipient))
             continue;
         const char *reason = recipient->reason;
         if (reason && (!said || strcmp(said, reason) != 0))
@@ -77,7 +77,7 @@ static void print_letter(const struct letter *letter, time_t due, bool verbose)
 {
     char arrived[32];
     format_time(letter->envelope.arrived, arrived, sizeof arrived);
-    printf("%s%c%*s%8" PRIu64 " %-19s  ", letter->id, letter->held ? '!' : ' ',
+    printf("%s%c%*s%8" PRIu64 " %-19s  ", letter->id, letter_is_held(letter) ? '!' : ' ',
            (int)(17 - strlen(letter->id)), "", letter->size, arrived);
     print_address(&letter->envelope.sender, "MAILER-DAEMON");
     if (verbose)

@@ -53,7 +53,7 @@ static void print_schedule(const struct letter *letter, time_t due)
     time_t now = clock_now();
     /* What a filter wants held is before anybody has run the queue. */
     const char *why = letter->released ? NULL : letter->envelope.hold;
-    if (letter->held || why)
+    if (letter_is_held(letter))
         puts("next try   held until it is released");
     else if (due <= now)
         puts("next try   with the next queue run");

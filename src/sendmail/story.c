@@ -22,7 +22,6 @@
 enum {
     NARROW = 70, /* columns below which an event's words begin on a line of their own */
     INDENT = 4,
-    PLAIN_ID = 15,       /* characters of an id; what follows says which report on it this is */
     MOST_STORIES = 1000, /* of an address, the latest */
     STORY_LONGEST = 1 << 20
 };
@@ -48,7 +47,7 @@ static void add_address(struct story *story, const struct address *address, cons
 
 static void add_id(struct story *story, const char *id)
 {
-    char plain[PLAIN_ID + 1];
+    char plain[QUEUE_ID_LENGTH + 1];
     snprintf(plain, sizeof plain, "%s", id);
     list_add(&story->ids, plain);
 }
@@ -92,7 +91,8 @@ static void look_for_address(void *context, struct log_line *line)
     const struct list *ids = &story->ids;
     while (log_next_pair(&line->pairs, &key, &value))
         if (is_wanted(story, key, value)) {
-            if (!ids->count || strncmp(ids->entries[ids->count - 1].id, line->id, PLAIN_ID) != 0)
+            if (!ids->count ||
+                strncmp(ids->entries[ids->count - 1].id, line->id, QUEUE_ID_LENGTH) != 0)
                 add_id(story, line->id);
             return;
         }
@@ -100,19 +100,11 @@ static void look_for_address(void *context, struct log_line *line)
 
 /* ---- what ---- */
 
-static int by_id(const void *a, const void *b)
-{
-    return strcmp(((const struct list_entry *)a)->id, ((const struct list_entry *)b)->id);
-}
-
 static struct buffer *find_text(struct story *story, const char *id)
 {
-    struct list_entry key = {0};
-    if (story->ids.count == 0)
-        return NULL;
-    snprintf(key.id, PLAIN_ID + 1, "%s", id);
-    const struct list_entry *entry =
-        bsearch(&key, story->ids.entries, story->ids.count, sizeof *story->ids.entries, by_id);
+    char plain[QUEUE_ID_LENGTH + 1];
+    snprintf(plain, sizeof plain, "%s", id);
+    const struct list_entry *entry = list_find(&story->ids, plain);
     return entry ? &story->texts[entry - story->ids.entries] : NULL;
 }
 
@@ -164,7 +156,7 @@ static void put_line(struct buffer *text, const struct log_line *line)
     char *pairs = terminal_text(line->pairs);
     enum terminal_tone tone = tone_of(event);
     struct buffer words = {0};
-    if (line->id[PLAIN_ID] != '\0')
+    if (line->id[QUEUE_ID_LENGTH] != '\0')
         buffer_format(&words, "report %s: ", line->id);
     buffer_append_text(&words, pairs);
     buffer_format(text, "  %s  %s%-9s%s", time, tone ? terminal_tone(tone) : "", event,

@@ -302,6 +302,10 @@ static struct outcome submit(struct submission *submission, char id[QUEUE_ID_SIZ
         outcome = check_input(submission);
     if (outcome_good(&outcome))
         outcome = take_header_recipients(submission);
+    if (outcome_good(&outcome) && submission->envelope.count > ENVELOPE_MOST)
+        outcome =
+            outcome_refuse(EX_DATAERR, "%zu recipients are too many for one message: %d at most",
+                           submission->envelope.count, ENVELOPE_MOST);
     if (!outcome_good(&outcome))
         return outcome;
 

@@ -3,6 +3,7 @@ Q1: one death or one fault at a time, each at the moment at which it could lose 
 it twice. test_kill.py does the same at random.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -13,8 +14,9 @@ import time
 
 import pytest
 from bigqueue import crc32c
-from sandbox import EX_OK, EX_TEMPFAIL, wait_until
+from sandbox import EX_IOERR, EX_OK, EX_TEMPFAIL, wait_until
 from smtpfake import HANG, FakeServer
+from strace import without_leak_check
 from test_installed import Machine
 
 MESSAGE = b"Subject: m%d\n\none line of text\n"
@@ -108,6 +110,59 @@ def test_Q1_a_message_that_is_not_due_is_remembered(sandbox, helper):
     assert not os.listdir(sandbox.queue / "runs")
 
 
+def test_Q1_a_message_that_is_put_off_is_remembered(sandbox, helper):
+    """Where it goes to cannot be told in the run after the death: the helper was not asked."""
+    helper(KILLED_AFTER)
+    sandbox.sendmail("-odq", "-i", sandbox.user, stdin=MESSAGE % 1, check=EX_OK)
+    sandbox.flush(check=EX_OK)
+    assert subjects(sandbox.mailbox_bytes()) == [1]
+    helper()
+    sandbox.aliases("this is no alias\n")
+    make_due(sandbox)
+    sandbox.flush()
+    assert len(sandbox.letters()) == 1 and os.listdir(sandbox.queue / "runs")
+    sandbox.aliases("")
+    make_due(sandbox)
+    sandbox.flush(check=EX_OK)
+    assert subjects(sandbox.mailbox_bytes()) == [1] and not sandbox.letters()
+    assert not os.listdir(sandbox.queue / "runs")
+
+
+def test_Q1_whoever_waits_for_a_message_sees_that_the_other_run_died(sandbox, helper):
+    """It has begun while that run lived, and gets the message when it is dead."""
+    helper(f""""$REAL" "$@"
+touch {sandbox.folder}/there
+sleep 3""")
+    sandbox.sendmail("-odq", "-i", sandbox.user, stdin=MESSAGE % 1, check=EX_OK)
+    first = sandbox.start(["postrider-run", "-C", sandbox.config])
+    sandbox.wait_until((sandbox.folder / "there").exists)
+    (letter,) = sandbox.letters()
+    second = sandbox.start(["sendmail", "-C", sandbox.config, "-M", letter])
+    wait_until(lambda: len(sandbox.runners()) > 1, 20)
+    time.sleep(0.5)
+    helper()
+    first.kill()
+    first.wait()
+    assert second.wait(60) == EX_OK
+    assert subjects(sandbox.mailbox_bytes()) == [1] and not sandbox.letters()
+
+
+def test_Q1_what_is_held_owes_no_report_for_ever(sandbox):
+    """One recipient has failed, the report finds no room, and the other one is held by its route."""
+    sandbox.configure(extra='[route "kept.example"]\nvia = hold\n')
+    sandbox.sendmail("-odq", "-f", sandbox.user, "nobody-here", "you@kept.example", stdin=MESSAGE % 1,
+                     check=EX_OK)
+    sandbox.run(["/usr/bin/strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=linkat", "-e",
+                 "inject=linkat:error=ENOSPC", sandbox.build / "postrider-run", "-C", sandbox.config],
+                env=without_leak_check(sandbox), check=EX_OK)
+    assert len(sandbox.letters()) == 1 and not sandbox.mailbox_bytes()
+    make_due(sandbox)
+    sandbox.flush(check=EX_OK)
+    assert b"nobody-here" in sandbox.mailbox_bytes()
+    (queued,) = sandbox.letters()
+    assert os.stat(sandbox.queue / "journal" / queued).st_mtime > time.time() + 10 ** 9, "it is not held"
+
+
 # --- the helper by itself ------------------------------------------------------------------------
 
 
@@ -179,6 +234,62 @@ def test_a_line_without_end_takes_no_memory(sandbox):
     with mailbox.open("rb") as file:
         file.seek(before)
         assert file.read() == ENTRY
+
+
+def test_a_mailbox_without_end_is_not_searched_for_hours(sandbox):
+    """Likewise: of one that is larger than any disk only the last part is looked at."""
+    mailbox = sandbox.mail / sandbox.user
+    with mailbox.open("wb") as file:
+        file.truncate(1 << 42)
+        file.seek(0, os.SEEK_END)
+        file.write(b"x\n" + FOREIGN + ENTRY)
+    before = mailbox.stat().st_size
+    process = start_helper(sandbox, *SEARCHED)
+    process.communicate(ENTRY, timeout=300)
+    assert process.returncode == EX_OK and mailbox.stat().st_size == before
+    mailbox.write_bytes(b"")
+    os.truncate(mailbox, 1 << 42)
+    process = start_helper(sandbox, *SEARCHED)
+    process.communicate(ENTRY, timeout=300)
+    assert process.returncode == EX_OK
+    with mailbox.open("rb") as file:
+        file.seek(-len(ENTRY), os.SEEK_END)
+        assert file.read() == ENTRY
+
+
+def test_a_mailbox_that_may_not_grow_leaves_nothing_open(sandbox):
+    """What it is too large for was taken back: nothing is to be searched for in later runs."""
+    helper = sandbox.build / "postrider-mailbox"
+    done = sandbox.run(["/usr/bin/prlimit", f"--fsize={len(ENTRY) - 1}", helper, "deliver", sandbox.user,
+                        sandbox.mail, str(len(ENTRY))], stdin=ENTRY)
+    assert done.returncode == EX_TEMPFAIL and "File too large" in done.err
+    assert sandbox.mailbox_bytes() == b""
+
+
+@pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "removed"])
+def test_Q6_a_mailbox_that_goes_while_its_lock_is_waited_for(sandbox, replaced):
+    """Of a reader that knows no dot-lock: what is written to the old file nobody would ever see."""
+    mailbox, other = sandbox.mail / sandbox.user, sandbox.mail / "other"
+    mailbox.write_bytes(FOREIGN)
+    with mailbox.open("r+b") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        process = start_helper(sandbox)
+        process.stdin.write(ENTRY)
+        process.stdin.close()
+        wait_until(lambda: any(os.path.exists(f"/proc/{process.pid}/fd/{fd}")
+                               and os.path.samefile(f"/proc/{process.pid}/fd/{fd}", mailbox)
+                               for fd in range(3, 10)))
+        if replaced:
+            other.write_bytes(b"")
+            other.rename(mailbox)
+        else:
+            mailbox.unlink()
+    status = process.wait(20)
+    process.stderr.close()
+    if replaced:
+        assert status == EX_OK and mailbox.read_bytes() == ENTRY
+    else:
+        assert status not in (EX_OK, EX_IOERR) and not mailbox.exists()
 
 
 @pytest.mark.parametrize("left", [

@@ -43,6 +43,8 @@ for _ in range(200):
 slack = 29, ctypes.c_ulong(10 ** 18)
 libc.prctl(*slack)
 libc.personality(0x0400000)  # STICKY_TIMEOUTS
+with open("/proc/self/oom_score_adj", "w") as file:
+    file.write("900")
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 signal.setitimer(signal.ITIMER_REAL, 2)
 os.execve(program[0], program, {
@@ -117,6 +119,7 @@ def check_fresh(process, user_timers_ns=50000):
     assert process.limits()["Max open files"][0] == "1024"
     assert process.limits()["Max stack size"][0] == str(8 << 20)
     assert process.limits()["Max core file size"] == ("0", "0")
+    assert process.read("oom_score_adj").strip() == "0"
     assert process.read("personality").strip() == "00000000"
     assert process.read("timerslack_ns").strip() == str(user_timers_ns)
     assert process.status["Cpus_allowed"] == read_status(

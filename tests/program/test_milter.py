@@ -693,6 +693,7 @@ def test_F1_quarantine_holds_the_message_until_it_is_released(start):
     (queued,) = here.letters()
     for way in (["show", queued], ["list"], ["list", "--json"]):
         assert "a virus, perhaps" in here.postrider("queue", *way, check=0).out
+    assert f"{queued}!" in here.mailq(check=0).out
     assert not here.mailbox()
     assert here.log_lines("filtered", hold=f"{milter.name}: a virus, perhaps  ")
     here.postrider("queue", "release", queued, check=0)

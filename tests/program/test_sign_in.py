@@ -65,6 +65,14 @@ def test_password_command_that_is_no_good(setting, server, script, words):
     assert not sandbox.log_lines("bounced")
 
 
+def test_what_a_password_command_complains_of_is_for_nobody(setting, server):
+    """Its standard error may have a token in it, and that of a run belongs to who asked for it."""
+    sandbox = setting(f"echo {PASSWORD}; echo rotten: {PASSWORD} >&2")
+    done = sandbox.sendmail("-v", "you@example.net", stdin=MESSAGE, check=EX_OK)
+    assert len(server.messages) == 1
+    assert "rotten" not in done.out + done.err and PASSWORD not in done.out + done.err
+
+
 def test_password_command_that_is_missing(setting, server, tmp_path):
     sandbox = setting("")
     (tmp_path / "token").unlink()

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from sandbox import BUILD, EX_CANTCREAT, EX_DATAERR, EX_IOERR, EX_NOPERM, EX_TEMPFAIL, EX_USAGE
+from sandbox import BUILD, EX_CANTCREAT, EX_DATAERR, EX_IOERR, EX_NOPERM, EX_OK, EX_TEMPFAIL, EX_USAGE
 from spool import lend_to_nobody, queued, spool_files
 
 FAR = "you@far.example"
@@ -484,3 +484,15 @@ def test_root_takes_no_settings_of_another_users(sandbox, argv):
     assert done.returncode == EX_NOPERM and "is not root's" in done.err, done.err
     assert not ran.exists() and not (sandbox.folder / "log-of-root").exists()
     assert not sandbox.queue.exists()
+
+
+def test_more_recipients_than_a_message_may_have(sandbox):
+    """Each is looked up in a run that is everybody's."""
+    def message(count):
+        names = ",\n ".join(f"u{number}@far.example" for number in range(count))
+        return f"Bcc: {names}\n\nx\n".encode()
+    done = sandbox.sendmail("-odq", "-t", stdin=message(10001), check=EX_DATAERR)
+    assert "10001 recipients are too many for one message: 10000 at most" in done.err
+    assert not sandbox.letters()
+    sandbox.sendmail("-odq", "-t", stdin=message(10000), check=EX_OK)
+    assert len(sandbox.letters()) == 1

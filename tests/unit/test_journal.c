@@ -345,9 +345,9 @@ static void test_who_holds_it_is_remembered(void **state)
     expect_hold(&letter, false, false, false);
     journal_hold_by_route(&letter);
     expect_hold(&letter, true, true, false);
-    journal_hold(&letter, true);
+    journal_hold(&letter);
     expect_hold(&letter, true, false, false);
-    journal_hold(&letter, false);
+    journal_release(&letter);
     expect_hold(&letter, false, false, true);
     journal_hold_by_route(&letter);
     expect_hold(&letter, true, true, false);

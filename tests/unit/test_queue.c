@@ -533,7 +533,7 @@ static void test_Q3_foreign_things(void **state)
     /* Beside a message: nobody waits for the other end of a FIFO. */
     struct letter letter;
     struct hop_state hop;
-    struct run_trace trace;
+    struct run_trace trace = RUN_TRACE_NONE;
     alarm(20);
     commit("\n", id);
     assert_int_equal(mkfifoat(queue.journal, id, 0600), 0);
@@ -650,7 +650,7 @@ static void test_runner_lock_and_traces(void **state)
     assert_true(runner_take_mark(&queue));
     assert_false(runner_has_mark(&queue) || runner_take_mark(&queue));
 
-    struct run_trace trace, later;
+    struct run_trace trace = RUN_TRACE_NONE, later = RUN_TRACE_NONE;
     runner_read_traces(&queue, &trace);
     assert_false(trace.careful);
     outcome = runner_leave_trace(&queue, &trace);
@@ -660,9 +660,30 @@ static void test_runner_lock_and_traces(void **state)
     close(trace.fd);             /* now it is dead */
     runner_read_traces(&queue, &later);
     assert_true(later.careful);
+    /* One that died since the last look is not said to be settled. */
+    struct run_trace other = RUN_TRACE_NONE;
+    outcome = runner_leave_trace(&queue, &other);
+    assert_true(outcome_good(&outcome));
+    close(other.fd);
+    runner_clear_traces(&queue, &later, true);
+    runner_read_traces(&queue, &later);
+    assert_true(later.careful);
+    assert_int_equal(later.dead.count, 1);
+    assert_string_equal(later.dead.entries[0].id, other.id);
     runner_clear_traces(&queue, &later, true);
     runner_read_traces(&queue, &later);
     assert_false(later.careful);
+
+    /* What could not be noted is seen by others at once, and stays. */
+    outcome = runner_leave_trace(&queue, &later);
+    assert_true(outcome_good(&outcome));
+    runner_keep_trace(&later);
+    assert_true(later.careful);
+    runner_clear_traces(&queue, &later, true);
+    other = RUN_TRACE_NONE;
+    runner_read_traces(&queue, &other);
+    assert_int_equal(other.dead.count, 1);
+    runner_clear_traces(&queue, &other, true);
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* SMTP on standard input and output for a local user, as "sendmail -bs" has it. */
-#ifndef LISTEN_PIPE_H
-#define LISTEN_PIPE_H
+#ifndef LISTEN_LOCAL_SESSION_H
+#define LISTEN_LOCAL_SESSION_H
 
 #include <sys/types.h>
 
@@ -14,6 +14,7 @@
  * others: people and shells print such lines. EX_DATAERR: the input ended within a transaction, or
  * was no SMTP. EX_TEMPFAIL: no mail could be taken.
  */
-struct outcome pipe_serve(const struct service *service, const struct queue *queue, uid_t uid);
+struct outcome local_session_serve(const struct service *service, const struct queue *queue,
+                                   uid_t uid);
 
 #endif

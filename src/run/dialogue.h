@@ -1,12 +1,12 @@
 /* The SMTP dialogue for a person, on standard output. */
-#ifndef RUN_TRACE_H
-#define RUN_TRACE_H
+#ifndef RUN_DIALOGUE_H
+#define RUN_DIALOGUE_H
 
 /* A line of the dialogue for struct smtp_hop's trace: ">>> " sent, "<<< " received, "*** " remark.
  */
-void trace_line(void *context, char direction, const char *line);
+void dialogue_line(void *context, char direction, const char *line);
 /* A remark about a recipient that no dialogue tells of: "*** who: words", or the other way round.
  */
-void trace_remark(const char *before, const char *behind);
+void dialogue_remark(const char *before, const char *behind);
 
 #endif

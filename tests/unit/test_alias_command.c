@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "run/pipe.h"
+#include "run/alias_command.h"
 
 static void test_statuses(void **state)
 {
@@ -25,7 +25,7 @@ static void test_statuses(void **state)
         {78, NEVER, "5.3.5"}, {79, NEVER, "5.3.0"}, {127, NEVER, "5.3.0"}, {255, NEVER, "5.3.0"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct buffer reason = {0};
-        struct outcome outcome = pipe_outcome("/bin/x", cases[i].status, "", &reason);
+        struct outcome outcome = alias_command_outcome("/bin/x", cases[i].status, "", &reason);
         assert_int_equal(outcome.result, cases[i].result);
         assert_string_equal(outcome.status, cases[i].enhanced);
         buffer_free(&reason);
@@ -36,18 +36,18 @@ static void test_words(void **state)
 {
     (void)state;
     struct buffer reason = {0};
-    pipe_outcome("/bin/x", 75, "try again", &reason);
+    alias_command_outcome("/bin/x", 75, "try again", &reason);
     assert_string_equal(buffer_text(&reason),
                         "the command /bin/x ended with status 75 (temporary failure): try again");
     buffer_clear(&reason);
-    pipe_outcome("/bin/x", 3, "", &reason);
+    alias_command_outcome("/bin/x", 3, "", &reason);
     assert_string_equal(buffer_text(&reason), "the command /bin/x ended with status 3");
     buffer_clear(&reason);
     /* All of what it said, though an outcome has less room. */
     char output[2001];
     memset(output, 'x', sizeof output - 1);
     output[2000] = '\0';
-    struct outcome outcome = pipe_outcome("/bin/x", 69, output, &reason);
+    struct outcome outcome = alias_command_outcome("/bin/x", 69, output, &reason);
     assert_true(reason.length > 2000);
     assert_true(strlen(outcome.reason) < sizeof outcome.reason);
     buffer_free(&reason);

@@ -4,7 +4,7 @@
  * shell sees them, nor anything of the message or its addresses. Runs apart from the coordinator,
  * as a command may take its time.
  */
-#include "run/pipe.h"
+#include "run/alias_command.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,8 +54,8 @@ static const struct meaning *find_meaning(int status)
     return &other;
 }
 
-struct outcome pipe_outcome(const char *program, int status, const char *output,
-                            struct buffer *reason)
+struct outcome alias_command_outcome(const char *program, int status, const char *output,
+                                     struct buffer *reason)
 {
     if (status == EX_OK)
         return outcome_done();
@@ -99,7 +99,8 @@ static struct outcome run_command(struct run *run, const struct letter *letter, 
     if (outcome_good(&outcome) && helper.words.length)
         outcome = refused(run, &helper);
     else if (outcome_good(&outcome))
-        outcome = pipe_outcome(words->items[0], helper.status, buffer_text(&helper.output), reason);
+        outcome = alias_command_outcome(words->items[0], helper.status, buffer_text(&helper.output),
+                                        reason);
     buffer_append(output, helper.output.data, helper.output.length);
     helper_free(&helper);
     free(arguments);
@@ -165,7 +166,7 @@ static struct outcome run_all(struct run *run, struct letter *letter)
     return saved;
 }
 
-int pipe_work(struct run *run, const struct list *letters)
+int alias_command_work(struct run *run, const struct list *letters)
 {
     struct outcome outcome = outcome_done();
     for (size_t i = 0; i < letters->count && outcome_good(&outcome); i++) {

@@ -1,9 +1,10 @@
 /*
- * See pipe.h. Neither direction ever waits for the other: bytes are read when there is room for
- * them, and written when they are taken. Standard input and output may be shared with others, so
- * they stay as they are, in blocking mode: a write to a pipe that has room takes PIPE_BUF bytes.
+ * See local_session.h. Neither direction ever waits for the other: bytes are read when there is
+ * room for them, and written when they are taken. Standard input and output may be shared with
+ * others, so they stay as they are, in blocking mode: a write to a pipe that has room takes
+ * PIPE_BUF bytes.
  */
-#include "listen/pipe.h"
+#include "listen/local_session.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -30,8 +31,7 @@ enum {
     BLOCK = 16384,
     MOST_HELD = 1024 * 1024, /* bytes of a direction; replies to whoever reads none for now */
     LAST_WORDS_MS = 10000,   /* for the client to take what is left when the session is over */
-    MOST_RECIPIENTS = 10000,
-    TIMEOUT = 3600 /* seconds */
+    TIMEOUT = 3600           /* seconds */
 };
 
 /* What was read and not written yet. */
@@ -215,7 +215,7 @@ static _Noreturn void become_session(const struct service *service, int fd, uid_
                                       .tls = TLS_OFF,
                                       .tls_client_ca = none,
                                       .users = none,
-                                      .max_recipients = MOST_RECIPIENTS,
+                                      .max_recipients = ENVELOPE_MOST,
                                       .timeout = TIMEOUT};
     const struct passwd *user = getpwuid(uid);
     const struct session_start start = {.service = service,
@@ -269,7 +269,8 @@ static void lift_limit(void)
         log_error("cannot lift the limit of processes: %s", strerror(errno));
 }
 
-struct outcome pipe_serve(const struct service *service, const struct queue *queue, uid_t uid)
+struct outcome local_session_serve(const struct service *service, const struct queue *queue,
+                                   uid_t uid)
 {
     struct carrier carrier = {.service = service, .queue = queue};
     int ends[2];
