@@ -24,6 +24,8 @@ CALLER = """
 import ctypes, os, pwd, resource, signal, sys
 libc = ctypes.CDLL(None)
 user, program = pwd.getpwnam(sys.argv[1]), sys.argv[2:]
+with open("/proc/self/oom_score_adj", "w") as file:
+    file.write("900")
 os.setgroups([])
 os.setresgid(*[pwd.getpwnam("postrider").pw_gid] * 3)
 os.setresuid(*[user.pw_uid] * 3)
@@ -43,8 +45,6 @@ for _ in range(200):
 slack = 29, ctypes.c_ulong(10 ** 18)
 libc.prctl(*slack)
 libc.personality(0x0400000)  # STICKY_TIMEOUTS
-with open("/proc/self/oom_score_adj", "w") as file:
-    file.write("900")
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 signal.setitimer(signal.ITIMER_REAL, 2)
 os.execve(program[0], program, {
