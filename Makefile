@@ -214,7 +214,7 @@ $(BUILD)/hostile: $(HOSTILE) $(WATCHER) $(ARCHIVE)
 	$(QUIET)$(LINK) -pthread -o $@ $^ $(LISTEN_LIBS)
 
 # Kills and fails what it runs, for tests/crash.
-$(BUILD)/tracer: $(call object,$(TRACER)) $(SANITIZER)
+$(BUILD)/tracer: $(call object,$(TRACER)) $(WATCHER)
 	$(SAY) 'link    $@'
 	$(QUIET)$(LINK) -o $@ $^ -lseccomp
 

@@ -24,13 +24,13 @@ ssize_t file_read_at(int fd, void *data, size_t length, off_t offset);
 struct outcome file_load(const char *path, struct buffer *content);
 /* fsync of a folder, so that names made or removed in it last; fails hard. */
 struct outcome file_sync_folder(int folder, const char *name);
+/* The same for the folder that the path is in. */
+struct outcome file_sync_folder_of(const char *path);
 /* Whether an open with O_TMPFILE failed because the file system has no files without a name. */
 bool file_lacks_unnamed(int error);
 /* Whether a file without a name can get one: before Linux 6.10 only root can without /proc, which a
  * bare chroot has not. */
 bool file_can_be_named(void);
-/* The same for the folder that the path is in. */
-struct outcome file_sync_folder_of(const char *path);
 /* Makes a folder, with a name that lasts; *made, if not NULL: it was not there. */
 struct outcome file_make_folder(const char *path, mode_t mode, bool *made);
 /* With those above it. */

@@ -114,16 +114,21 @@ int process_wait(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static void become_program(char *const argv[], int output)
+/* failure: where errno goes if it cannot be started. */
+static void become_program(char *const argv[], int output, int failure)
 {
     int null = open("/dev/null", O_RDONLY);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0)
+    int told = fcntl(failure, F_DUPFD_CLOEXEC, 10); /* none of the four below */
+    if (null < 0 || told < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 ||
+        dup3(told, 3, O_CLOEXEC) < 0)
         _exit(EX_OSERR);
-    process_close_from(3);
+    process_close_from(4);
     setpgid(0, 0);
     /* Being apart, it does not hear a person's Ctrl-C: it goes with us. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     execv(argv[0], argv);
+    int error = errno;
+    file_write(3, &error, sizeof error);
     _exit(EX_UNAVAILABLE);
 }
 
@@ -167,19 +172,24 @@ static bool ends_before(pid_t pid, int64_t deadline)
 
 struct outcome process_capture(char *const argv[], struct buffer *output, int limit_ms)
 {
-    int ends[2];
+    int ends[2], told[2] = {-1, -1}, error = 0;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return outcome_errno(errno, "cannot run %s", argv[0]);
-    pid_t pid = fork();
+    pid_t pid = pipe2(told, O_CLOEXEC) < 0 ? -1 : fork();
     if (pid < 0) {
-        int error = errno;
+        error = errno;
         close(ends[0]);
         close(ends[1]);
+        file_close(&told[0]);
+        file_close(&told[1]);
         return outcome_errno(error, "cannot run %s", argv[0]);
     }
     if (pid == 0)
-        become_program(argv, ends[1]);
+        become_program(argv, ends[1], told[1]);
     close(ends[1]);
+    file_close(&told[1]);
+    bool started = file_read(told[0], &error, sizeof error) != sizeof error;
+    file_close(&told[0]);
     int64_t deadline = clock_ms() + limit_ms;
     bool complete = read_until_end(ends[0], output, deadline);
     close(ends[0]);
@@ -189,6 +199,8 @@ struct outcome process_capture(char *const argv[], struct buffer *output, int li
         kill(pid, SIGKILL);
     }
     int status = process_wait(pid);
+    if (!started)
+        return outcome_later("4.3.5", "cannot start %s: %s", argv[0], strerror(error));
     if (output->failed)
         return outcome_later("4.3.5", "%s printed more than %zu bytes", argv[0], output->limit);
     if (!complete)

@@ -23,7 +23,7 @@ const struct key keys[] = {
     {"mail", "aliases", value_set_paths, IN_SETTINGS(aliases), .list = true,
      .initial = POSTRIDER_ALIASES},
     {"mail", "mailbox_directory", value_set_path, IN_SETTINGS(mailbox_directory), .filled = true,
-     .initial = "/var/mail"},
+     .initial = POSTRIDER_MAILDIR},
     {"mail", "log_file", value_set_path, IN_SETTINGS(log_file), .initial = ""},
     {"mail", "max_message_size", value_set_size, IN_SETTINGS(max_message_size), .initial = "50M",
      .low = "1K", .high = "1024G"},

@@ -14,6 +14,9 @@
 #ifndef POSTRIDER_SPOOL
 #define POSTRIDER_SPOOL "/var/spool/postrider"
 #endif
+#ifndef POSTRIDER_MAILDIR
+#define POSTRIDER_MAILDIR "/var/mail"
+#endif
 #ifndef POSTRIDER_MAILNAME
 #define POSTRIDER_MAILNAME "/etc/mailname"
 #endif

@@ -180,7 +180,7 @@ static struct outcome unknown_key(const struct entry *entry)
     static const char *const secrets[] = {"password", "password_file"};
     for (size_t i = 0; i < 2; i++)
         if (text_equal(entry->key, secrets[i]))
-            return reader_fault(entry, "%s belongs into credentials.conf, not here", secrets[i]);
+            return reader_fault(entry, "%s belongs in credentials.conf, not here", secrets[i]);
     return reader_fault(entry, "unknown key %.60s in [%s]; did you mean %s?", entry->key,
                         entry->section, keys_nearest(entry->section, entry->key));
 }

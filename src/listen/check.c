@@ -42,7 +42,7 @@ static struct outcome read_arguments(int argc, char *const argv[], struct task *
         if (strcmp(argv[i], "-C") == 0 && i + 1 < argc)
             task->config = argv[++i];
         else if (strcmp(argv[i], "--online") != 0) /* others look at the network */
-            return outcome_refuse(EX_USAGE, "check knows nothing to do with \"%.100s\"", argv[i]);
+            return outcome_refuse(EX_USAGE, "check does not know \"%.100s\"", argv[i]);
     return outcome_done();
 }
 

@@ -39,7 +39,7 @@ static struct outcome read_arguments(int argc, char *const argv[], struct task *
         else if (!ended && strcmp(argv[i], "--check") == 0)
             task->is_check = true;
         else if (task->name || (!ended && argv[i][0] == '-'))
-            return outcome_refuse(EX_USAGE, "passwd knows nothing to do with \"%.100s\"", argv[i]);
+            return outcome_refuse(EX_USAGE, "passwd does not know \"%.100s\"", argv[i]);
         else
             task->name = argv[i];
     }

@@ -1,7 +1,7 @@
 /*
  * Putting a message into the queue: open, put, commit. Poisoned by its first error; it answers
- * once, at the end. Until the commit nothing has a name, and whatever kills the process leaves
- * nothing behind.
+ * once, at the end. Until the commit it has no name, or where files need one, one with a dot before
+ * it, which a queue run takes away when the writer is gone.
  */
 #ifndef QUEUE_DRAFT_H
 #define QUEUE_DRAFT_H
@@ -27,8 +27,9 @@ bool draft_put(struct draft *draft, const void *data, size_t length);
 /* Bytes of message so far. */
 uint64_t draft_size(const struct draft *draft);
 /*
- * On stable storage and visible when DONE; gone without a trace otherwise: EX_TEMPFAIL, EX_IOERR,
- * EX_CANTCREAT, or NEVER (5.3.4, EX_DATAERR) when over the limit. Frees the draft.
+ * On stable storage and visible when DONE; else gone, but perhaps for an empty file, which is no
+ * message: EX_TEMPFAIL, EX_IOERR, EX_CANTCREAT, or NEVER (5.3.4, EX_DATAERR) when over the limit.
+ * Frees the draft.
  * *existed, if not NULL: a message with the given id was there already, which is DONE.
  */
 struct outcome draft_commit(struct draft *draft, bool *existed);

@@ -33,7 +33,7 @@ static struct outcome read_arguments(int argc, char *const argv[], struct task *
         else if (strcmp(argv[i], "--smarthosts") == 0)
             task->smarthosts_only = true;
         else
-            return outcome_refuse(EX_USAGE, "check knows nothing to do with \"%.100s\"", argv[i]);
+            return outcome_refuse(EX_USAGE, "check does not know \"%.100s\"", argv[i]);
     return outcome_done();
 }
 

@@ -123,7 +123,7 @@ static bool may(struct control *control, const char *id)
     }
     if (control_is_master(control->caller) || info.st_uid == control->caller)
         return true;
-    refuse(control, EX_NOPERM, id, "only root may do that: it is not a message of yours");
+    refuse(control, EX_NOPERM, id, "only root may do that: the message is not yours");
     return false;
 }
 

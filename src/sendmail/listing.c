@@ -218,7 +218,7 @@ struct outcome listing_run(struct office *office, const struct selection *select
             printf("%zu message%s, %s\n", listing.count, listing.count == 1 ? "" : "s", size);
         else
             puts(selection_is_all(selection) ? "there is no message in the queue"
-                                             : "no message in the queue is meant by that");
+                                             : "no message in the queue matches");
     }
     return outcome;
 }

@@ -63,7 +63,7 @@ static struct outcome run_office(struct office *office, const struct options *op
     if (options->mode == MODE_VERIFY)
         return route_run(office, options);
     if (options->argument_count)
-        return outcome_refuse(EX_USAGE, "\"%s\": no addresses are wanted here",
+        return outcome_refuse(EX_USAGE, "\"%s\": no addresses are taken here",
                               options->arguments[0]);
     const struct selection selection = {.filters = options->filters,
                                         .filter_count = options->filter_count};

@@ -53,7 +53,7 @@ static struct outcome take_mode(struct options *options, char letter, const char
         }
     return outcome_refuse(EX_USAGE,
                           "the mode -%c%s is not built in; there are -bm, -bp, -bi, -bs, -bt, -bv, "
-                          "-bd and -bD",
+                          "-bd, -bD and -bdf",
                           letter, value);
 }
 
@@ -111,7 +111,7 @@ static struct outcome take_queue_run(struct options *options, char letter, const
     return outcome_done();
 }
 
-/* -Mrm has its ids behind the options, -M one with it. */
+/* -Mrm has its ids behind the options; -M one with it, and more there. */
 static struct outcome take_message(struct options *options, char letter, const char *value)
 {
     (void)letter;
@@ -206,7 +206,7 @@ static struct outcome take_delivery(struct options *options, char way)
     else if (way == 'b' || way == '\0')
         options->delivery = DELIVERY_BACKGROUND;
     else
-        return outcome_refuse(EX_USAGE, "-od takes b, i or q, not \"%c\"", way);
+        return outcome_refuse(EX_USAGE, "the way of delivery is b, i or q, not \"%c\"", way);
     return outcome_done();
 }
 

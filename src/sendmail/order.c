@@ -53,7 +53,7 @@ struct outcome order_run(struct office *office, const struct selection *selectio
         outcome = selection_walk(office, selection, false, take, &ids);
     if (ids.count == 0 && outcome_good(&outcome) && !order->json)
         puts(selection_is_all(selection) ? "there is no message in the queue"
-                                         : "no message in the queue is meant by that");
+                                         : "no message in the queue matches");
     else if (ids.count && !agreed(order, ids.count))
         given = outcome_later("4.3.0", "nothing was done");
     else if (ids.count)

@@ -788,6 +788,7 @@ def test_links_and_files_that_are_named_are_there(path):
             assert heading in [re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
                                for line in there.read_text().splitlines() if line.startswith("#")], target
     rooms = [entry.name for entry in source.iterdir() if entry.is_dir()]
+    tests = "".join(file.read_text() for suffix in ("c", "py") for file in REPOSITORY.glob(f"tests/*/test_*.{suffix}"))
     for word in re.findall(r"`([\w./*-]+)`", text):
         top = word.split("/")[0]
         if top in ("src", "tests", "contrib", "man", "etc"):
@@ -796,6 +797,8 @@ def test_links_and_files_that_are_named_are_there(path):
             assert list(source.glob(word.rstrip("/"))), word
         elif re.match(r"test_\w+\.py$", word):
             assert (REPOSITORY / "tests" / "program" / word).exists(), word
+        elif re.match(r"test_\w+$", word):
+            assert re.search(rf"\b{word}\b", tests), word
 
 
 # --- The picture ---------------------------------------------------------------------------------

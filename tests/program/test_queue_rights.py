@@ -98,7 +98,7 @@ def test_the_runner_itself_refuses(machine):
     name, own = submit(machine, "ada"), submit(machine, "ben")
     for action in ACTIONS:
         done = helper(machine, "ben", f"--{action}", stdin=f"{name}\n")
-        assert done.returncode == EX_NOPERM and "not a message of yours" in done.err
+        assert done.returncode == EX_NOPERM and "the message is not yours" in done.err
     done = helper(machine, "ben", "--delete", stdin=f"{name}\n{own}\n")
     assert done.returncode == EX_NOPERM and done.out == f"{own}: deleted\n"
     assert helper(machine, "ben", "--id", name).returncode == EX_NOPERM

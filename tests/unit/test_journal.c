@@ -91,7 +91,7 @@ static void test_failures_are_chosen_and_told_once(void **state)
     assert_int_equal(first, 1);
     save(&letter);
     reopen(&letter);
-    /* Another one fails before the report is noted: it belongs into a report of its own. */
+    /* Another one fails before the report is noted: it belongs in a report of its own. */
     journal_mark(&letter, 0, PROGRESS_FAILED, "5.1.1", "no");
     save(&letter);
     reopen(&letter);
