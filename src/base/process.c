@@ -188,8 +188,6 @@ struct outcome process_capture(char *const argv[], struct buffer *output, int li
         become_program(argv, ends[1], told[1]);
     close(ends[1]);
     file_close(&told[1]);
-    bool started = file_read(told[0], &error, sizeof error) != sizeof error;
-    file_close(&told[0]);
     int64_t deadline = clock_ms() + limit_ms;
     bool complete = read_until_end(ends[0], output, deadline);
     close(ends[0]);
@@ -199,6 +197,8 @@ struct outcome process_capture(char *const argv[], struct buffer *output, int li
         kill(pid, SIGKILL);
     }
     int status = process_wait(pid);
+    bool started = file_read(told[0], &error, sizeof error) != sizeof error;
+    file_close(&told[0]);
     if (!started)
         return outcome_later("4.3.5", "cannot start %s: %s", argv[0], strerror(error));
     if (output->failed)

@@ -14,7 +14,7 @@
 
 enum finding_mark {
     FINDING_GOOD,    /* as it should be */
-    FINDING_HINT,    /* nothing is wrong; worth to know */
+    FINDING_HINT,    /* nothing is wrong; worth knowing */
     FINDING_WARNING, /* mail goes, but something wants to be looked at */
     FINDING_FAULT    /* mail does not go, or somebody could get in */
 };

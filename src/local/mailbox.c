@@ -150,6 +150,7 @@ int mailbox_open(int folder, const char *name, const char *what)
         if (is_still_named(folder, name, &info))
             return fd;
         close(fd);
+        wait_a_little();
         if (seconds() > limit)
             end(EX_TEMPFAIL, "another program replaces the %s all the time", kind);
     }

@@ -219,23 +219,39 @@ bool runner_has_mark(const struct queue *queue)
 static bool is_dead(const struct queue *queue, const char *id, bool remove)
 {
     int fd = openat(queue->runs, id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    bool dead = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    /* Shared, so that two who look do not take each other for the run. */
+    bool dead = fd >= 0 && flock(fd, (remove ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0;
     if (dead && remove)
         unlinkat(queue->runs, id, 0);
     file_close(&fd);
     return dead;
 }
 
-void runner_read_traces(const struct queue *queue, struct run_trace *trace)
+/* The traces of runs that are over go onto the list. */
+static struct outcome list_dead(const struct queue *queue, struct list *dead)
 {
     struct list traces = {0};
     struct outcome outcome = list_folder(queue->runs, &traces);
-    list_free(&trace->dead);
     for (size_t i = 0; outcome_good(&outcome) && i < traces.count; i++)
         if (is_dead(queue, traces.entries[i].id, false))
-            list_add(&trace->dead, traces.entries[i].id);
+            list_add(dead, traces.entries[i].id);
     list_free(&traces);
+    return outcome;
+}
+
+void runner_read_traces(const struct queue *queue, struct run_trace *trace)
+{
+    list_free(&trace->dead);
+    struct outcome outcome = list_dead(queue, &trace->dead);
     trace->careful = trace->careful || trace->dead.count || !outcome_good(&outcome);
+}
+
+void runner_see_deaths(const struct queue *queue, struct run_trace *trace)
+{
+    struct list dead = {0};
+    struct outcome outcome = trace->careful ? outcome_done() : list_dead(queue, &dead);
+    trace->careful = trace->careful || dead.count || !outcome_good(&outcome);
+    list_free(&dead);
 }
 
 struct outcome runner_leave_trace(const struct queue *queue, struct run_trace *trace)
@@ -243,7 +259,7 @@ struct outcome runner_leave_trace(const struct queue *queue, struct run_trace *t
     if (trace->id[0])
         return outcome_done();
     queue_new_id(trace->id);
-    trace->fd = openat(queue->runs, trace->id, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    trace->fd = openat(queue->runs, trace->id, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     struct stat info = {0};
     struct outcome outcome;
     if (trace->fd < 0 || flock(trace->fd, LOCK_EX) < 0 || fstat(trace->fd, &info) < 0 ||

@@ -5,6 +5,7 @@
 #include "run/dialogue.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/time.h>
@@ -35,7 +36,9 @@ static bool write_soon(const char *data, size_t length)
     setitimer(ITIMER_REAL, &soon, NULL);
     while (length && !is_late) {
         ssize_t wrote = write(STDOUT_FILENO, data, length);
-        if (wrote < 0 && errno != EINTR)
+        if (wrote < 0 && errno == EAGAIN)
+            poll(&(struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT}, 1, -1);
+        else if (wrote < 0 && errno != EINTR)
             break;
         if (wrote > 0) {
             data += wrote;

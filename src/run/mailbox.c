@@ -31,6 +31,8 @@ static struct outcome outcome_of(const struct helper *helper)
 static struct outcome append(struct run *run, const struct letter *letter, size_t index,
                              const char *job, const char *user, const char *where)
 {
+    /* Whoever had the message before us may have died over it since the last look. */
+    runner_see_deaths(&run->queue, &run->trace);
     struct outcome outcome = runner_leave_trace(&run->queue, &run->trace);
     if (!outcome_good(&outcome))
         return outcome;

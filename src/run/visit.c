@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "mail/address.h"
 #include "queue/journal.h"
 #include "run/loop.h"
@@ -196,6 +195,7 @@ static void report_unsaved(struct run *run, const char *id, const struct outcome
 {
     if (outcome_good(saved))
         return;
+    run->unseen = true;
     runner_keep_trace(&run->trace);
     log_event(id, "deferred", "reason", saved->reason, NULL);
 }
@@ -315,8 +315,6 @@ enum letter_found visit(struct run *run, const char *id, enum letter_access acce
         letter_close(&letter);
         return found;
     }
-    if (access == LETTER_WAIT) /* whoever had it may have died over it */
-        runner_read_traces(&run->queue, &run->trace);
     /* Senders that a crash left untold come first, so that the report gets the same id again. */
     struct outcome told = report_all(run, &letter);
     if (!outcome_good(&told))

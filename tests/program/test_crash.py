@@ -163,6 +163,35 @@ def test_Q1_what_is_held_owes_no_report_for_ever(sandbox):
     assert os.stat(sandbox.queue / "journal" / queued).st_mtime > time.time() + 10 ** 9, "it is not held"
 
 
+def test_Q1_an_unwritten_journal_is_remembered_through_another_look(sandbox):
+    """One mailbox has the message, the other recipient is on its way, and the run looks at the folder
+    once more, for a submitter; it must not take the trace for settled."""
+    slow = threading.Event()
+
+    def wait(_session, _line):
+        slow.wait(30)
+
+    with FakeServer(at={"RCPT": wait}) as server:
+        use(sandbox, server)
+        sandbox.sendmail("-odq", "-i", sandbox.user, "you@far.example", stdin=MESSAGE % 1, check=EX_OK)
+        (queued,) = sandbox.letters()
+        journal = sandbox.queue / "journal" / queued
+        # What is noted before the mailbox has it finds room, and nothing after that.
+        run = sandbox.start(
+            ["/usr/bin/strace", "-f", "-qq", "-o", "/dev/null", "-P", journal, "-e", "trace=write,pwrite64",
+             "-e", "inject=write,pwrite64:error=ENOSPC:when=2+", sandbox.build / "postrider-run", "-C",
+             sandbox.config], env=without_leak_check(sandbox))
+        sandbox.wait_until(lambda: "RCPT" in server.words())
+        sandbox.sendmail("-i", sandbox.user, stdin=MESSAGE % 2, check=EX_OK)
+        sandbox.wait_until(lambda: 2 in subjects(sandbox.mailbox_bytes()))
+        slow.set()
+        run.wait(60)
+        sandbox.wait_quiet()
+        make_due(sandbox)
+        sandbox.flush(check=EX_OK)
+    assert sorted(subjects(sandbox.mailbox_bytes())) == [1, 2]
+
+
 # --- the helper by itself ------------------------------------------------------------------------
 
 

@@ -798,7 +798,7 @@ def test_links_and_files_that_are_named_are_there(path):
         elif re.match(r"test_\w+\.py$", word):
             assert (REPOSITORY / "tests" / "program" / word).exists(), word
         elif re.match(r"test_\w+$", word):
-            assert re.search(rf"\b{word}\b", tests), word
+            assert re.search(rf"\b(def|void) {word}\b", tests), word
 
 
 # --- The picture ---------------------------------------------------------------------------------

@@ -16,7 +16,7 @@
 static void test_a_reader_who_stops_holds_nobody_up(void **state)
 {
     (void)state;
-    char line[20000] = "", read_back[8192];
+    static char line[1 << 20], read_back[1 << 20]; /* more than any pipe of a page */
     int ends[2], out = dup(STDOUT_FILENO);
     assert_int_equal(pipe(ends), 0);
     assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) > 0);
