@@ -46,7 +46,7 @@ static const struct passwd *find_user(const char *name)
 {
     errno = 0;
     const struct passwd *user = getpwnam(name);
-    if (!user && errno && errno != ENOENT)
+    if (!user && errno && errno != ENOENT && errno != ESRCH)
         end(EX_TEMPFAIL, "the user table cannot be read: %s", strerror(errno));
     if (!user || strcmp(user->pw_name, name) != 0)
         end(EX_NOUSER, "there is no user of this name");

@@ -10,30 +10,17 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-static char *lower_copy(const char *name)
-{
-    char *copy = memory_copy(name, strlen(name));
-    text_lower(copy);
-    return copy;
-}
-
-/* As written, else in lower case: mail is not sent back for a capital. */
 static struct outcome look_up_user(const char *name, char **canonical)
 {
-    char *lower = lower_copy(name);
     errno = 0;
     const struct passwd *user = getpwnam(name);
-    if (!user && (errno == 0 || errno == ENOENT))
-        user = getpwnam(lower);
-    int error = errno;
-    free(lower);
     if (user) {
         *canonical = memory_copy(user->pw_name, strlen(user->pw_name));
         return outcome_done();
     }
-    if (error == 0 || error == ENOENT || error == ESRCH)
+    if (errno == 0 || errno == ENOENT || errno == ESRCH)
         return outcome_never("5.1.1", "there is no user %s here", name);
-    return outcome_errno(error, "the user table cannot be read");
+    return outcome_errno(errno, "the user table cannot be read");
 }
 
 /* For a queue of one's own: nobody else's mailbox can be written. */

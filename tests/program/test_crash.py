@@ -181,7 +181,7 @@ def test_Q1_an_unwritten_journal_is_remembered_through_another_look(sandbox):
             ["/usr/bin/strace", "-f", "-qq", "-o", "/dev/null", "-P", journal, "-e", "trace=write,pwrite64",
              "-e", "inject=write,pwrite64:error=ENOSPC:when=2+", sandbox.build / "postrider-run", "-C",
              sandbox.config], env=without_leak_check(sandbox))
-        sandbox.wait_until(lambda: "RCPT" in server.words())
+        sandbox.wait_until(lambda: "RCPT" in server.verbs())
         sandbox.sendmail("-i", sandbox.user, stdin=MESSAGE % 2, check=EX_OK)
         sandbox.wait_until(lambda: 2 in subjects(sandbox.mailbox_bytes()))
         slow.set()
