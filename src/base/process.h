@@ -27,9 +27,8 @@ void process_close_from(int first);
 /*
  * Runs a program found by its path, argv NULL-terminated, with standard input from /dev/null and
  * standard output into the buffer, for so many milliseconds at the most; standard error stays.
- * Done only when it ended with status 0; the words say why it could not be started, or how it ended,
- * and never hold its output. It ends with this
- * process, whatever ends that.
+ * Done only when it ended with status 0; the words say why it could not be started, or how it
+ * ended, and never hold its output. It ends with this process, whatever ends that.
  */
 struct outcome process_capture(char *const argv[], struct buffer *output, int limit_ms);
 

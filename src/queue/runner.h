@@ -65,8 +65,8 @@ struct run_trace {
 
 /* Looks for traces of runs that were cut off, before the messages that they may be about. */
 void runner_read_traces(const struct queue *queue, struct run_trace *trace);
-/* The same with a message locked: only whether to be careful is told. What died since the last look may
- * be about messages that nobody has looked at yet. */
+/* The same with a message locked: only whether to be careful is told. What died since the last look
+ * may be about messages that nobody has looked at yet. */
 void runner_see_deaths(const struct queue *queue, struct run_trace *trace);
 /* Leaves ours, on stable storage, before the first delivery into a mailbox. */
 struct outcome runner_leave_trace(const struct queue *queue, struct run_trace *trace);

@@ -196,7 +196,8 @@ static struct outcome note_release(const struct control *control, struct letter 
 
 static struct outcome release(struct control *control, struct letter *letter, struct done *done)
 {
-    *done = (struct done){"released", letter_is_held(letter) ? "released" : "was not held, and is due now"};
+    *done = (struct done){"released",
+                          letter_is_held(letter) ? "released" : "was not held, and is due now"};
     struct outcome outcome = note_release(control, letter);
     control->run->again = true;
     return outcome;

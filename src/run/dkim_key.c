@@ -61,8 +61,7 @@ static struct outcome read_arguments(int argc, char *const argv[], struct task *
         else if (!ended && strcmp(argv[i], "--show") == 0)
             task->is_show = true;
         else if (task->domain || (!ended && argv[i][0] == '-'))
-            return outcome_refuse(EX_USAGE, "dkim-key does not know \"%.100s\"",
-                                  argv[i]);
+            return outcome_refuse(EX_USAGE, "dkim-key does not know \"%.100s\"", argv[i]);
         else
             task->domain = argv[i];
     }

@@ -236,8 +236,7 @@ static struct outcome walk_id(const struct walk *walk, const char *id)
                          errno == ENOENT ? "there is no such message in the queue"
                                          : strerror(errno));
     if (!office_is_master(walk->office) && info.st_uid != getuid())
-        return refuse_id(walk, EX_NOPERM, id,
-                         "only root may do that: the message is not yours");
+        return refuse_id(walk, EX_NOPERM, id, "only root may do that: the message is not yours");
     snprintf(entry.id, sizeof entry.id, "%s", id);
     if (fstatat(queue->journal, id, &info, AT_SYMLINK_NOFOLLOW) == 0)
         entry.due = info.st_mtime;

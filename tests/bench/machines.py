@@ -27,11 +27,12 @@ RECIPIENTS = 100  # users with a mailbox: u0, u1, ...
 
 
 class Sink:
-    """The smarthost of a machine: Sink(machine, tls=True, delay=20).port; .count() messages so far."""
+    """The smarthost of a machine: Sink(machine, tls=True, delay=20).port; most: connections that it takes at
+    once, 0: any number."""
 
-    def __init__(self, machine, tls=False, delay=0):
+    def __init__(self, machine, tls=False, delay=0, most=0):
         self.delay = delay
-        words = [TOOLS / "sink", "-d", str(delay), *(["-t", CERTIFICATE, KEY] if tls else [])]
+        words = [TOOLS / "sink", "-d", str(delay), "-c", str(most), *(["-t", CERTIFICATE, KEY] if tls else [])]
         self.process = subprocess.Popen(machine.world.argv(words), stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())

@@ -6,7 +6,8 @@
 tests/bench/peers.py [--quick] [--only WORK]... [--who PEER]... [--rounds N] [--csv FILE] [--plot FILE]
                      [--readme]
 
-Every figure is the median of some rounds, in which all take turns; ratios are of figures of one run.
+Every figure is the median of some rounds, in which all take turns; ratios are of figures of one work in
+one run.
 Each program is Debian's package with the fewest settings that the work needs (tests/bench/machines.py),
 on a machine of its own, with its queue and mailboxes on the same disk. Most work is also done at ten
 times its size, once, by Postrider and where it takes no long time by Postfix, and the exponent of its
@@ -39,7 +40,9 @@ Submission    a process for each message of 4 KB, one after the other, queued an
               Unfair to those that sync the folder as well as the file that it names, see above.
 Drain         all that is queued goes through one smarthost in the same machine, which answers after so
               many milliseconds. connections: how many it saw. With everyone's defaults, and over one
-              connection for those who can be told so. Unfair to msmtp, which has no queue: a process
+              connection for those who can be told so. dma has a process and a connection for each message,
+              a thousand at once, which this smarthost takes, and few others do: therefore also with
+              fifty at the most, as Postfix has it unless it is told otherwise. Unfair to msmtp, which has no queue: a process
               for each message is all that it can do, one after the other, submission and all. Unfair
               to Postfix, which begins with five connections and adds more as they are answered: few
               messages are gone by then; and whose messages, released from its hold queue before, are
@@ -82,6 +85,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import plot
 import report
@@ -101,10 +105,8 @@ def build_tools():
 
 
 def drain_some(quick):
-    kinds = works.DRAINS[:1] + works.DRAINS[4:] if quick else works.DRAINS
-
     def drain(record, machines, rounds, count, _):
-        works.drain(record, machines, rounds, count, kinds)
+        works.drain(record, machines, rounds, count, works.QUICK_WAYS if quick else works.WAYS)
     return drain
 
 
@@ -139,7 +141,8 @@ def plan(quick):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a minute or two")
-    parser.add_argument("--only", action="append", choices=plan(False), help="some pieces of work")
+    parser.add_argument("--only", action="append", choices=plan(False),
+                        help="some pieces of work; the figures of the others stay, if the CSV has them")
     parser.add_argument("--who", action="append", help="beside Postrider: names of peers")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--csv", default=str(BUILD / "bench" / "peers.csv"))
@@ -150,11 +153,20 @@ def parse():
     return parser.parse_args()
 
 
+def read_others(options):
+    """What was measured before, and is not now."""
+    record = Record()
+    if options.only and Path(options.csv).exists():
+        record = Record.read(options.csv)
+        record.rows = [row for row in record.rows if row[0].partition(",")[0] not in options.only]
+    return record
+
+
 def main():
     options = parse()
     # Who is told to end takes the machines down, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    record = Record()
+    record = read_others(options)
     build_tools()
     machines = []
     disk = tempfile.mkdtemp(prefix="machines-", dir=options.disk)
@@ -165,6 +177,7 @@ def main():
         for name, (work, amount) in plan(options.quick).items():
             if not options.only or name in options.only:
                 work(record, machines, 1 if options.quick else options.rounds, amount, disk)
+                record.rows.sort(key=lambda row: list(plan(False)).index(row[0].partition(",")[0]))
                 record.write(options.csv)
     finally:
         for machine in machines:

@@ -104,7 +104,7 @@ def write_readme(record, disk, date, path=README):
     before, first, rest = text.partition(FIRST)
     _, last, after = rest.partition(LAST)
     assert first and last, f"{path} has no place for figures"
-    head = (f"\nMeasured {date} on {describe_machine(disk)}; all of it in one run, in turns. `growth`:\n"
+    head = (f"\nMeasured {date} on {describe_machine(disk)}; each work in one run, in turns. `growth`:\n"
             "time grows with the work to that power, for Postrider. The whole [as a picture]"
             "(tests/bench/figures.svg)\nand [as CSV](tests/bench/figures.csv).\n\n")
     path.write_text(before + first + head + table(record) + "\n" + last + after, encoding="utf-8")

@@ -29,9 +29,10 @@
 enum { INPUT = 1 << 16, REPLIES = 4096, LINE = 4096 };
 
 static int delay_ms;
+static unsigned long most_at_once; /* connections; 0: any number */
 static bool offers_tls;
 static gnutls_certificate_credentials_t credentials;
-static atomic_ulong messages, bytes, connections;
+static atomic_ulong messages, bytes, connections, present;
 
 struct reply {
     int64_t due;
@@ -273,7 +274,9 @@ static void talk(struct client *client)
 {
     char *input = malloc(INPUT);
     bool good = input != NULL;
-    say(client, "220 sink.example ESMTP");
+    client->ends = most_at_once && present > most_at_once;
+    say(client,
+        client->ends ? "421 4.7.0 too many connections from you" : "220 sink.example ESMTP");
     while (good) {
         int wait = flush(client, &good);
         if (!good || (client->ends && !client->count))
@@ -309,6 +312,7 @@ static void *serve(void *argument)
         gnutls_deinit(client.tls);
     free(client.replies);
     close(client.fd);
+    present--;
     return NULL;
 }
 
@@ -321,10 +325,13 @@ static void *accept_all(void *argument)
         if (fd < 0)
             continue;
         connections++;
-        if (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) == 0)
+        present++;
+        if (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) == 0) {
             pthread_detach(thread);
-        else
+        } else {
+            present--;
             close(fd);
+        }
     }
     return NULL;
 }
@@ -334,6 +341,8 @@ static void read_arguments(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-d") == 0 && i + 1 < argc) {
             delay_ms = atoi(argv[++i]);
+        } else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
+            most_at_once = strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "-t") == 0 && i + 2 < argc) {
             offers_tls = true;
             gnutls_certificate_allocate_credentials(&credentials);
@@ -344,7 +353,8 @@ static void read_arguments(int argc, char **argv)
             }
             i += 2;
         } else {
-            fprintf(stderr, "usage: sink [-d MILLISECONDS] [-t CERTIFICATE KEY]\n");
+            fprintf(stderr,
+                    "usage: sink [-d MILLISECONDS] [-c CONNECTIONS] [-t CERTIFICATE KEY]\n");
             exit(64);
         }
     }

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from contextlib import nullcontext
+from typing import NamedTuple, Optional
 
 import queues
 from machines import HOSTNAME, RECIPIENTS, TOOLS, Sink
@@ -159,14 +160,14 @@ def submission(record, machines, rounds, count, disk):
                        million_instructions=count_instructions(machine) / 1e6)
 
 
-def measure_drain(machine, count, tls=False, delay=0, connections=None, file="/srv/message",
+def measure_drain(machine, count, tls=False, delay=0, connections=None, most=0, file="/srv/message",
                   longest=LONGEST, watched=False):
     """How many messages came to the smarthost, in how many seconds, over how many connections; and the
     most memory of a process meanwhile, if that is to be watched."""
     if not machine.queues:
         count = min(count, MOST_UNQUEUED if delay < 100 else MOST_UNQUEUED_FAR)
     machine.fill(count, file=file)
-    with Sink(machine, tls, delay) as sink:
+    with Sink(machine, tls, delay, most) as sink:
         machine.relay_to(sink, tls, connections)
         with Peak(machine) if watched else nullcontext() as peak:
             began = time.monotonic()
@@ -188,26 +189,41 @@ def measure_drain(machine, count, tls=False, delay=0, connections=None, file="/s
     return reached, seconds, used, peak.most if watched else None
 
 
-# Name, TLS, milliseconds, connections, and who does it at ten times its size, too.
-DRAINS = (("plain", False, 0, None, GROWN), ("TLS and AUTH", True, 0, None, ("postrider",)),
-          ("20 ms", False, 20, None, ("postrider",)), ("100 ms", False, 100, None, ("postrider",)),
-          ("20 ms, one connection", False, 20, 1, ()))
+class Way(NamedTuple):
+    """How a queue is drained. Milliseconds before each reply; connections that the programs are told to
+    have, None: as they come; most that the smarthost takes of one client, 0: any number; grown: who
+    does it at ten times its size, too."""
+
+    name: str
+    tls: bool = False
+    delay: int = 0
+    connections: Optional[int] = None
+    most: int = 0
+    grown: tuple = ("postrider",)
 
 
-def drain(record, machines, rounds, count, kinds):
-    for name, tls, delay, connections, grown in kinds:
-        peers = those(machines, "postrider", "postfix") if connections else machines
+# Fifty of a client are what Postfix takes unless it is told otherwise (smtpd_client_connection_count_limit).
+WAYS = (Way("plain", grown=GROWN), Way("TLS and AUTH", tls=True), Way("20 ms", delay=20),
+        Way("20 ms, 50 a client", delay=20, most=50), Way("100 ms", delay=100),
+        Way("20 ms, one connection", delay=20, connections=1, grown=()))
+QUICK_WAYS = (WAYS[0], WAYS[-1])
+
+
+def drain(record, machines, rounds, count, ways):
+    for way in ways:
+        peers = those(machines, "postrider", "postfix") if way.connections else machines
         begin_work(peers)
         stopped = set()
-        for size, times, some in sizes(count, rounds, peers, grown):
-            for turn, machine in turns(times if delay < 100 else 1, some):
+        for size, times, some in sizes(count, rounds, peers, way.grown):
+            for turn, machine in turns(times if way.delay < 100 else 1, some):
                 if machine in stopped:
                     continue
-                reached, seconds, used, _ = measure_drain(machine, size, tls, delay, connections,
-                                                          longest=patience(machine, size // count))
+                reached, seconds, used, _ = measure_drain(
+                    machine, size, way.tls, way.delay, way.connections, way.most,
+                    longest=patience(machine, size // count))
                 if reached < size:
                     stopped.add(machine)
-                record.add(f"drain, {name}", size, machine.name, turn, unfinished(reached, size),
+                record.add(f"drain, {way.name}", size, machine.name, turn, unfinished(reached, size),
                            per_second=reached / seconds, connections=used)
 
 
