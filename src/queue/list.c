@@ -36,7 +36,9 @@ void list_append(struct list *list, const struct list *more)
         list_add(list, more->entries[i].id);
 }
 
-struct outcome list_folder(int folder, struct list *list)
+/* Tells each name of a folder that is an id; *drafts, if not NULL: there are ids behind a dot. */
+static struct outcome each_id(int folder, void (*take)(void *context, const char *id),
+                              void *context, bool *drafts)
 {
     int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
@@ -48,48 +50,124 @@ struct outcome list_folder(int folder, struct list *list)
     }
     struct dirent *name;
     errno = 0;
-    while ((name = readdir(stream)) != NULL)
+    while ((name = readdir(stream)) != NULL) {
         if (queue_is_id(name->d_name))
-            list_add(list, name->d_name);
-        else if (name->d_name[0] == '.' && queue_is_id(name->d_name + 1))
-            list->rubbish = true;
+            take(context, name->d_name);
+        else if (drafts && name->d_name[0] == '.' && queue_is_id(name->d_name + 1))
+            *drafts = true;
+        errno = 0;
+    }
     struct outcome outcome = errno ? outcome_errno(errno, "cannot list the queue") : outcome_done();
     closedir(stream);
-    if (list->count)
-        qsort(list->entries, list->count, sizeof *list->entries, by_id);
     return outcome;
 }
 
-static void match_journals(const struct queue *queue, struct list *list,
-                           const struct list *journals)
+static void take_id(void *context, const char *id)
 {
-    size_t j = 0, matched = 0;
-    for (size_t i = 0; i < list->count; i++) {
-        struct list_entry *entry = &list->entries[i];
-        while (j < journals->count && strcmp(journals->entries[j].id, entry->id) < 0)
-            j++;
-        struct stat info;
-        if (j == journals->count || strcmp(journals->entries[j].id, entry->id) != 0)
-            continue;
-        matched++;
-        if (fstatat(queue->journal, entry->id, &info, AT_SYMLINK_NOFOLLOW) == 0)
-            entry->due = info.st_mtime;
+    list_add(context, id);
+}
+
+struct outcome list_folder(int folder, struct list *list)
+{
+    struct outcome outcome = each_id(folder, take_id, list, &list->rubbish);
+    list_sort(list);
+    return outcome;
+}
+
+/* ---- messages and their times ---- */
+
+/* What is made of a message's id and the time at which it is due. */
+struct scan {
+    void (*take)(struct scan *scan, const struct list_entry *entry);
+    const struct queue *queue;
+    size_t journals, matched;
+    uint64_t longest_wait;
+    const struct list *taken;
+    size_t most;
+    struct list *list;
+};
+
+static void count_journal(void *context, const char *id)
+{
+    (void)id;
+    ((struct scan *)context)->journals++;
+}
+
+static void take_message(void *context, const char *id)
+{
+    struct scan *scan = context;
+    struct list_entry entry = {0};
+    struct stat info;
+    snprintf(entry.id, sizeof entry.id, "%s", id);
+    if (scan->journals && fstatat(scan->queue->journal, id, &info, AT_SYMLINK_NOFOLLOW) == 0) {
+        scan->matched++;
+        entry.due = info.st_mtime;
     }
-    if (matched < journals->count)
-        list->rubbish = true;
+    scan->take(scan, &entry);
+}
+
+/* A journal that appears while this goes on belongs to a message that counts as due at once, or to one
+ * with the time that it has. */
+static struct outcome scan_queue(struct scan *scan, bool *rubbish)
+{
+    struct outcome outcome = each_id(scan->queue->journal, count_journal, scan, NULL);
+    if (outcome_good(&outcome))
+        outcome = each_id(scan->queue->spool, take_message, scan, rubbish);
+    *rubbish = *rubbish || scan->matched < scan->journals;
+    return outcome;
+}
+
+static void take_any(struct scan *scan, const struct list_entry *entry)
+{
+    list_add(scan->list, entry->id);
+    scan->list->entries[scan->list->count - 1].due = entry->due;
 }
 
 struct outcome list_read(const struct queue *queue, struct list *list)
 {
-    struct list journals = {0};
+    struct scan scan = {.take = take_any, .queue = queue, .list = list};
     *list = (struct list){0};
-    /* The journals first: one that appears in between belongs to a message in the second list. */
-    struct outcome outcome = list_folder(queue->journal, &journals);
-    if (outcome_good(&outcome))
-        outcome = list_folder(queue->spool, list);
-    if (outcome_good(&outcome))
-        match_journals(queue, list, &journals);
-    list_free(&journals);
+    struct outcome outcome = scan_queue(&scan, &list->rubbish);
+    list_sort(list);
+    return outcome;
+}
+
+/* Leaves the oldest. */
+static void shorten(struct list *list, size_t most)
+{
+    if (list->count <= most)
+        return;
+    list_sort(list);
+    list->count = most;
+    list->more = true;
+}
+
+static void take_due(struct scan *scan, const struct list_entry *entry)
+{
+    if (list_find(scan->taken, entry->id))
+        return;
+    if (!list_is_due(entry, scan->longest_wait)) {
+        scan->list->later = true;
+        return;
+    }
+    list_add(scan->list, entry->id);
+    if (scan->list->count >= 2 * scan->most)
+        shorten(scan->list, scan->most);
+}
+
+struct outcome list_read_due(const struct queue *queue, uint64_t longest_wait,
+                             const struct list *taken, size_t most, struct list *list)
+{
+    struct scan scan = {.take = take_due,
+                        .queue = queue,
+                        .longest_wait = longest_wait,
+                        .taken = taken,
+                        .most = most,
+                        .list = list};
+    *list = (struct list){0};
+    struct outcome outcome = scan_queue(&scan, &list->rubbish);
+    shorten(list, most);
+    list_sort(list);
     return outcome;
 }
 
@@ -100,14 +178,17 @@ bool list_is_due(const struct list_entry *entry, uint64_t longest_wait)
            (entry->due < LETTER_HELD_UNTIL && entry->due > now + (time_t)(2 * longest_wait));
 }
 
+static void count_due(struct scan *scan, const struct list_entry *entry)
+{
+    scan->most += list_is_due(entry, scan->longest_wait);
+}
+
 struct outcome list_count_due(const struct queue *queue, uint64_t longest_wait, size_t *count)
 {
-    struct list list;
-    struct outcome outcome = list_read(queue, &list);
-    *count = 0;
-    for (size_t i = 0; outcome_good(&outcome) && i < list.count; i++)
-        *count += list_is_due(&list.entries[i], longest_wait);
-    list_free(&list);
+    struct scan scan = {.take = count_due, .queue = queue, .longest_wait = longest_wait};
+    bool rubbish = false;
+    struct outcome outcome = scan_queue(&scan, &rubbish);
+    *count = scan.most;
     return outcome;
 }
 

@@ -20,10 +20,18 @@ struct list {
     size_t count;
     size_t capacity;
     bool rubbish; /* there are journals or drafts without a message: letter_sweep is worth it */
+    bool later;   /* of list_read_due: there are messages that are not due */
+    bool more;    /* likewise: others are due */
 };
 
 /* Every message of the queue; the caller frees. */
 struct outcome list_read(const struct queue *queue, struct list *list);
+/*
+ * Of those that are due (see list_is_due) and not in a sorted list of taken ones the oldest, so many at
+ * the most; the caller frees. However long the queue is, memory is that of twice as many.
+ */
+struct outcome list_read_due(const struct queue *queue, uint64_t longest_wait,
+                             const struct list *taken, size_t most, struct list *list);
 /*
  * Whether it is to be tried by now. A time further ahead than twice the longest wait, in seconds,
  * was set by a clock that has been put back since.

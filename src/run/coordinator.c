@@ -22,6 +22,7 @@
 #include "run/run.h"
 
 enum {
+    MOST_TAKEN = 20000, /* messages on a run's lists: what more is due waits on disk alone */
     LETTERS_PER_WORKER = 50, /* so many waiting are worth one more connection */
     SLOW_WORKER_MS = 10000,  /* a worker at work for so long gets help */
     MOST_MX_WORKERS = 100,   /* of all domains together; other next hops are configured */
@@ -214,28 +215,23 @@ static void wait_for_news(int64_t limit_ms)
 /* The milliseconds that reading the folder took: what is delivered on the way is no looking. */
 static int64_t visit_due(struct run *run)
 {
-    uint64_t longest_wait = settings_longest_wait(&run->settings);
-    struct list all;
+    struct list due, taken = list_taken(run);
+    size_t room = taken.count < MOST_TAKEN ? MOST_TAKEN - taken.count : 0;
     int64_t begun = clock_ms();
-    struct outcome outcome = list_read(&run->queue, &all);
+    struct outcome outcome =
+        list_read_due(&run->queue, settings_longest_wait(&run->settings), &taken, room, &due);
     int64_t took = clock_ms() - begun;
-    if (!outcome_good(&outcome)) {
+    if (!outcome_good(&outcome))
         log_error("%s", outcome.reason);
-        run->unseen = true;
-    }
-    if (all.rubbish)
-        letter_sweep(&run->queue);
-    struct list taken = list_taken(run);
-    for (size_t i = 0; i < all.count; i++) {
-        if (list_find(&taken, all.entries[i].id))
-            continue;
-        if (!ending_is_due() && (run->insist || list_is_due(&all.entries[i], longest_wait)))
-            visit(run, all.entries[i].id, LETTER_WORK);
-        else
-            run->unseen = true;
-    }
+    run->unseen = run->unseen || due.later || !outcome_good(&outcome);
+    run->again = run->again || due.more;
     list_free(&taken);
-    list_free(&all);
+    if (due.rubbish)
+        letter_sweep(&run->queue);
+    for (size_t i = 0; i < due.count && !ending_is_due(); i++)
+        visit(run, due.entries[i].id, LETTER_WORK);
+    run->unseen = run->unseen || ending_is_due();
+    list_free(&due);
     letter_sync(&run->queue);
     return took;
 }
@@ -264,7 +260,6 @@ static void look(struct run *run, struct pace *pace)
     run->again = false;
     runner_read_traces(&run->queue, &run->trace);
     int64_t rest = visit_due(run) * LOOK_SHARE;
-    run->insist = false;
     int64_t now = clock_ms();
     pace->next_look = now + (rest > LOOK_EVERY_MS ? rest : LOOK_EVERY_MS);
     pace->gathered = run->gathers ? now + GATHER_MS : now;

@@ -155,7 +155,8 @@ static struct outcome report_to(struct run *run, const struct letter *letter, en
             /* One that was there was seen; else a journal that takes no note makes a run endless.
              */
             run->again = run->again || !existed;
-            list_add(&run->reports, report.id);
+            if (run->insist) /* a run of the whole queue finds them there */
+                list_add(&run->reports, report.id);
         }
     }
     if (outcome_good(&outcome) && kind == NOTIFY_FAILURE)

@@ -540,7 +540,7 @@ EXAMPLES = [
     ("postrider.conf.5", "[mail]\nlocal_domains", Settings()),
     ("sendmail.8", "echo 'Disk", Shell(before=write_message)),
     ("sendmail.8", "echo 'It works.'", Shell(r"< 250 2\.0\.0 taken as")),
-    ("sendmail.8", "sendmail -qR", Shell("no message in the queue is meant")),
+    ("sendmail.8", "sendmail -qR", Shell("no message in the queue matches")),
 ]
 
 

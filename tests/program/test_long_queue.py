@@ -5,11 +5,12 @@ import os
 import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from bigqueue import crc32c, fill, folders, letter, make_id, put, put_journal
 from sandbox import EX_NOINPUT, EX_OK, EX_TEMPFAIL
-from smtpfake import CLOSE, FakeServer
+from smtpfake import CLOSE, HANG, FakeServer
 from strace import count, trace
 
 MESSAGE = b"Subject: hi\n\nhello\n"
@@ -62,6 +63,40 @@ def test_a_run_with_nothing_due_opens_no_message(sandbox):
                if re.search(rf'{re.escape(spool)}(>, "|/)(?!\.)', line) and ">, \".\"" not in line]
     assert not touched, touched[:3]
     assert not [line for line in lines if re.search(r'journal>, "[0-9a-v]', line)]
+
+
+def peak_of(program):
+    """The most memory so far, in KB; 0 when it has ended."""
+    status = Path(f"/proc/{program.pid}/status").read_text(encoding="ascii")
+    found = re.search(r"VmHWM:\s+(\d+)", status)
+    return int(found[1]) if found else 0
+
+
+@pytest.mark.once
+def test_a_run_comes_to_more_messages_than_its_lists_hold(sandbox):
+    sandbox.configure(extra='[route "*"]\nvia = discard\n')
+    fill(sandbox.queue, 21000, 21000, due=-10)
+    run, most = sandbox.start(["postrider-run", "-C", sandbox.config]), 0
+    while run.poll() is None:
+        most = max(most, peak_of(run))
+        time.sleep(0.01)
+    assert run.returncode == EX_OK and not sandbox.letters()
+    assert 0 < most < 10000, "KB"
+
+
+@pytest.mark.once
+def test_memory_of_a_run_has_a_bound_however_long_the_queue(sandbox):
+    """More are due than a run has on its lists, and the smarthost takes none."""
+    with FakeServer(at={"connect": HANG}) as server:
+        sandbox.configure(smarthost=f"host = {server.address}\ntls = off\nauth = off")
+        fill(sandbox.queue, 41000, due=-10)
+        run = sandbox.start(["postrider-run", "-C", sandbox.config])
+        sandbox.wait_until(lambda: server.connections, 60)
+        time.sleep(1)  # a look with nothing to take
+        assert 0 < peak_of(run) < 10000, "KB"
+        run.terminate()
+    run.wait(60)
+    assert len(sandbox.letters()) == 41000
 
 
 # --- what can be wrong with a file ---------------------------------------------------------------

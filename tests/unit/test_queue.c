@@ -551,6 +551,47 @@ static void test_Q3_foreign_things(void **state)
     alarm(0);
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static void test_the_oldest_that_are_due(void **state)
+{
+    (void)state;
+    char ids[7][QUEUE_ID_SIZE];
+    for (size_t i = 0; i < 7; i++)
+        commit("\n", ids[i]);
+    /* Ids of one microsecond are in no order. */
+    qsort(ids, 7, sizeof ids[0], by_text);
+    append_to_journal(ids[1], "tried 1 .\n");
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = clock_now() + 60}};
+    assert_int_equal(utimensat(queue.journal, ids[1], times, 0), 0);
+
+    struct list taken = {0}, due;
+    list_add(&taken, ids[0]);
+    list_add(&taken, ids[3]);
+    static const struct {
+        size_t most, count;
+        bool more;
+    } cases[] = {{0, 0, true}, {1, 1, true}, {2, 2, true}, {3, 3, true}, {4, 4, false}, {9, 4, false}};
+    static const size_t wanted[] = {2, 4, 5, 6};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct outcome outcome = list_read_due(&queue, 3600, &taken, cases[i].most, &due);
+        assert_true(outcome_good(&outcome) && due.later && !due.rubbish);
+        assert_int_equal(due.more, cases[i].more);
+        assert_int_equal(due.count, cases[i].count);
+        for (size_t k = 0; k < due.count; k++)
+            assert_string_equal(due.entries[k].id, ids[wanted[k]]);
+        list_free(&due);
+    }
+    size_t count;
+    struct outcome outcome = list_count_due(&queue, 3600, &count);
+    assert_true(outcome_good(&outcome));
+    assert_int_equal(count, 6);
+    list_free(&taken);
+}
+
 static void test_sweep(void **state)
 {
     (void)state;
@@ -706,7 +747,7 @@ int main(void)
         IN_QUEUE(test_Q3_damaged_files),
         IN_QUEUE(test_Q3_foreign_things),
         IN_QUEUE(test_Q1_empty_file_was_accepted_from_nobody),
-        IN_QUEUE(test_sweep),
+        IN_QUEUE(test_the_oldest_that_are_due), IN_QUEUE(test_sweep),
         IN_QUEUE(test_sweep_drafts),
         IN_QUEUE(test_hops),
         IN_QUEUE(test_runner_lock_and_traces),
