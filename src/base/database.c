@@ -18,6 +18,10 @@ static void ignore(const DB_ENV *environment, const char *prefix, const char *me
 
 /* An environment of its own: without one libdb would look for DB_CONFIG in the present folder;
  * without DB_USE_ENVIRON it believes no variable. */
+/* For one that is written as a whole: keys come in no order, and each page would go to the disk and
+ * come back many times. Taken as it is needed. */
+enum { WRITE_CACHE = 16 << 20 };
+
 int database_open(struct database *database, const char *path, DBTYPE type, uint32_t flags)
 {
     *database = (struct database){0};
@@ -29,6 +33,8 @@ int database_open(struct database *database, const char *path, DBTYPE type, uint
     DB_ENV *environment = database->environment;
     environment->set_errcall(environment, ignore);
     error = environment->set_tmp_dir(environment, "/dev/null");
+    if (!error && (flags & DB_TRUNCATE))
+        error = environment->set_cachesize(environment, 0, WRITE_CACHE, 1);
     if (!error)
         error = environment->open(environment, "/", DB_CREATE | DB_PRIVATE | DB_INIT_MPOOL, 0);
     if (!error)

@@ -106,8 +106,8 @@ static void take_message(void *context, const char *id)
     scan->take(scan, &entry);
 }
 
-/* A journal that appears while this goes on belongs to a message that counts as due at once, or to one
- * with the time that it has. */
+/* A journal that appears while this goes on belongs to a message that counts as due at once, or to
+ * one with the time that it has. */
 static struct outcome scan_queue(struct scan *scan, bool *rubbish)
 {
     struct outcome outcome = each_id(scan->queue->journal, count_journal, scan, NULL);

@@ -27,8 +27,8 @@ struct list {
 /* Every message of the queue; the caller frees. */
 struct outcome list_read(const struct queue *queue, struct list *list);
 /*
- * Of those that are due (see list_is_due) and not in a sorted list of taken ones the oldest, so many at
- * the most; the caller frees. However long the queue is, memory is that of twice as many.
+ * Of those that are due (see list_is_due) and not in a sorted list of taken ones the oldest, so
+ * many at the most; the caller frees. However long the queue is, memory is that of twice as many.
  */
 struct outcome list_read_due(const struct queue *queue, uint64_t longest_wait,
                              const struct list *taken, size_t most, struct list *list);

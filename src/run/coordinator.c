@@ -22,7 +22,7 @@
 #include "run/run.h"
 
 enum {
-    MOST_TAKEN = 20000, /* messages on a run's lists: what more is due waits on disk alone */
+    MOST_TAKEN = 20000,      /* messages on a run's lists: what more is due waits on disk alone */
     LETTERS_PER_WORKER = 50, /* so many waiting are worth one more connection */
     SLOW_WORKER_MS = 10000,  /* a worker at work for so long gets help */
     MOST_MX_WORKERS = 100,   /* of all domains together; other next hops are configured */

@@ -3,7 +3,7 @@
 `make bench-quick`, without OpenSMTPD and without ten times the work. As root; the peers are what
 `sh contrib/bootstrap.sh bench` downloads.
 
-tests/bench/peers.py [--quick] [--only WORK]... [--who PEER]... [--rounds N] [--csv FILE] [--plot FILE]
+tests/bench/peers.py [--quick] [--only WORK]... [--way WAY]... [--who PEER]... [--rounds N] [--csv FILE] [--plot FILE]
                      [--readme]
 
 Every figure is the median of some rounds, in which all take turns; ratios are of figures of one work in
@@ -53,9 +53,8 @@ Inbound       a client in lock-step hands messages of 4 KB over, in open session
               they stay queued, and each kind of session begins with an empty queue. Beside it, what as
               many processes can write and sync on that disk, and nothing else. syncs and system_calls
               are of the daemons, for a message in an open session, and for a session with its one
-              message; Postrider's include the queue runs that it starts, which find the messages held.
-              In Postfix's favour: what it takes is put on hold by cleanup, and qmgr hears nothing of
-              it. Unfair to Postrider and Exim, whose 250 waits for the folder, see above; and Postfix
+              message. No queue run looks at what is taken: with Postfix cleanup puts it on hold, and
+              with Postrider somebody else is the runner. Unfair to Postrider and Exim, whose 250 waits for the folder, see above; and Postfix
               and OpenSMTPD have processes that stay, while these two start one for each session, and
               pay it in "a session each". unanswered: messages of sessions in which a peer said nothing
               for half a minute; refused: where it said no, or closed the connection. Neither counts.
@@ -104,9 +103,12 @@ def build_tools():
                        check=True)
 
 
-def drain_some(quick):
+def drain_some(quick, names):
+    ways = works.QUICK_WAYS if quick else works.WAYS
+
     def drain(record, machines, rounds, count, _):
-        works.drain(record, machines, rounds, count, works.QUICK_WAYS if quick else works.WAYS)
+        works.drain(record, machines, rounds, count,
+                    [way for way in ways if not names or way.name in names])
     return drain
 
 
@@ -125,10 +127,10 @@ def set_up(kinds, disk, machines):
     machines.sort(key=lambda machine: kinds.index(type(machine)))
 
 
-def plan(quick):
+def plan(quick, ways=()):
     """By name: the function, and how much of the work."""
     found = {"submission": (works.submission, 20 if quick else 500),
-             "drain": (drain_some(quick), 20 if quick else 1000),
+             "drain": (drain_some(quick, ways), 20 if quick else 1000),
              "local": (works.local, 20 if quick else 1000),
              "aliases": (works.aliases, 10000 if quick else 100000),
              "queue": (works.listing, (1, 1000) if quick else (1, 1000, 10000, 100000)),
@@ -143,6 +145,8 @@ def parse():
     parser.add_argument("--quick", action="store_true", help="a minute or two")
     parser.add_argument("--only", action="append", choices=plan(False),
                         help="some pieces of work; the figures of the others stay, if the CSV has them")
+    parser.add_argument("--way", action="append", choices=[way.name for way in works.WAYS],
+                        help="some ways of draining a queue; likewise")
     parser.add_argument("--who", action="append", help="beside Postrider: names of peers")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--csv", default=str(BUILD / "bench" / "peers.csv"))
@@ -153,20 +157,11 @@ def parse():
     return parser.parse_args()
 
 
-def read_others(options):
-    """What was measured before, and is not now."""
-    record = Record()
-    if options.only and Path(options.csv).exists():
-        record = Record.read(options.csv)
-        record.rows = [row for row in record.rows if row[0].partition(",")[0] not in options.only]
-    return record
-
-
 def main():
     options = parse()
     # Who is told to end takes the machines down, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    record = read_others(options)
+    record = Record.read(options.csv) if options.only and Path(options.csv).exists() else Record()
     build_tools()
     machines = []
     disk = tempfile.mkdtemp(prefix="machines-", dir=options.disk)
@@ -174,7 +169,7 @@ def main():
         set_up([kind for kind in EVERYBODY
                 if kind.name in (options.who or everybody(options.quick)) or kind is Postrider],
                disk, machines)
-        for name, (work, amount) in plan(options.quick).items():
+        for name, (work, amount) in plan(options.quick, options.way).items():
             if not options.only or name in options.only:
                 work(record, machines, 1 if options.quick else options.rounds, amount, disk)
                 record.rows.sort(key=lambda row: list(plan(False)).index(row[0].partition(",")[0]))

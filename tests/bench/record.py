@@ -15,8 +15,12 @@ class Record:
 
     def __init__(self):
         self.rows = []
+        self.before = set()  # works that were measured before: what is measured anew takes their place
 
     def add(self, work, size, who, turn, done=None, **figures):
+        if work in self.before:
+            self.before.discard(work)
+            self.rows = [row for row in self.rows if row[0] != work]
         for figure, value in figures.items():
             self.rows.append((work, size, figure, who, turn, value, done))
         words = ", ".join(f"{figure} {show_value(value)}" for figure, value in figures.items())
@@ -78,6 +82,7 @@ class Record:
             for work, size, figure, who, turn, value, done in list(csv.reader(file))[1:]:
                 record.rows.append((work, int(size), figure, who, int(turn), float(value),
                                     int(done) if done else None))
+        record.before = {row[0] for row in record.rows}
         return record
 
 

@@ -574,7 +574,8 @@ static void test_the_oldest_that_are_due(void **state)
     static const struct {
         size_t most, count;
         bool more;
-    } cases[] = {{0, 0, true}, {1, 1, true}, {2, 2, true}, {3, 3, true}, {4, 4, false}, {9, 4, false}};
+    } cases[] = {{0, 0, true}, {1, 1, true},  {2, 2, true},
+                 {3, 3, true}, {4, 4, false}, {9, 4, false}};
     static const size_t wanted[] = {2, 4, 5, 6};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct outcome outcome = list_read_due(&queue, 3600, &taken, cases[i].most, &due);
@@ -747,7 +748,8 @@ int main(void)
         IN_QUEUE(test_Q3_damaged_files),
         IN_QUEUE(test_Q3_foreign_things),
         IN_QUEUE(test_Q1_empty_file_was_accepted_from_nobody),
-        IN_QUEUE(test_the_oldest_that_are_due), IN_QUEUE(test_sweep),
+        IN_QUEUE(test_the_oldest_that_are_due),
+        IN_QUEUE(test_sweep),
         IN_QUEUE(test_sweep_drafts),
         IN_QUEUE(test_hops),
         IN_QUEUE(test_runner_lock_and_traces),
