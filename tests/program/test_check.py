@@ -694,7 +694,7 @@ def test_a_program_that_cannot_be_started(impostor, good):
     program = good.folder / "bin" / "postrider-run"
     program.write_text("#!/no/such/interpreter\n")
     result = good.run([good.folder / "bin" / "postrider", "check", "-C", good.config, "--json"])
-    Found(result)("fault", "programs", "postrider-run", "status 69")
+    Found(result)("fault", "programs", "cannot start", "postrider-run", "No such file or directory")
 
 
 def test_a_program_that_would_steer_the_terminal(impostor):

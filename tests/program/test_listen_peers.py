@@ -11,7 +11,7 @@ import pytest
 from dsn import reports_in_mbox
 from realservers import POSTFIX_SERVICES
 from samples import SAMPLES, assert_same, sample
-from sandbox import EX_OK
+from sandbox import EX_OK, wait_until
 from test_installed import SPOOL, Machine
 
 pytestmark = pytest.mark.installed
@@ -280,7 +280,8 @@ def test_byte_for_byte(site, way):
         assert (" with ESMTP id " if way == "clear" else " with ESMTPSA id ") in trace
         if isinstance(site.peer, Exim):
             # It says of each delivery whether that was by BDAT.
-            (line,) = [line for line in site.peer.log().splitlines() if f"=> {recipient} " in line]
+            (line,) = wait_until(lambda to=recipient: [
+                line for line in site.peer.log().splitlines() if f"=> {to} " in line])
             assert " K " in line
 
 
