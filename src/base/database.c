@@ -16,12 +16,12 @@ static void ignore(const DB_ENV *environment, const char *prefix, const char *me
     (void)message;
 }
 
-/* An environment of its own: without one libdb would look for DB_CONFIG in the present folder;
- * without DB_USE_ENVIRON it believes no variable. */
 /* For one that is written as a whole: keys come in no order, and each page would go to the disk and
  * come back many times. Taken as it is needed. */
 enum { WRITE_CACHE = 16 << 20 };
 
+/* An environment of its own: without one libdb would look for DB_CONFIG in the present folder;
+ * without DB_USE_ENVIRON it believes no variable. */
 int database_open(struct database *database, const char *path, DBTYPE type, uint32_t flags)
 {
     *database = (struct database){0};

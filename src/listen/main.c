@@ -27,8 +27,8 @@
 #include "listen/check.h"
 #include "listen/confine.h"
 #include "listen/listener.h"
-#include "listen/passwd.h"
 #include "listen/local_session.h"
+#include "listen/passwd.h"
 #include "listen/service.h"
 #include "queue/runner.h"
 

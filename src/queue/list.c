@@ -85,6 +85,7 @@ struct scan {
     const struct list *taken;
     size_t most;
     struct list *list;
+    size_t due; /* counted */
 };
 
 static void count_journal(void *context, const char *id)
@@ -132,14 +133,14 @@ struct outcome list_read(const struct queue *queue, struct list *list)
     return outcome;
 }
 
-/* Leaves the oldest. */
+/* Leaves the oldest, in the order of ids. */
 static void shorten(struct list *list, size_t most)
 {
-    if (list->count <= most)
-        return;
     list_sort(list);
-    list->count = most;
-    list->more = true;
+    if (list->count > most) {
+        list->count = most;
+        list->more = true;
+    }
 }
 
 static void take_due(struct scan *scan, const struct list_entry *entry)
@@ -167,7 +168,6 @@ struct outcome list_read_due(const struct queue *queue, uint64_t longest_wait,
     *list = (struct list){0};
     struct outcome outcome = scan_queue(&scan, &list->rubbish);
     shorten(list, most);
-    list_sort(list);
     return outcome;
 }
 
@@ -180,7 +180,7 @@ bool list_is_due(const struct list_entry *entry, uint64_t longest_wait)
 
 static void count_due(struct scan *scan, const struct list_entry *entry)
 {
-    scan->most += list_is_due(entry, scan->longest_wait);
+    scan->due += list_is_due(entry, scan->longest_wait);
 }
 
 struct outcome list_count_due(const struct queue *queue, uint64_t longest_wait, size_t *count)
@@ -188,7 +188,7 @@ struct outcome list_count_due(const struct queue *queue, uint64_t longest_wait, 
     struct scan scan = {.take = count_due, .queue = queue, .longest_wait = longest_wait};
     bool rubbish = false;
     struct outcome outcome = scan_queue(&scan, &rubbish);
-    *count = scan.most;
+    *count = scan.due;
     return outcome;
 }
 

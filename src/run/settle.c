@@ -8,10 +8,10 @@
 #include "base/text.h"
 #include "mail/address.h"
 #include "queue/journal.h"
+#include "run/dialogue.h"
 #include "run/report.h"
 #include "run/retry.h"
 #include "run/run.h"
-#include "run/dialogue.h"
 
 /* What the recipients that are left wait for. */
 struct wait {

@@ -9,10 +9,10 @@
 #include "base/log.h"
 #include "mail/address.h"
 #include "queue/journal.h"
+#include "run/dialogue.h"
 #include "run/loop.h"
 #include "run/report.h"
 #include "run/run.h"
-#include "run/dialogue.h"
 
 /* ---- mailboxes ---- */
 

@@ -16,12 +16,12 @@
 #include "queue/hop.h"
 #include "queue/limit.h"
 #include "run/confine.h"
+#include "run/dialogue.h"
 #include "run/jobs.h"
 #include "run/keeper.h"
 #include "run/retry.h"
 #include "run/run.h"
 #include "run/smtp.h"
-#include "run/dialogue.h"
 
 enum { BROKEN_SESSIONS = 3 /* in a row without a single message: the next hop is down */ };
 
