@@ -162,20 +162,29 @@ static struct job *make_job(struct jobs *jobs, struct parcel *parcel)
     return NULL;
 }
 
-/* Whether one more message may go now, or very soon; take: it goes. */
-bool jobs_may_go(struct jobs *jobs, bool take)
+/* The milliseconds until one more message may go; 0, and take: it goes. -1: .failed is set. */
+static int64_t ask_rate(struct jobs *jobs, bool take)
 {
     const struct rate *rate = &jobs->hop->next.peer->rate;
     const struct limit_rate limit = {rate->count, rate->seconds};
     int64_t wait = 0;
-    while (!jobs->refused) {
-        struct outcome outcome =
-            limit_ask(&jobs->run->queue, jobs->hop->name, &limit, NULL, take, &wait);
-        if (!outcome_good(&outcome)) {
-            log_error("%s", outcome.reason);
-            jobs->failed = true;
+    if (jobs->refused)
+        return 0;
+    struct outcome outcome =
+        limit_ask(&jobs->run->queue, jobs->hop->name, &limit, NULL, take, &wait);
+    if (outcome_good(&outcome))
+        return wait;
+    log_error("%s", outcome.reason);
+    jobs->failed = true;
+    return -1;
+}
+
+bool jobs_may_go(struct jobs *jobs, bool take)
+{
+    for (;;) {
+        int64_t wait = ask_rate(jobs, take);
+        if (wait < 0)
             return false;
-        }
         if (wait == 0 || (!take && wait <= SHORT_WAIT_MS))
             return true;
         if (wait > SHORT_WAIT_MS) {
@@ -188,7 +197,6 @@ bool jobs_may_go(struct jobs *jobs, bool take)
         while (nanosleep(&pause, &pause) < 0 && errno == EINTR)
             ;
     }
-    return true;
 }
 
 /* The parcel has no recipients left that would have to be looked for. */
@@ -216,9 +224,11 @@ static struct job *next_job(struct jobs *jobs)
     }
 }
 
-struct transaction *jobs_next(void *context)
+struct transaction *jobs_next(void *context, bool wait)
 {
     struct jobs *jobs = context;
+    if (!wait && ask_rate(jobs, false) != 0)
+        return NULL;
     struct job *job = jobs->failed || jobs->full ? NULL : next_job(jobs);
     if (!job) {
         jobs_leave(jobs);
@@ -282,8 +292,9 @@ static void stop_unless(struct jobs *jobs, const struct outcome *outcome)
 }
 
 /*
- * While the next message is on its way, and not for all of the list: a power cut brings back one
- * message, or that and the next, of which nobody knows yet what the next hop said to it.
+ * While the next messages are on their way, and not for all of the list: a power cut brings back
+ * what was taken since we last waited, and those under way, of which nobody knows yet what the next
+ * hop said to them.
  */
 void jobs_sync(void *context)
 {

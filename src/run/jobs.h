@@ -1,8 +1,7 @@
 /*
  * The messages of a worker's list, as transactions for the SMTP client (smtp.h): taken from the
- * queue one after the other, and what became of each recipient written down. At most two messages
- * are locked at a time, the second without waiting. No message is offered that the next hop's rate
- * does not allow (limit.h).
+ * queue one after the other, and what became of each recipient written down. No lock of a message
+ * is waited for. No message is offered that the next hop's rate does not allow (limit.h).
  */
 #ifndef RUN_JOBS_H
 #define RUN_JOBS_H
@@ -28,11 +27,11 @@ struct jobs {
     bool full;             /* the rate is used up: stop, for so many milliseconds */
     int64_t full_ms;
     struct parcel *parcel; /* the message before, which may have recipients left */
-    struct job *out;       /* handed out and not finished, at most two */
+    struct job *out;       /* handed out and not finished */
 };
 
 /* The source of transactions, as struct smtp_source has it; the context is a struct jobs. */
-struct transaction *jobs_next(void *jobs);
+struct transaction *jobs_next(void *jobs, bool wait);
 void jobs_progress(void *jobs, struct transaction *transaction);
 void jobs_finish(void *jobs, struct transaction *transaction);
 void jobs_sync(void *jobs);

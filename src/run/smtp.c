@@ -79,7 +79,7 @@ static struct outcome open_hop(const struct smtp_hop *hop, const struct smtp_tar
     return outcome_good(&targets->problem) || furthest > STAGE_CONNECT ? worst : targets->problem;
 }
 
-/* Session after session, while each leaves a message that the next one may take. */
+/* Session after session, while each leaves messages that the next one may take. */
 static struct outcome deliver(const struct smtp_hop *hop, const struct smtp_targets *targets,
                               const struct smtp_source *source, size_t *transactions)
 {
@@ -90,9 +90,9 @@ static struct outcome deliver(const struct smtp_hop *hop, const struct smtp_targ
         struct smtp_session session;
         outcome = open_hop(hop, targets, &first, &session);
         if (!outcome_good(&outcome)) {
-            if (carried) {
-                smtp_mail_settle_all(carried, STATE_WAITING, &outcome);
-                smtp_mail_finish(carried, source);
+            for (struct smtp_mail *mail; (mail = smtp_mail_pop(&carried));) {
+                smtp_mail_settle_all(mail, STATE_WAITING, &outcome);
+                smtp_mail_finish(mail, source);
             }
             return outcome;
         }

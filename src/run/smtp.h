@@ -79,9 +79,9 @@ struct transaction {
 /* Where transactions come from and go to. */
 struct smtp_source {
     void *context;
-    /* The next one, or NULL when there is nothing (more) for this hop. Called with at most one
-     * transaction unfinished. */
-    struct transaction *(*next)(void *context);
+    /* The next one, or NULL when there is nothing (more) for this hop, or, without wait, nothing
+     * right now. Called with as many unfinished as the session has under way. */
+    struct transaction *(*next)(void *context, bool wait);
     /* The transaction goes on with other recipients in another round: a good moment to write down
      * what is settled. */
     void (*progress)(void *context, struct transaction *transaction);

@@ -12,15 +12,32 @@
 #include "mail/mime.h"
 #include "run/smtp_body.h"
 
-struct smtp_mail *smtp_mail_take(const struct smtp_source *source)
+struct smtp_mail *smtp_mail_take(const struct smtp_source *source, bool wait)
 {
-    struct transaction *transaction = source->next(source->context);
+    struct transaction *transaction = source->next(source->context, wait);
     if (!transaction)
         return NULL;
     struct smtp_mail *mail = memory_get(sizeof *mail);
     mail->transaction = transaction;
     mail->states = memory_get(transaction->count + 1);
     mail->waiting = transaction->count;
+    return mail;
+}
+
+void smtp_mail_push(struct smtp_mail **list, struct smtp_mail *mail)
+{
+    while (*list)
+        list = &(*list)->next;
+    *list = mail;
+}
+
+struct smtp_mail *smtp_mail_pop(struct smtp_mail **list)
+{
+    struct smtp_mail *mail = *list;
+    if (mail) {
+        *list = mail->next;
+        mail->next = NULL;
+    }
     return mail;
 }
 

@@ -21,10 +21,14 @@ struct smtp_mail {
     bool convert;            /* leaves in 7-bit form */
     uint64_t size;           /* for SIZE= */
     struct buffer signature; /* fields that sign it in this form */
+    struct smtp_mail *next;  /* in a list; NULL: it is the last, or in none */
 };
 
 /* The next one of the source, or NULL. */
-struct smtp_mail *smtp_mail_take(const struct smtp_source *source);
+struct smtp_mail *smtp_mail_take(const struct smtp_source *source, bool wait);
+/* Behind all others of the list, and the first of it, or NULL. */
+void smtp_mail_push(struct smtp_mail **list, struct smtp_mail *mail);
+struct smtp_mail *smtp_mail_pop(struct smtp_mail **list);
 /* Chooses the form for this session, and settles the recipients that the server cannot serve. */
 void smtp_mail_prepare(struct smtp_mail *mail, const struct smtp_session *session);
 /* A recipient's end. */

@@ -5,8 +5,8 @@
  * (PIPELINING), 9422 (LIMITS), 2033 (LMTP).
  *
  * With CHUNKING as well (RFC 3030) a small message follows its recipients at once, as one BDAT, and
- * all of the next one behind it: two messages are on their way at a time, and none waits to be
- * asked for. If all recipients are refused its bytes were sent for nobody.
+ * all of the next ones behind it: none waits to be asked for. If all recipients are refused its
+ * bytes were sent for nobody.
  *
  * Should a server say one reply too many, the 354 tells that what follows is not to the command it
  * seems to be; with BDAT only enhanced codes do (RFC 2034, RFC 3463 3.2: X.1.X is about addresses).

@@ -1,17 +1,32 @@
 /*
  * Round after round in a session: the final dot leaves together with the next round's first steps,
- * and behind a round that left whole comes all of the next one.
+ * and behind a round that left whole come all of the next ones, as many as the window takes.
  */
 #include "run/smtp_run.h"
+
+#include <string.h>
 
 #include "run/smtp_body.h"
 #include "run/smtp_round.h"
 
+/*
+ * The window. Should all end at once, each message in it may have been taken without a word, and
+ * would come a second time (RFC 1047): so it is no wider than it pays, and a session has to earn
+ * it.
+ */
+enum {
+    ROUNDS_AT_FIRST = 2,
+    ROUNDS_MOST = 16,    /* at 20 ms a round trip, 800 messages a second */
+    COMMANDS_MOST = 400, /* that have no answer, when one more message is put behind them */
+    BYTES_MOST = 262144  /* likewise of their messages */
+};
+
 struct work {
     struct smtp_session *session;
     const struct smtp_source *source;
-    struct smtp_round now, then;
-    struct smtp_mail *left; /* has recipients that wait for a round of their own; NULL: none has */
+    struct smtp_round rounds[ROUNDS_MOST]; /* under way, the one to be answered next first */
+    size_t count;
+    struct smtp_mail *left; /* have recipients that wait for a round of their own */
     size_t *finished;
 };
 
@@ -26,10 +41,11 @@ static void finish(struct work *work, struct smtp_mail *mail)
     ++*work->finished;
 }
 
-/* This message, or the next one, that has somebody to go to. */
-static struct smtp_mail *prepare(struct work *work, struct smtp_mail *mail)
+/* The next message that has somebody to go to; see smtp_source for the wait. */
+static struct smtp_mail *fetch(struct work *work, bool wait)
 {
-    for (; mail; mail = smtp_mail_take(work->source)) {
+    struct smtp_mail *mail;
+    while ((mail = smtp_mail_pop(&work->left)) || (mail = smtp_mail_take(work->source, wait))) {
         smtp_mail_prepare(mail, work->session);
         if (mail->waiting)
             return mail;
@@ -38,38 +54,63 @@ static struct smtp_mail *prepare(struct work *work, struct smtp_mail *mail)
     return NULL;
 }
 
-static struct smtp_mail *fetch(struct work *work)
+static struct smtp_round *begin(struct work *work, struct smtp_mail *mail, bool reset)
 {
-    return prepare(work, smtp_mail_take(work->source));
+    struct smtp_round *round = &work->rounds[work->count++];
+    smtp_round_begin(round, mail, work->session, reset);
+    return round;
+}
+
+static void drop_first(struct work *work)
+{
+    smtp_round_end(&work->rounds[0]);
+    work->count--;
+    memmove(work->rounds, work->rounds + 1, work->count * sizeof *work->rounds);
+}
+
+static bool has_room(const struct work *work)
+{
+    size_t rounds = ROUNDS_AT_FIRST + work->session->chunks, commands = 0;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < work->count; i++) {
+        commands += work->rounds[i].sent - work->rounds[i].answered;
+        bytes += work->rounds[i].mail->transaction->size;
+    }
+    return work->count < rounds && work->count < ROUNDS_MOST && commands < COMMANDS_MOST &&
+           bytes < BYTES_MOST;
 }
 
 /* Behind a message that was put whole comes the next one. */
 static void put_following(struct work *work)
 {
-    struct smtp_session *session = work->session;
-    const struct smtp_round *now = &work->now;
-    if (!smtp_round_is_whole(now) || work->then.mail || work->left || now->more ||
-        is_exhausted(session))
-        return;
-    struct smtp_mail *following = fetch(work);
-    if (!following)
-        return;
-    smtp_round_begin(&work->then, following, session, true);
-    smtp_round_put(&work->then, session);
+    const struct smtp_round *last = &work->rounds[work->count - 1];
+    struct smtp_mail *following;
+    while (smtp_round_is_whole(last) && !last->more && has_room(work) &&
+           !is_exhausted(work->session) && (following = fetch(work, false))) {
+        last = begin(work, following, true);
+        smtp_round_put(&work->rounds[work->count - 1], work->session);
+    }
 }
 
-/* All steps and their replies. */
+/* Replies that are here already may let more be put. */
+static bool is_time_to_flush(const struct smtp_session *session)
+{
+    return session->out.length && !(session->awaited && stream_holds(&session->stream) &&
+                                    session->out.length < BYTES_MOST);
+}
+
+/* All steps of the first round and their replies. */
 static struct outcome hold(struct work *work)
 {
     struct smtp_session *session = work->session;
-    struct smtp_round *round = &work->now;
+    struct smtp_round *round = &work->rounds[0];
     for (;;) {
         struct outcome outcome;
         smtp_round_put(round, session);
         if (outcome_good(&round->fault))
             put_following(work);
         outcome = !outcome_good(&round->fault) ? round->fault
-                  : session->out.length        ? smtp_flush(session, LIMIT_COMMAND)
+                  : is_time_to_flush(session)  ? smtp_flush(session, LIMIT_COMMAND)
                                                : outcome_done();
         if (!outcome_good(&outcome) || round->answered == round->sent)
             return outcome;
@@ -83,30 +124,29 @@ static struct outcome hold(struct work *work)
 static struct outcome send_message(struct work *work)
 {
     struct smtp_session *session = work->session;
-    struct smtp_mail *mail = work->now.mail, *following = NULL;
+    struct smtp_round *round = &work->rounds[0];
+    struct smtp_mail *mail = round->mail, *following = NULL;
     struct outcome outcome = outcome_done();
     bool each = session->target->socket;
     /* Nobody was accepted, and so nobody would be answered for. */
-    if (each && !work->now.accepted)
+    if (each && !round->accepted)
         return smtp_misplaced(session, "after DATA");
-    if (work->now.accepted)
+    if (round->accepted)
         outcome = smtp_body_send(session, mail->transaction, mail->convert,
                                  buffer_text(&mail->signature));
     if (!outcome_good(&outcome))
         return outcome;
     if (session->offer.pipelining && !is_exhausted(session))
-        following = mail->waiting ? mail : work->left ? NULL : fetch(work);
+        following = mail->waiting ? mail : fetch(work, false);
     smtp_put(session, ".");
     if (each)
-        session->unsent += work->now.accepted - 1;
-    if (following) {
-        smtp_round_begin(&work->then, following, session, false);
-        smtp_round_put(&work->then, session);
-    }
+        session->unsent += round->accepted - 1;
+    if (following)
+        smtp_round_put(begin(work, following, false), session);
     outcome = smtp_flush(session, LIMIT_BLOCK);
     if (!outcome_good(&outcome))
         return outcome;
-    return smtp_round_take_end(&work->now, session);
+    return smtp_round_take_end(round, session);
 }
 
 /*
@@ -114,107 +154,80 @@ static struct outcome send_message(struct work *work)
  * and going on comes to an end: its MAIL had not been taken and this session was good for
  * something, or the server did not know BDAT. Else it is for later.
  */
-static struct smtp_mail *salvage(struct work *work, struct smtp_round *round,
-                                 const struct outcome *outcome, bool may_keep)
+static void salvage(struct work *work, struct smtp_mail *mail, bool keep,
+                    const struct outcome *outcome, struct smtp_mail **kept)
 {
-    struct smtp_mail *mail = round->mail;
-    bool begun = smtp_round_is_begun(round);
-    bool again = round->again;
-    smtp_round_end(round);
-    if (!mail)
-        return NULL;
-    if (may_keep && ((!begun && work->session->rounds) || again)) {
+    if (keep) {
         smtp_mail_withdraw(mail);
-        return mail;
+        smtp_mail_push(kept, mail);
+        return;
     }
     smtp_mail_settle_all(mail, STATE_ACCEPTED, outcome);
     smtp_mail_settle_all(mail, STATE_WAITING, outcome);
     smtp_mail_finish(mail, work->source);
-    return NULL;
 }
 
-static void abandon(struct work *work, struct smtp_mail **carried, const struct outcome *outcome)
+/* What the session leaves: nothing, if it neither broke nor takes no more. */
+static void leave(struct work *work, const struct outcome *outcome, struct smtp_mail **kept)
 {
-    struct smtp_round left = {.mail = work->left};
-    if (work->then.mail == work->now.mail)
-        smtp_round_end(&work->then);
-    struct smtp_mail *kept = salvage(work, &work->now, outcome, true);
-    struct smtp_mail *then = salvage(work, &work->then, outcome, !kept);
-    (void)salvage(work, &left, outcome, false);
-    *carried = kept ? kept : then;
-}
-
-/*
- * A message with recipients left, and none under way behind it: the next round is its own, unless
- * this session takes no more. Then it waits for another one, or, if one does already, for later.
- */
-static void begin_again(struct work *work, struct smtp_mail *mail)
-{
-    if (!is_exhausted(work->session)) {
-        smtp_round_begin(&work->now, mail, work->session, work->session->open_mail);
-    } else if (!work->left) {
-        work->left = mail;
-    } else {
-        struct outcome outcome =
-            outcome_later("4.5.3", "%s takes no more messages in a session", work->session->host);
-        smtp_mail_settle_all(mail, STATE_WAITING, &outcome);
-        finish(work, mail);
+    bool worked = work->session->rounds;
+    while (work->count) {
+        const struct smtp_round *round = &work->rounds[0];
+        struct smtp_mail *mail = round->mail;
+        bool keep = round->again || (worked && !smtp_round_is_begun(round));
+        bool goes_on = work->count > 1 && work->rounds[1].mail == mail;
+        drop_first(work);
+        if (goes_on)
+            drop_first(work);
+        salvage(work, mail, keep, outcome, kept);
     }
+    for (struct smtp_mail *mail; (mail = smtp_mail_pop(&work->left));)
+        salvage(work, mail, worked, outcome, kept);
 }
 
 /* Goes on from round to round as long as each was begun along with the one before. */
 static struct outcome hold_rounds(struct work *work)
 {
-    while (work->now.mail) {
+    while (work->count) {
         struct outcome outcome = hold(work);
-        if (outcome_good(&outcome) && work->now.go_ahead)
+        if (outcome_good(&outcome) && work->rounds[0].go_ahead)
             outcome = send_message(work);
         if (!outcome_good(&outcome))
             return outcome;
         work->session->rounds++;
-        struct smtp_mail *mail = work->now.mail;
-        smtp_round_end(&work->now);
-        work->now = work->then;
-        work->then = (struct smtp_round){0};
+        struct smtp_mail *mail = work->rounds[0].mail;
+        drop_first(work);
         if (!mail->waiting) {
             finish(work, mail);
             continue;
         }
         work->source->progress(work->source->context, mail->transaction);
-        if (!work->now.mail)
-            begin_again(work, mail);
-        else if (mail != work->now.mail)
-            work->left = mail;
+        /* If none is under way behind it, its next round is. */
+        if (!work->count && !is_exhausted(work->session))
+            begin(work, mail, work->session->open_mail);
+        else if (!work->count || mail != work->rounds[0].mail)
+            smtp_mail_push(&work->left, mail);
     }
     return outcome_done();
-}
-
-static struct smtp_mail *resume(struct work *work, struct smtp_mail **carried)
-{
-    struct smtp_mail *mail = *carried;
-    *carried = NULL;
-    return mail ? prepare(work, mail) : fetch(work);
 }
 
 struct outcome smtp_run(struct smtp_session *session, const struct smtp_source *source,
                         struct smtp_mail **carried, size_t *finished)
 {
-    struct work work = {.session = session, .source = source, .finished = finished};
+    struct work work = {
+        .session = session, .source = source, .left = *carried, .finished = finished};
+    struct smtp_mail *mail;
+    struct outcome outcome = outcome_done();
     session->source = source;
-    struct smtp_mail *mail = resume(&work, carried);
-    while (mail) {
+    *carried = NULL;
+    while (outcome_good(&outcome) && (mail = fetch(&work, true))) {
         if (is_exhausted(session)) {
-            *carried = mail;
+            smtp_mail_push(carried, mail);
             break;
         }
-        smtp_round_begin(&work.now, mail, session, session->open_mail);
-        work.left = NULL;
-        struct outcome outcome = hold_rounds(&work);
-        if (!outcome_good(&outcome)) {
-            abandon(&work, carried, &outcome);
-            return outcome;
-        }
-        mail = work.left ? work.left : fetch(&work);
+        begin(&work, mail, session->open_mail);
+        outcome = hold_rounds(&work);
     }
-    return outcome_done();
+    leave(&work, &outcome, carried);
+    return outcome;
 }

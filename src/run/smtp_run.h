@@ -13,8 +13,8 @@
 
 /*
  * Delivers until the source is empty (DONE), the session breaks (LATER), or the server takes no
- * more in this session. *carried comes in as a message that an earlier session left over, or NULL,
- * and goes out likewise: nothing of such a message was said that could make a duplicate, and this
+ * more in this session. *carried comes in as the messages that an earlier session left over, and
+ * goes out likewise: nothing of such a message was said that could make a duplicate, and this
  * session got work done, so that going on in a new one comes to an end. Counts what was finished.
  */
 struct outcome smtp_run(struct smtp_session *session, const struct smtp_source *source,

@@ -55,6 +55,7 @@ struct smtp_session {
     bool dead;                /* nothing more is to be said in it */
     bool open_mail;           /* a MAIL was accepted and its transaction has not ended */
     bool gives_codes;         /* a message was taken, with replies that codes tell apart */
+    uint64_t chunks;          /* messages that were taken as one */
     uint64_t mails;           /* MAIL commands put */
     uint64_t rounds;          /* transactions, as the server sees them, that came to their end */
     uint64_t most_recipients; /* as many were taken before "too many recipients"; 0: not seen */

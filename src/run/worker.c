@@ -83,7 +83,7 @@ static void refuse_all(struct work *work, const struct outcome *outcome)
 {
     struct transaction *transaction;
     work->jobs.refused = true;
-    while ((transaction = jobs_next(&work->jobs))) {
+    while ((transaction = jobs_next(&work->jobs, true))) {
         for (size_t i = 0; i < transaction->count; i++)
             transaction->recipients[i].outcome = *outcome;
         jobs_finish(&work->jobs, transaction);

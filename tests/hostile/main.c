@@ -127,8 +127,9 @@ static void free_letter(struct letter *letter)
         address_free(&letter->to[i]);
 }
 
-static struct transaction *next(void *context)
+static struct transaction *next(void *context, bool wait)
 {
+    (void)wait;
     struct dialogue *dialogue = context;
     return dialogue->given < LETTERS ? &dialogue->letters[dialogue->given++].transaction : NULL;
 }
