@@ -236,6 +236,7 @@ struct transaction *jobs_next(void *context, bool wait)
     }
     job->next = jobs->out;
     jobs->out = job;
+    jobs->under_way++;
     return &job->transaction;
 }
 
@@ -250,6 +251,7 @@ static struct job *take_job(struct jobs *jobs, const struct transaction *transac
         impossible("a transaction that was not handed out");
     struct job *job = *at;
     *at = job->next;
+    jobs->under_way--;
     return job;
 }
 
@@ -293,16 +295,16 @@ static void stop_unless(struct jobs *jobs, const struct outcome *outcome)
 
 /*
  * While the next messages are on their way, and not for all of the list: a power cut brings back
- * what was taken since we last waited, and those under way, of which nobody knows yet what the next
- * hop said to them.
+ * those under way, of which nobody knows yet what the next hop said to them, and fewer than that
+ * which were taken before them.
  */
 void jobs_sync(void *context)
 {
     struct jobs *jobs = context;
-    if (!jobs->unsynced)
+    if (!jobs->unsynced || jobs->unsynced < jobs->under_way)
         return;
     struct outcome outcome = letter_sync(&jobs->run->queue);
-    jobs->unsynced = false;
+    jobs->unsynced = 0;
     stop_unless(jobs, &outcome);
 }
 
@@ -337,7 +339,7 @@ void jobs_finish(void *context, struct transaction *transaction)
             outcome = journal_save(letter); /* then it stays, but goes nowhere again */
         } else {
             log_event(letter->id, "removed", NULL);
-            jobs->unsynced = true;
+            jobs->unsynced++;
         }
     } else {
         outcome = journal_save(letter);

@@ -23,11 +23,12 @@ struct jobs {
     bool refused;          /* nothing more is offered to the next hop: its rate does not count */
     size_t at;             /* the next of the letters to look at */
     bool failed;           /* a disk says no: stop */
-    bool unsynced;         /* a message was taken out, and a power cut could bring it back */
+    size_t unsynced;       /* messages that were taken out, and a power cut could bring back */
     bool full;             /* the rate is used up: stop, for so many milliseconds */
     int64_t full_ms;
     struct parcel *parcel; /* the message before, which may have recipients left */
     struct job *out;       /* handed out and not finished */
+    size_t under_way;      /* of them */
 };
 
 /* The source of transactions, as struct smtp_source has it; the context is a struct jobs. */
