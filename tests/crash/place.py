@@ -112,7 +112,7 @@ def digest(nodes, *more):
 
 
 class Smarthost(FakeServer):
-    """Refuses refused@, and defers slow@ until it is patient."""
+    """Refuses refused@, and defers slow@ until it is patient. Takes chunks when .extensions say so."""
 
     def __init__(self):
         super().__init__(extensions=WITHOUT_DSN, at={"RCPT": self.answer_to})

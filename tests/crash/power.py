@@ -10,6 +10,8 @@ from kills import OF_NO_KIND, Result, bring_to_end, record
 from place import Node, digest, tag_of
 
 END = b"\r\n.\r\n"
+CHUNK = re.compile(rb"BDAT (\d+) LAST\r\n")
+DATA = b"DATA\r\n"
 
 
 LOCAL_ID = re.compile(rb"with (?:local|E?SMTP) id (\w+);")
@@ -25,6 +27,22 @@ def start_anew(nodes):
     return nodes
 
 
+def read_messages(stream):
+    """How many whole messages a client's bytes begin with, and what is behind the last of them."""
+    count = 0
+    while True:
+        chunk, data = CHUNK.search(stream), stream.find(DATA)
+        if chunk and (data < 0 or chunk.start() < data):
+            end = chunk.end() + int(chunk[1])
+        else:
+            # An end may come in two pieces, and the next command right behind it.
+            dot = stream.find(END, data) if data >= 0 else -1
+            end = dot + len(END) if dot >= 0 else len(stream) + 1
+        if end > len(stream):
+            return count, stream
+        count, stream = count + 1, stream[end:]
+
+
 class Told:
     """What the world knows after so many lines of a record."""
 
@@ -34,10 +52,9 @@ class Told:
         streams = {}
         for number, line in enumerate(lines):
             if line[0] == ">":
-                # An end may come in two pieces, and the next command right behind it.
                 stream = streams.get(line[1], b"") + bytes.fromhex(line[2])
-                streams[line[1]] = stream[-len(END) + 1:]
-                self.dots += [number] * stream.count(END)
+                count, streams[line[1]] = read_messages(stream)
+                self.dots += [number] * count
         assert len(self.dots) == len(messages), f"{len(self.dots)} dots, {len(messages)} messages"
         self.noted = [find_note(lines, number, LOCAL_ID.search(message.data)[1].decode())
                       for number, message in zip(self.dots, messages)]

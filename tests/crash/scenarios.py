@@ -175,6 +175,23 @@ class Reports(Delivery):
         time.sleep(1.1)
 
 
+class Chunks(Delivery):
+    """Messages that are under way together (RFC 3030); one is refused, and one has to wait, in part."""
+
+    name = "several messages under way"
+    row = "C2"
+
+    def made(self, place):
+        letters = [Letter(f"m{number}", {"you@example.net": "away"}) for number in range(1, 9)]
+        letters[3].fates = {"refused@example.net": "failed"}
+        letters[5].fates["slow@example.net"] = "away"
+        return letters
+
+    def prepare(self, place):
+        place.smarthost.extensions.append("CHUNKING")
+        super().prepare(place)
+
+
 class Rate(QueueRun):
     """A next hop with a limit, whose memory of what went is written anew."""
 
@@ -576,5 +593,5 @@ class Setup(Scenario):
         return self.faults + check_rest(place, self.may_leave, run.is_cut)
 
 
-SCENARIOS = [Submission, SubmissionWithNames, SubmissionAndRun, Delivery, Reports, Rate, Append, Hold, Release, Delete, Bounce, Retry, Inbound,
-             Greylist, Newaliases, Passwd, DkimKey, Setup]
+SCENARIOS = [Submission, SubmissionWithNames, SubmissionAndRun, Delivery, Reports, Chunks, Rate, Append, Hold,
+             Release, Delete, Bounce, Retry, Inbound, Greylist, Newaliases, Passwd, DkimKey, Setup]

@@ -1,8 +1,10 @@
-"""BDAT in the SMTP client (RFC 3030): small messages leave whole, two at a time, and nothing that a
-server says to one of them is taken for the other. A session begins with DATA: Chunky takes two messages
+"""BDAT in the SMTP client (RFC 3030): small messages leave whole, one behind the other, and nothing that
+a server says to one of them is taken for another. A session begins with DATA: Chunky takes two messages
 like that before those that a test is about."""
 
 import itertools
+import random
+import select
 
 import pytest
 
@@ -82,6 +84,110 @@ def test_two_messages_are_on_their_way_at_a_time(after_first):
         (session,) = server.connections
         # The greeting, two for each of the first, one for each, and QUIT.
         assert len([turn for turn in session.turns if turn]) <= 1 + 4 + 6 + 1
+
+
+def under_way(session):
+    """The messages that have come whole, and were not read, when the client says no more."""
+    session.flush()
+    while select.select([session.connection], [], [], 0.3)[0]:
+        session.receive()
+    return bytes(session._in).count(b"BDAT ")  # pylint: disable=protected-access
+
+
+class Counting(Chunky):
+    """How many messages are under way when each is to be answered."""
+
+    def __init__(self, **options):
+        self.counts = []
+        super().__init__(at={"message": self.count}, **options)
+
+    def count(self, session, _message):
+        self.counts.append(1 + under_way(session))
+
+
+def test_with_each_message_that_is_taken_one_more_is_on_its_way(after_first):
+    """Up to sixteen: no more than so many can come a second time when a connection breaks (RFC 1047)."""
+    with Counting() as server:
+        report = after_first(server, *[to(f"r{i}") for i in range(40)])
+        assert report.results == ["DONE"] * 40
+        assert server.counts == [min(2 + i, 16, 40 - i) for i in range(40)]
+
+
+def test_a_refused_message_earns_nothing(after_first):
+    with Counting() as server:
+        server.at["RCPT"] = "550 5.1.1 no such user"
+        server.at["BDAT"] = lambda session, _: server.counts.append(1 + under_way(session))
+        assert after_first(server, *[to(f"r{i}") for i in range(8)]).results == ["NEVER"] * 8
+        assert server.counts == [2] * 7 + [1]
+
+
+def test_no_more_bytes_are_on_their_way_than_a_line_holds(after_first):
+    with Counting() as server:
+        body = BODY + "a line of a message of sixty kilobytes\n" * 1540
+        assert after_first(server, *[to(f"r{i}", body=body) for i in range(12)]).results == ["DONE"] * 12
+        assert max(server.counts) == 5
+
+
+def test_no_more_commands_are_on_their_way_than_replies_have_room(after_first):
+    with Counting() as server:
+        names = [[f"r{i}x{j}" for j in range(100)] for i in range(10)]
+        assert after_first(server, *[to(*some) for some in names]).results == ["DONE"] * 1000
+        assert max(server.counts) == 5
+
+
+@pytest.mark.parametrize("action", [CLOSE, RESET, ("421 4.3.2 going down", CLOSE)], ids=str)
+def test_C2_a_connection_that_breaks_repeats_nothing_that_was_answered(after_first, action):
+    """Whatever was under way; what is not answered for is for later, the rest goes on."""
+    with Chunky(at={"message": [None] * 30 + [action, None]}) as server:
+        report = after_first(server, *[to(f"r{i}") for i in range(60)])
+        taken = [m.recipients[0] for m in server.messages]
+        assert len(taken) == len(set(taken))
+        for (_, address), outcome in report.recipients.items():
+            assert (outcome.result == "DONE") == (address in taken), address
+        assert report.results[:30] == ["DONE"] * 30 and report.results.count("LATER") <= 16
+
+
+def test_C4_a_long_row_of_outcomes_is_in_order(after_first):
+    """Each message by a plan of its own, with up to sixteen under way."""
+    chance = random.Random(30)
+    plan = {f"r{i}": (chance.choice("2222245"), chance.choice("222245")) for i in range(120)}
+
+    def name(path):
+        return path.partition("@")[0]
+
+    with Chunky(at={"RCPT": lambda _, line: RCPTS[plan[name(line[9:])][0]],
+                    "message": lambda _, sent: ENDS[plan[name(sent.recipients[0])][1]]}) as server:
+        report = after_first(server, *[to(each) for each in plan])
+        for (_, address), outcome in report.recipients.items():
+            first, end = plan[name(address)]
+            assert outcome.result == WANTED[first if first != "2" else end], address
+        assert [name(m.recipients[0]) for m in server.messages] == [
+            each for each, outcome in plan.items() if outcome == ("2", "2")]
+        assert len(server.connections) == 1
+
+
+def test_who_takes_so_many_in_a_session_gets_no_more(after_first):
+    """LIMITS MAILMAX (RFC 9422), in the middle of what is under way."""
+    with Chunky((*CHUNKING, "LIMITS MAILMAX=25")) as server:
+        report = after_first(server, *[to(f"r{i}") for i in range(60)])
+        assert report.results == ["DONE"] * 60
+        assert [m.recipients for m in server.messages] == [[f"r{i}@there.example"] for i in range(60)]
+        assert len(server.connections) == 3
+
+
+def test_C11_too_many_recipients_found_out_by_many_at_once(after_first):
+    """Each of those under way has some left, and each of these goes once."""
+    def rcpt(session, _):
+        message = session.message
+        full = message and len(message.recipients) >= 2 and len(server.messages) >= 20
+        return "452 4.5.3 too many recipients" if full else None
+
+    with Chunky(at={"RCPT": rcpt}) as server:
+        names = [[f"r{i}x{j}" for j in range(5)] for i in range(40)]
+        report = after_first(server, *[to(*some) for some in names])
+        assert report.results == ["DONE"] * 200
+        taken = [each for m in server.messages for each in m.recipients]
+        assert sorted(taken) == sorted(f"{each}@there.example" for some in names for each in some)
 
 
 def test_a_session_begins_with_data(deliver):
@@ -263,11 +369,11 @@ def test_who_does_not_know_what_he_offers_gets_data(after_first, code):
 
 
 def test_who_does_not_know_it_may_have_a_long_message_behind(after_first):
-    """Only one of two can be kept for the next session."""
+    """Of that one only the envelope was said: the next session has both."""
     with Chunky(at={"BDAT": "502 5.5.1 no such command"}) as server:
         report = after_first(server, to("a"), to("b", body=LONG), to("c"))
-        assert report.results == ["DONE", "LATER", "DONE"]
-        assert [m.recipients for m in server.messages] == [["a@there.example"], ["c@there.example"]]
+        assert report.results == ["DONE"] * 3
+        assert [m.recipients[0][0] for m in server.messages] == ["a", "b", "c"]
 
 
 def test_a_refused_chunk_leaves_its_transaction_open(after_first):
