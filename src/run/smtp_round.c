@@ -340,7 +340,7 @@ bool smtp_round_is_whole(const struct smtp_round *round)
     return round->chunked && round->sent > last_step(round);
 }
 
-bool smtp_round_is_begun(const struct smtp_round *round)
+bool smtp_round_is_begun(const struct smtp_round *round, bool unread)
 {
-    return round->answered > STEP_MAIL || smtp_round_is_whole(round);
+    return round->answered > STEP_MAIL || (!unread && smtp_round_is_whole(round));
 }

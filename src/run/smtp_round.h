@@ -52,7 +52,8 @@ struct outcome smtp_round_take(struct smtp_round *round, struct smtp_session *se
 struct outcome smtp_round_take_end(struct smtp_round *round, struct smtp_session *session);
 /* Whether all of it was put, with the message. */
 bool smtp_round_is_whole(const struct smtp_round *round);
-/* Whether the server may know of it: its MAIL was answered, or its message put. */
-bool smtp_round_is_begun(const struct smtp_round *round);
+/* Whether the server may know of it: its MAIL was answered, or its message put; unread: and what
+ * has no reply was not read. */
+bool smtp_round_is_begun(const struct smtp_round *round, bool unread);
 
 #endif

@@ -171,10 +171,11 @@ static void salvage(struct work *work, struct smtp_mail *mail, bool keep,
 static void leave(struct work *work, const struct outcome *outcome, struct smtp_mail **kept)
 {
     bool worked = work->session->rounds;
+    bool unread = work->count && smtp_has_parted(work->session);
     while (work->count) {
         const struct smtp_round *round = &work->rounds[0];
         struct smtp_mail *mail = round->mail;
-        bool keep = round->again || (worked && !smtp_round_is_begun(round));
+        bool keep = round->again || (worked && !smtp_round_is_begun(round, unread));
         bool goes_on = work->count > 1 && work->rounds[1].mail == mail;
         drop_first(work);
         if (goes_on)

@@ -173,6 +173,16 @@ struct outcome smtp_ask(struct smtp_session *session, enum smtp_limit limit, con
     return outcome_good(&outcome) ? smtp_read(session, limit, when) : outcome;
 }
 
+bool smtp_has_parted(struct smtp_session *session)
+{
+    const char *words;
+    size_t length;
+    if (session->reply.code != 421)
+        return false;
+    stream_allow(&session->stream, smtp_milliseconds(session, LIMIT_QUIT));
+    return !stream_block(&session->stream, &words, &length) && session->stream.ended;
+}
+
 struct outcome smtp_misplaced(struct smtp_session *session, const char *when)
 {
     struct buffer text = {0};

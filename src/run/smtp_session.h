@@ -82,6 +82,9 @@ void smtp_settle(const struct smtp_session *session);
 struct outcome smtp_read(struct smtp_session *session, enum smtp_limit limit, const char *when);
 /* Both, for the command that was put last. */
 struct outcome smtp_ask(struct smtp_session *session, enum smtp_limit limit, const char *when);
+/* Whether the last reply was 421, and the server has closed without a further word: it comes after
+ * its replies to all that it read (RFC 5321 3.8). Waits for that a little. */
+bool smtp_has_parted(struct smtp_session *session);
 /* The reply is not one that can come here: LATER, and the session is dead. */
 struct outcome smtp_misplaced(struct smtp_session *session, const char *when);
 /* What .reply means, with the host's name. */

@@ -28,8 +28,8 @@ def start_anew(nodes):
 
 
 def read_messages(stream):
-    """How many whole messages a client's bytes begin with, and what is behind the last of them."""
-    count = 0
+    """The whole messages that a client's bytes begin with, and what is behind the last of them."""
+    messages = []
     while True:
         chunk, data = CHUNK.search(stream), stream.find(DATA)
         if chunk and (data < 0 or chunk.start() < data):
@@ -39,8 +39,9 @@ def read_messages(stream):
             dot = stream.find(END, data) if data >= 0 else -1
             end = dot + len(END) if dot >= 0 else len(stream) + 1
         if end > len(stream):
-            return count, stream
-        count, stream = count + 1, stream[end:]
+            return messages, stream
+        messages.append(stream[:end])
+        stream = stream[end:]
 
 
 class Told:
@@ -50,11 +51,13 @@ class Told:
         self.messages = messages
         self.dots = []  # (line, the line behind which the smarthost's message was noted for good)
         streams = {}
+        taken = {tag_of(message.data) for message in messages}
         for number, line in enumerate(lines):
             if line[0] == ">":
                 stream = streams.get(line[1], b"") + bytes.fromhex(line[2])
-                count, streams[line[1]] = read_messages(stream)
-                self.dots += [number] * count
+                sent, streams[line[1]] = read_messages(stream)
+                # A chunk is sent even when all its recipients are refused.
+                self.dots += [number for message in sent if tag_of(message) in taken]
         assert len(self.dots) == len(messages), f"{len(self.dots)} dots, {len(messages)} messages"
         self.noted = [find_note(lines, number, LOCAL_ID.search(message.data)[1].decode())
                       for number, message in zip(self.dots, messages)]

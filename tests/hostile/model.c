@@ -201,6 +201,16 @@ static bool is_blurred(const struct walk *walk, const struct letter *letter)
                                resets(walk, AT_MAIL, AT_DOT_B));
 }
 
+/* Whether the server took its leave there: what left behind that was not read, unless it is
+ * answered. */
+static bool has_parted(const struct walk *walk, enum point from, enum point to)
+{
+    for (enum point point = from; point <= to; point++)
+        if (walk->used[point] && behaviours[walk->script->at[point]].parts)
+            return true;
+    return false;
+}
+
 /* Everything that may be, of a message in which something may. */
 static void blur(struct walk *walk, const struct letter *letter, bool can_bounce)
 {
@@ -434,7 +444,7 @@ static bool may_bounce(const struct walk *walk, enum point from, enum point to)
 /*
  * A message behind another one. Nothing of it was answered when its MAIL was not, and then the next
  * connection has it, unless this one did no work. With chunks all of it has been sent by then: it
- * waits. Returns whether it is blurred.
+ * waits, unless the server took its leave. Returns whether it is blurred.
  */
 static bool send_behind(struct walk *walk, const struct letter *letter, bool behind_chunk)
 {
@@ -447,7 +457,13 @@ static bool send_behind(struct walk *walk, const struct letter *letter, bool beh
             break_off(walk);
         walk->open = false;
     }
-    bool worked = walk->done && !walk->chunked, ready = walk->alive && !walk->surplus;
+    bool ready = walk->alive && !walk->surplus;
+    bool unread =
+        has_parted(walk, AT_RESET, AT_RESET) || (ready && look(walk, letter->mail)->parts);
+    /* Else it may read on, and say so. */
+    bool closes = behaviours[walk->script->at[ready ? letter->mail : AT_RESET]].then == CLOSES;
+    blurred = blurred || (walk->chunked && unread && !closes);
+    bool worked = walk->done && (!walk->chunked || unread);
     enum meaning meaning = look(walk, letter->mail)->meaning;
     bool ends = worked && (meaning == BROKEN || meaning == SESSION);
     if (ready && ends)
@@ -478,7 +494,9 @@ void model_expect(const struct script *script, struct expected *expected)
         struct walk before = walk;
         bool blurred = send_behind(&walk, &letter_a, false), behind_chunk = walk.chunked;
         /* B began along with the end of A, and is kept if nothing of it can have been answered. */
-        bool kept = before.done && before.pipelines && walk.forgone && !behind_chunk && !walk.alive;
+        bool unread = behind_chunk && has_parted(&walk, AT_MAIL, AT_DOT_LAST);
+        bool kept = before.done && before.pipelines && !walk.alive &&
+                    (unread || (walk.forgone && !behind_chunk));
         walk.done = walk.alive;
         /* What the second message meets depends on how the first one ended. */
         if (blurred || kept)

@@ -42,8 +42,8 @@ const struct behaviour behaviours[] = {
     {"535", SESSION, GOES_ON, "535 5.7.8 wrong password\r\n", .row = 9},
     {"538", SESSION, GOES_ON, "538 5.7.11 encrypt first\r\n", .row = 9},
     /* ends */
-    {"421 and closes", BROKEN, CLOSES, "421 4.3.2 going down\r\n", .row = 1},
-    {"421 and stays", BROKEN, GOES_ON, "421 4.3.2 going down\r\n", .row = 1},
+    {"421 and closes", BROKEN, CLOSES, "421 4.3.2 going down\r\n", .row = 1, .parts = true},
+    {"421 and stays", BROKEN, GOES_ON, "421 4.3.2 going down\r\n", .row = 1, .parts = true},
     {"closes", BROKEN, CLOSES, "", .row = 1},
     {"resets", BROKEN, RESETS, "", .row = 1},
     {"half a code, closes", BROKEN, CLOSES, "25", .row = 1},

@@ -76,6 +76,7 @@ struct behaviour {
                          where there are chunks; ASCII 1 becomes NUL */
     unsigned row;     /* of hardcases.md: C1 is 1 */
     bool late, bytewise;
+    bool parts;       /* it is a server's leave: if it says no more, it read no more */
     bool bare;        /* never with the enhanced code of its place */
     bool for_message; /* with the enhanced code of one to a message, it or the reply more */
     size_t filler;    /* so many bytes take the place of a '#' in the text */

@@ -135,16 +135,37 @@ def test_no_more_commands_are_on_their_way_than_replies_have_room(after_first):
         assert max(server.counts) == 5
 
 
-@pytest.mark.parametrize("action", [CLOSE, RESET, ("421 4.3.2 going down", CLOSE)], ids=str)
-def test_C2_a_connection_that_breaks_repeats_nothing_that_was_answered(after_first, action):
-    """Whatever was under way; what is not answered for is for later, the rest goes on."""
+@pytest.mark.parametrize("action, lost", [
+    (CLOSE, 16), (RESET, 16), (("421 4.3.2 going down", "250 2.0.0 or not", CLOSE), 16),
+    (("421 4.3.2 going down", CLOSE), 1)], ids=str)
+def test_C2_a_connection_that_breaks_repeats_nothing_that_was_answered(after_first, action, lost):
+    """Whatever was under way; what is not answered for is for later, the rest goes on. Behind a 421
+    nothing was read, if that was the last word."""
     with Chunky(at={"message": [None] * 30 + [action, None]}) as server:
         report = after_first(server, *[to(f"r{i}") for i in range(60)])
         taken = [m.recipients[0] for m in server.messages]
         assert len(taken) == len(set(taken))
         for (_, address), outcome in report.recipients.items():
             assert (outcome.result == "DONE") == (address in taken), address
-        assert report.results[:30] == ["DONE"] * 30 and report.results.count("LATER") <= 16
+        assert report.results[:30] == ["DONE"] * 30 and report.results.count("LATER") == lost
+
+
+@pytest.mark.parametrize("point", ["RSET", "MAIL"])
+def test_C2_a_server_that_parts_after_so_many_gets_the_rest_at_once(after_first, point):
+    """421 in place of the next one, with up to sixteen behind it: all are for the next session."""
+    limits = [25, 50]
+
+    def full(*_):
+        if not limits or len(server.messages) < limits[0]:
+            return None
+        limits.pop(0)
+        return "421 4.7.0 enough for one session", CLOSE
+
+    with Chunky(at={point: full}) as server:
+        report = after_first(server, *[to(f"r{i}") for i in range(60)])
+        assert report.results == ["DONE"] * 60
+        assert [m.recipients for m in server.messages] == [[f"r{i}@there.example"] for i in range(60)]
+        assert len(server.connections) == 3
 
 
 def test_C4_a_long_row_of_outcomes_is_in_order(after_first):
