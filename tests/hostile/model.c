@@ -494,7 +494,7 @@ void model_expect(const struct script *script, struct expected *expected)
         struct walk before = walk;
         bool blurred = send_behind(&walk, &letter_a, false), behind_chunk = walk.chunked;
         /* B began along with the end of A, and is kept if nothing of it can have been answered. */
-        bool unread = behind_chunk && has_parted(&walk, AT_MAIL, AT_DOT_LAST);
+        bool unread = has_parted(&walk, AT_MAIL, AT_DOT_LAST);
         bool kept = before.done && before.pipelines && !walk.alive &&
                     (unread || (walk.forgone && !behind_chunk));
         walk.done = walk.alive;
