@@ -80,7 +80,9 @@ ifneq ($(filter-out clean uninstall dist deb check-deb format,$(or $(MAKECMDGOAL
   # Where there is a static inih it takes that one: a submission is a process each, and loading a
   # library takes more of it than writing the message.
   INIH       := $(shell $(PKG_CONFIG) --libs inih)
-  FRONT_LIBS := $(or $(filter /%,$(shell $(CC) -print-file-name=libinih.a)),$(INIH)) -ldl
+  # For the same reason it is two segments and not four, each a mapping to make and to fill.
+  FRONT_LIBS := $(or $(filter /%,$(shell $(CC) -print-file-name=libinih.a)),$(INIH)) -ldl \
+                $(call option,-z noseparate-code)
   RUN_LIBS   := $(INIH) -ldl -ldb $(shell $(PKG_CONFIG) --libs gnutls libgsasl libseccomp) -lresolv \
                 -Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs libidn2) -Wl,--as-needed
   LISTEN_LIBS := $(RUN_LIBS) $(shell $(PKG_CONFIG) --libs libxcrypt)
