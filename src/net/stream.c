@@ -210,6 +210,12 @@ bool stream_waiting(struct stream *stream)
     return stream->start < stream->end || stream->ended;
 }
 
+bool stream_comes(struct stream *stream, int milliseconds)
+{
+    struct pollfd wanted = {.fd = stream->fd, .events = direction(stream, POLLIN)};
+    return stream_waiting(stream) || poll(&wanted, 1, milliseconds) > 0;
+}
+
 struct outcome stream_trouble(const struct stream *stream, const char *host, const char *when)
 {
     if (stream->error == ETIMEDOUT)

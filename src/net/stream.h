@@ -59,6 +59,8 @@ void stream_forget(struct stream *stream);
 bool stream_holds(const struct stream *stream);
 /* Whether bytes, or the peer's end, are there already; waits for nothing. */
 bool stream_waiting(struct stream *stream);
+/* Likewise, or they come within so many milliseconds; that they do not is no error. */
+bool stream_comes(struct stream *stream, int milliseconds);
 /* Why reading or writing failed, LATER: "HOST closed the connection WHEN", with WHEN such as
  * "before the greeting". */
 struct outcome stream_trouble(const struct stream *stream, const char *host, const char *when);

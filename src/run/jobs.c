@@ -140,6 +140,14 @@ static void free_job(const struct jobs *jobs, struct job *job)
     free(job);
 }
 
+/* It was not handed out: its recipients can be made a job of once more. */
+static void take_back(const struct jobs *jobs, struct job *job)
+{
+    for (size_t i = 0; i < job->transaction.count; i++)
+        job->parcel->taken[job->indexes[i]] = false;
+    free_job(jobs, job);
+}
+
 /* A job for recipients of the parcel that go together; NULL: there are none left. */
 static struct job *make_job(struct jobs *jobs, struct parcel *parcel)
 {
@@ -179,24 +187,40 @@ static int64_t ask_rate(struct jobs *jobs, bool take)
     return -1;
 }
 
-bool jobs_may_go(struct jobs *jobs, bool take)
+/* So long is nothing waited for: the next hop gets no more now. */
+static bool is_full(struct jobs *jobs, int64_t wait)
 {
-    for (;;) {
-        int64_t wait = ask_rate(jobs, take);
-        if (wait < 0)
-            return false;
-        if (wait == 0 || (!take && wait <= SHORT_WAIT_MS))
-            return true;
-        if (wait > SHORT_WAIT_MS) {
-            jobs->full = true;
-            jobs->full_ms = wait;
-            return false;
-        }
+    if (wait <= SHORT_WAIT_MS)
+        return false;
+    jobs->full = true;
+    jobs->full_ms = wait;
+    return true;
+}
+
+bool jobs_may_go(struct jobs *jobs)
+{
+    int64_t wait = ask_rate(jobs, false);
+    return wait >= 0 && !is_full(jobs, wait);
+}
+
+/* One more message goes, when it may; without wait that is now or not. */
+static bool let_go(struct jobs *jobs, bool wait)
+{
+    int64_t rest;
+    while ((rest = ask_rate(jobs, true)) > 0 && wait && !is_full(jobs, rest)) {
         jobs_sync(jobs);
-        struct timespec pause = {.tv_sec = wait / 1000, .tv_nsec = wait % 1000 * 1000000L};
+        struct timespec pause = {.tv_sec = rest / 1000, .tv_nsec = rest % 1000 * 1000000L};
         while (nanosleep(&pause, &pause) < 0 && errno == EINTR)
             ;
     }
+    return rest == 0;
+}
+
+struct outcome jobs_again(void *context, bool wait)
+{
+    struct jobs *jobs = context;
+    return let_go(jobs, wait) ? outcome_done()
+                              : outcome_later("4.4.5", "%s may get no more now", jobs->hop->name);
 }
 
 /* The parcel has no recipients left that would have to be looked for. */
@@ -209,14 +233,16 @@ void jobs_leave(struct jobs *jobs)
 }
 
 /* The next recipients that go together; NULL: there are none, or no more may go now. */
-static struct job *next_job(struct jobs *jobs)
+static struct job *next_job(struct jobs *jobs, bool wait)
 {
     for (;;) {
         struct job *job = jobs->parcel ? make_job(jobs, jobs->parcel) : NULL;
-        if (job && jobs_may_go(jobs, true))
+        if (job && let_go(jobs, wait))
             return job;
         if (job)
-            free_job(jobs, job);
+            take_back(jobs, job);
+        if (job && !wait && !jobs->failed)
+            return NULL;
         jobs_leave(jobs);
         if (job || jobs->at == jobs->letters->count || run_is_over(jobs->run))
             return NULL;
@@ -227,16 +253,11 @@ static struct job *next_job(struct jobs *jobs)
 struct transaction *jobs_next(void *context, bool wait)
 {
     struct jobs *jobs = context;
-    if (!wait && ask_rate(jobs, false) != 0)
+    struct job *job = jobs->failed || jobs->full ? NULL : next_job(jobs, wait);
+    if (!job)
         return NULL;
-    struct job *job = jobs->failed || jobs->full ? NULL : next_job(jobs);
-    if (!job) {
-        jobs_leave(jobs);
-        return NULL;
-    }
     job->next = jobs->out;
     jobs->out = job;
-    jobs->under_way++;
     return &job->transaction;
 }
 
@@ -251,7 +272,6 @@ static struct job *take_job(struct jobs *jobs, const struct transaction *transac
         impossible("a transaction that was not handed out");
     struct job *job = *at;
     *at = job->next;
-    jobs->under_way--;
     return job;
 }
 
@@ -293,18 +313,14 @@ static void stop_unless(struct jobs *jobs, const struct outcome *outcome)
     jobs->failed = true;
 }
 
-/*
- * While the next messages are on their way, and not for all of the list: a power cut brings back
- * those under way, of which nobody knows yet what the next hop said to them, and fewer than that
- * which were taken before them.
- */
+/* While the next messages are on their way (smtp_session.c says when), not for each message. */
 void jobs_sync(void *context)
 {
     struct jobs *jobs = context;
-    if (!jobs->unsynced || jobs->unsynced < jobs->under_way)
+    if (!jobs->unsynced)
         return;
     struct outcome outcome = letter_sync(&jobs->run->queue);
-    jobs->unsynced = 0;
+    jobs->unsynced = false;
     stop_unless(jobs, &outcome);
 }
 
@@ -339,7 +355,7 @@ void jobs_finish(void *context, struct transaction *transaction)
             outcome = journal_save(letter); /* then it stays, but goes nowhere again */
         } else {
             log_event(letter->id, "removed", NULL);
-            jobs->unsynced++;
+            jobs->unsynced = true;
         }
     } else {
         outcome = journal_save(letter);

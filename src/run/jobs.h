@@ -23,23 +23,22 @@ struct jobs {
     bool refused;          /* nothing more is offered to the next hop: its rate does not count */
     size_t at;             /* the next of the letters to look at */
     bool failed;           /* a disk says no: stop */
-    size_t unsynced;       /* messages that were taken out, and a power cut could bring back */
+    bool unsynced;         /* a message was taken out, and a power cut could bring it back */
     bool full;             /* the rate is used up: stop, for so many milliseconds */
     int64_t full_ms;
     struct parcel *parcel; /* the message before, which may have recipients left */
     struct job *out;       /* handed out and not finished */
-    size_t under_way;      /* of them */
 };
 
 /* The source of transactions, as struct smtp_source has it; the context is a struct jobs. */
 struct transaction *jobs_next(void *jobs, bool wait);
+struct outcome jobs_again(void *jobs, bool wait);
 void jobs_progress(void *jobs, struct transaction *transaction);
 void jobs_finish(void *jobs, struct transaction *transaction);
 void jobs_sync(void *jobs);
 
-/* Whether one more message may go now, or very soon; take: it goes. Else .full or .failed is set.
- */
-bool jobs_may_go(struct jobs *jobs, bool take);
+/* Whether one more message may go now, or very soon. Else .full or .failed is set. */
+bool jobs_may_go(struct jobs *jobs);
 /* The message at hand is left, whatever recipients it has. */
 void jobs_leave(struct jobs *jobs);
 

@@ -13,6 +13,8 @@
 #include "run/smtp_run.h"
 #include "run/smtp_session.h"
 
+enum { IDLE_SESSIONS = 3 /* in a row: there is no use in going on */ };
+
 static void trace_outcome(const struct smtp_hop *hop, const struct outcome *outcome)
 {
     if (hop->trace)
@@ -84,24 +86,27 @@ static struct outcome deliver(const struct smtp_hop *hop, const struct smtp_targ
                               const struct smtp_source *source, size_t *transactions)
 {
     struct smtp_mail *carried = NULL;
-    struct outcome outcome;
     size_t first = 0;
-    do {
+    unsigned idle = 0;
+    for (;;) {
         struct smtp_session session;
-        outcome = open_hop(hop, targets, &first, &session);
-        if (!outcome_good(&outcome)) {
-            for (struct smtp_mail *mail; (mail = smtp_mail_pop(&carried));) {
-                smtp_mail_settle_all(mail, STATE_WAITING, &outcome);
-                smtp_mail_finish(mail, source);
-            }
-            return outcome;
+        bool worked = false;
+        struct outcome outcome = open_hop(hop, targets, &first, &session);
+        bool is_open = outcome_good(&outcome);
+        if (is_open) {
+            outcome = smtp_run(&session, source, &carried, transactions);
+            if (!outcome_good(&outcome))
+                trace_outcome(hop, &outcome);
+            smtp_close(&session);
+            worked = session.rounds;
         }
-        outcome = smtp_run(&session, source, &carried, transactions);
-        if (!outcome_good(&outcome))
-            trace_outcome(hop, &outcome);
-        smtp_close(&session);
-    } while (carried);
-    return outcome;
+        idle = worked ? 0 : idle + 1;
+        if (is_open && carried && idle < IDLE_SESSIONS)
+            continue;
+        for (struct smtp_mail *mail; (mail = smtp_mail_pop(&carried));)
+            smtp_mail_put_off(mail, source, &outcome);
+        return outcome;
+    }
 }
 
 struct smtp_hop smtp_hop_of(const struct smarthost *peer, const char *hostname)

@@ -82,6 +82,9 @@ struct smtp_source {
     /* The next one, or NULL when there is nothing (more) for this hop, or, without wait, nothing
      * right now. Called with as many unfinished as the session has under way. */
     struct transaction *(*next)(void *context, bool wait);
+    /* Whether one that an earlier session left over may go; LATER: not at all, or, without wait,
+     * not right now. NULL: it always may. */
+    struct outcome (*again)(void *context, bool wait);
     /* The transaction goes on with other recipients in another round: a good moment to write down
      * what is settled. */
     void (*progress)(void *context, struct transaction *transaction);

@@ -31,6 +31,12 @@ void smtp_mail_push(struct smtp_mail **list, struct smtp_mail *mail)
     *list = mail;
 }
 
+void smtp_mail_put_first(struct smtp_mail **list, struct smtp_mail *mail)
+{
+    mail->next = *list;
+    *list = mail;
+}
+
 struct smtp_mail *smtp_mail_pop(struct smtp_mail **list)
 {
     struct smtp_mail *mail = *list;
@@ -82,6 +88,16 @@ void smtp_mail_finish(struct smtp_mail *mail, const struct smtp_source *source)
     free(mail->states);
     buffer_free(&mail->signature);
     free(mail);
+}
+
+void smtp_mail_put_off(struct smtp_mail *mail, const struct smtp_source *source,
+                       const struct outcome *outcome)
+{
+    if (outcome_good(outcome))
+        impossible("mail that is put off without a reason");
+    smtp_mail_settle_all(mail, STATE_ACCEPTED, outcome);
+    smtp_mail_settle_all(mail, STATE_WAITING, outcome);
+    smtp_mail_finish(mail, source);
 }
 
 /*

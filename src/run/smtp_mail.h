@@ -21,13 +21,15 @@ struct smtp_mail {
     bool convert;            /* leaves in 7-bit form */
     uint64_t size;           /* for SIZE= */
     struct buffer signature; /* fields that sign it in this form */
+    bool carried;            /* over from a session that it was meant for */
     struct smtp_mail *next;  /* in a list; NULL: it is the last, or in none */
 };
 
 /* The next one of the source, or NULL. */
 struct smtp_mail *smtp_mail_take(const struct smtp_source *source, bool wait);
-/* Behind all others of the list, and the first of it, or NULL. */
+/* Behind all others of the list, before them, and the first of it, or NULL. */
 void smtp_mail_push(struct smtp_mail **list, struct smtp_mail *mail);
+void smtp_mail_put_first(struct smtp_mail **list, struct smtp_mail *mail);
 struct smtp_mail *smtp_mail_pop(struct smtp_mail **list);
 /* Chooses the form for this session, and settles the recipients that the server cannot serve. */
 void smtp_mail_prepare(struct smtp_mail *mail, const struct smtp_session *session);
@@ -39,6 +41,9 @@ void smtp_mail_withdraw(struct smtp_mail *mail);
 /* The same end for all that are in this state. */
 void smtp_mail_settle_all(struct smtp_mail *mail, enum smtp_state state,
                           const struct outcome *outcome);
+/* Who is not settled is for later: that is the outcome, and the mail is finished. */
+void smtp_mail_put_off(struct smtp_mail *mail, const struct smtp_source *source,
+                       const struct outcome *outcome);
 /* Gives it back to its source and frees it; everybody is settled. */
 void smtp_mail_finish(struct smtp_mail *mail, const struct smtp_source *source);
 

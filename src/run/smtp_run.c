@@ -18,7 +18,7 @@ enum {
     ROUNDS_AT_FIRST = 2,
     ROUNDS_MOST = 16,    /* at 20 ms a round trip, 800 messages a second */
     COMMANDS_MOST = 400, /* that have no answer, when one more message is put behind them */
-    BYTES_MOST = 262144  /* likewise of their messages */
+    BYTES_MOST = 131072  /* likewise of their messages */
 };
 
 struct work {
@@ -38,14 +38,34 @@ static bool is_exhausted(const struct smtp_session *session)
 static void finish(struct work *work, struct smtp_mail *mail)
 {
     smtp_mail_finish(mail, work->source);
+    work->session->unsettled++;
     ++*work->finished;
 }
 
-/* The next message that has somebody to go to; see smtp_source for the wait. */
+/* The first of those that are left, or the next one of the source; see there for the wait. */
+static struct smtp_mail *take(struct work *work, bool wait)
+{
+    struct smtp_mail *mail = smtp_mail_pop(&work->left);
+    if (!mail)
+        return smtp_mail_take(work->source, wait);
+    struct outcome outcome = mail->carried && work->source->again
+                                 ? work->source->again(work->source->context, wait)
+                                 : outcome_done();
+    if (!outcome_good(&outcome) && !wait) {
+        smtp_mail_put_first(&work->left, mail);
+        return NULL;
+    }
+    if (!outcome_good(&outcome))
+        smtp_mail_settle_all(mail, STATE_WAITING, &outcome);
+    mail->carried = false;
+    return mail;
+}
+
+/* The next message that has somebody to go to. */
 static struct smtp_mail *fetch(struct work *work, bool wait)
 {
     struct smtp_mail *mail;
-    while ((mail = smtp_mail_pop(&work->left)) || (mail = smtp_mail_take(work->source, wait))) {
+    while ((mail = take(work, wait))) {
         smtp_mail_prepare(mail, work->session);
         if (mail->waiting)
             return mail;
@@ -58,13 +78,14 @@ static struct smtp_round *begin(struct work *work, struct smtp_mail *mail, bool 
 {
     struct smtp_round *round = &work->rounds[work->count++];
     smtp_round_begin(round, mail, work->session, reset);
+    work->session->under_way = work->count;
     return round;
 }
 
 static void drop_first(struct work *work)
 {
     smtp_round_end(&work->rounds[0]);
-    work->count--;
+    work->session->under_way = --work->count;
     memmove(work->rounds, work->rounds + 1, work->count * sizeof *work->rounds);
 }
 
@@ -92,10 +113,13 @@ static void put_following(struct work *work)
     }
 }
 
-/* Replies that are here already may let more be put. */
-static bool is_time_to_flush(const struct smtp_session *session)
+/*
+ * Replies that are here already may let more be put. And to a peer that has closed nothing is
+ * written: it would have its host throw those away that we have not taken in (RFC 9293 3.10.7.4).
+ */
+static bool is_time_to_flush(struct smtp_session *session)
 {
-    return session->out.length && !(session->awaited && stream_holds(&session->stream) &&
+    return session->out.length && !(session->awaited && stream_waiting(&session->stream) &&
                                     session->out.length < BYTES_MOST);
 }
 
@@ -152,19 +176,19 @@ static struct outcome send_message(struct work *work)
 /*
  * A message in a session that broke: kept for the next session when nothing can have come of it,
  * and going on comes to an end: its MAIL had not been taken and this session was good for
- * something, or the server did not know BDAT. Else it is for later.
+ * something, even if only that another one is for later; or the server did not know BDAT. Else it
+ * is for later.
  */
 static void salvage(struct work *work, struct smtp_mail *mail, bool keep,
                     const struct outcome *outcome, struct smtp_mail **kept)
 {
     if (keep) {
         smtp_mail_withdraw(mail);
+        mail->carried = true;
         smtp_mail_push(kept, mail);
         return;
     }
-    smtp_mail_settle_all(mail, STATE_ACCEPTED, outcome);
-    smtp_mail_settle_all(mail, STATE_WAITING, outcome);
-    smtp_mail_finish(mail, work->source);
+    smtp_mail_put_off(mail, work->source, outcome);
 }
 
 /* What the session leaves: nothing, if it neither broke nor takes no more. */
@@ -181,6 +205,7 @@ static void leave(struct work *work, const struct outcome *outcome, struct smtp_
         if (goes_on)
             drop_first(work);
         salvage(work, mail, keep, outcome, kept);
+        worked = true;
     }
     for (struct smtp_mail *mail; (mail = smtp_mail_pop(&work->left));)
         salvage(work, mail, worked, outcome, kept);
@@ -223,7 +248,7 @@ struct outcome smtp_run(struct smtp_session *session, const struct smtp_source *
     *carried = NULL;
     while (outcome_good(&outcome) && (mail = fetch(&work, true))) {
         if (is_exhausted(session)) {
-            smtp_mail_push(carried, mail);
+            smtp_mail_put_first(&work.left, mail);
             break;
         }
         begin(&work, mail, session->open_mail);

@@ -15,6 +15,7 @@
 
 /* What is shorter stands in a reply by chance; what is shown of a cut message must be less. */
 enum { SECRET_SHORTEST = 4, SECRET_SHOWN = 16 };
+enum { MOMENT_MS = 50 };
 
 void smtp_trace(const struct smtp_session *session, char direction, const char *line)
 {
@@ -144,16 +145,28 @@ struct outcome smtp_flush(struct smtp_session *session, enum smtp_limit limit)
     return outcome_done();
 }
 
-void smtp_settle(const struct smtp_session *session)
+void smtp_settle(struct smtp_session *session)
 {
     if (session->source && session->source->sync)
         session->source->sync(session->source->context);
+    session->unsettled = 0;
+}
+
+/*
+ * A power cut repeats what is under way, for nobody knows yet what became of it, and what is not
+ * settled: that is to be less, and not for long.
+ */
+static void settle_before_waiting(struct smtp_session *session)
+{
+    bool few = session->unsettled + 1 < session->under_way;
+    if (!few || !stream_comes(&session->stream, MOMENT_MS))
+        smtp_settle(session);
 }
 
 struct outcome smtp_read(struct smtp_session *session, enum smtp_limit limit, const char *when)
 {
-    if (!stream_holds(&session->stream))
-        smtp_settle(session);
+    if (session->unsettled && !stream_holds(&session->stream))
+        settle_before_waiting(session);
     stream_allow(&session->stream, smtp_milliseconds(session, limit));
     struct outcome outcome = reply_read(&session->stream, &session->reply, session->host, when);
     hide_secret(session);
@@ -179,6 +192,7 @@ bool smtp_has_parted(struct smtp_session *session)
     size_t length;
     if (session->reply.code != 421)
         return false;
+    smtp_settle(session);
     stream_allow(&session->stream, smtp_milliseconds(session, LIMIT_QUIT));
     return !stream_block(&session->stream, &words, &length) && session->stream.ended;
 }

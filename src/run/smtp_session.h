@@ -55,6 +55,8 @@ struct smtp_session {
     bool dead;                /* nothing more is to be said in it */
     bool open_mail;           /* a MAIL was accepted and its transaction has not ended */
     bool gives_codes;         /* a message was taken, with replies that codes tell apart */
+    size_t under_way;         /* messages that were put and have not come to their end */
+    size_t unsettled;         /* messages that have, since the source was told to settle */
     uint64_t chunks;          /* messages that were taken as one */
     uint64_t mails;           /* MAIL commands put */
     uint64_t rounds;          /* transactions, as the server sees them, that came to their end */
@@ -76,7 +78,7 @@ void smtp_put_secret(struct smtp_session *session, const char *line, const char 
  */
 struct outcome smtp_flush(struct smtp_session *session, enum smtp_limit limit);
 /* What the source has to do before something takes its time. */
-void smtp_settle(const struct smtp_session *session);
+void smtp_settle(struct smtp_session *session);
 /* The next reply, into .reply. LATER, and the session is dead, without one, or at 421. WHEN is for
  * the words: "after MAIL". */
 struct outcome smtp_read(struct smtp_session *session, enum smtp_limit limit, const char *when);

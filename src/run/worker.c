@@ -96,6 +96,7 @@ static struct outcome deliver(struct work *work, const struct smtp_hop *smtp)
 {
     struct smtp_source source = {.context = &work->jobs,
                                  .next = jobs_next,
+                                 .again = jobs_again,
                                  .progress = jobs_progress,
                                  .finish = jobs_finish,
                                  .sync = jobs_sync};
@@ -124,7 +125,7 @@ static struct outcome use_seat(struct work *work)
     struct smtp_hop smtp;
     struct outcome outcome = outcome_done();
     /* No connection is made for nothing. */
-    if (run_is_over(work->jobs.run) || !jobs_may_go(&work->jobs, false))
+    if (run_is_over(work->jobs.run) || !jobs_may_go(&work->jobs))
         return outcome;
     outcome = prepare(work, &secret, &smtp);
     if (outcome_good(&outcome)) {

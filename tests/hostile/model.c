@@ -148,6 +148,14 @@ static bool has(const struct walk *walk, enum point from, enum point to, enum me
     return false;
 }
 
+static bool has_come_to(const struct walk *walk, enum point from, enum point to)
+{
+    bool used = false;
+    for (enum point point = from; point <= to; point++)
+        used = used || walk->used[point];
+    return used;
+}
+
 static bool resets(const struct walk *walk, enum point from, enum point to)
 {
     for (enum point point = from; point <= to; point++)
@@ -494,9 +502,11 @@ void model_expect(const struct script *script, struct expected *expected)
         struct walk before = walk;
         bool blurred = send_behind(&walk, &letter_a, false), behind_chunk = walk.chunked;
         /* B began along with the end of A, and is kept if nothing of it can have been answered. */
-        bool unread = has_parted(&walk, AT_MAIL, AT_DOT_LAST);
-        bool kept = before.done && before.pipelines && !walk.alive &&
-                    (unread || (walk.forgone && !behind_chunk));
+        bool unread = before.done &&
+                      (has_parted(&walk, AT_MAIL, AT_DOT_LAST) || (walk.forgone && !behind_chunk));
+        /* Of it no more was said than its envelope, along with the dot. */
+        bool envelope = has_come_to(&walk, AT_DOT, AT_DOT_LAST) && !behind_chunk;
+        bool kept = before.pipelines && !walk.alive && (unread || envelope);
         walk.done = walk.alive;
         /* What the second message meets depends on how the first one ended. */
         if (blurred || kept)

@@ -7,8 +7,8 @@
  * Each FILE is one message: lines "from ADDRESS", "envid TEXT", "ret full|headers", "to ADDRESS
  * [NOTIFY-BITS [ORCPT]]" (with tabs in between), a blank line, the message. On standard output
  * come, separated by tabs, "recipient FILE ADDRESS RESULT STATUS REASON", "message FILE DSN-PASSED"
- * when one is finished, and at the end "session RESULT STATUS REASON", "transactions N" and "memory
- * KILOBYTES". The trace goes to standard error.
+ * when one is finished, "again" for one that goes in a further session, and at the end "session
+ * RESULT STATUS REASON", "transactions N" and "memory KILOBYTES". The trace goes to standard error.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -142,6 +142,15 @@ static struct transaction *next(void *context, bool wait)
         return NULL;
     queue->unfinished++;
     return &queue->messages[queue->given++].transaction;
+}
+
+static struct outcome again(void *context, bool wait)
+{
+    const struct queue *queue = context;
+    if (wait && queue->unfinished > 16)
+        die("a message too many is left over");
+    puts("again");
+    return outcome_done();
 }
 
 /* Nothing is to be settled twice, and nothing is told early. */
@@ -303,7 +312,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < queue.count; i++)
         load(&queue.messages[i], argv[first + (int)i]);
     struct smtp_source source = {
-        .context = &queue, .next = next, .progress = progress, .finish = finish};
+        .context = &queue, .next = next, .again = again, .progress = progress, .finish = finish};
     size_t transactions = 0;
     struct outcome outcome = smtp_deliver(&hop, &source, &transactions);
     if (queue.unfinished)

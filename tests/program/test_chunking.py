@@ -3,8 +3,13 @@ a server says to one of them is taken for another. A session begins with DATA: C
 like that before those that a test is about."""
 
 import itertools
+import os
 import random
 import select
+import signal
+import threading
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -125,7 +130,7 @@ def test_no_more_bytes_are_on_their_way_than_a_line_holds(after_first):
     with Counting() as server:
         body = BODY + "a line of a message of sixty kilobytes\n" * 1540
         assert after_first(server, *[to(f"r{i}", body=body) for i in range(12)]).results == ["DONE"] * 12
-        assert max(server.counts) == 5
+        assert max(server.counts) == 3
 
 
 def test_no_more_commands_are_on_their_way_than_replies_have_room(after_first):
@@ -166,6 +171,8 @@ def test_C2_a_server_that_parts_after_so_many_gets_the_rest_at_once(after_first,
         assert report.results == ["DONE"] * 60
         assert [m.recipients for m in server.messages] == [[f"r{i}@there.example"] for i in range(60)]
         assert len(server.connections) == 3
+        # The rate is asked once more for each that was under way.
+        assert report.agains == 16 + 10
 
 
 def test_C4_a_long_row_of_outcomes_is_in_order(after_first):
@@ -194,6 +201,94 @@ def test_who_takes_so_many_in_a_session_gets_no_more(after_first):
         assert report.results == ["DONE"] * 60
         assert [m.recipients for m in server.messages] == [[f"r{i}@there.example"] for i in range(60)]
         assert len(server.connections) == 3
+        # The rate is asked once more for what is left over.
+        assert report.agains == 2
+
+
+def test_C2_one_to_which_a_server_parts_holds_up_no_other(after_first):
+    """421 for a sender, in each session: those that were under way behind it go on without it."""
+    def mail(_, line):
+        return ("421 4.7.0 too much from this sender", CLOSE) if "poison" in line else None
+
+    with Chunky(at={"MAIL": mail}) as server:
+        messages = [to(f"r{i}") for i in range(60)]
+        messages[30] = "from poison@here.example\n" + messages[30][0], BODY
+        report = after_first(server, *messages)
+        assert [i for i, result in enumerate(report.results) if result != "DONE"] == [30]
+        assert len({m.recipients[0] for m in server.messages}) == len(server.messages) == 59
+
+
+def test_C2_a_server_that_parts_each_time_is_left_alone(after_first):
+    """Not a session for each message that was under way."""
+    def mail(*_):
+        return ("421 4.7.0 no more", CLOSE) if len(server.messages) >= 30 else None
+
+    with Chunky(at={"MAIL": mail}) as server:
+        report = after_first(server, *[to(f"r{i}") for i in range(60)])
+        assert report.results == ["DONE"] * 30 + ["LATER"] * 16
+        assert len(server.connections) <= 5
+
+
+def the_client():
+    """The process that the test has started."""
+    return int(Path(f"/proc/self/task/{threading.main_thread().native_id}/children").read_text())
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=("clear", "TLS"))
+@pytest.mark.parametrize("point, lost", [("MAIL", 0), ("message", 1)])
+def test_C2_what_was_said_before_a_server_closed_is_heard(after_first, certificates, tls, secure, point, lost):
+    """Replies that came each by itself, and then the end: writing first would have thrown them away."""
+    stopped = []
+
+    def part(session, *_):
+        if len(server.messages) == 25 and not stopped:
+            under_way(session)
+            stopped.append(the_client())
+            os.kill(stopped[0], signal.SIGSTOP)
+        if len(server.messages) != 38 or len(server.connections) > 1:
+            return None
+        threading.Timer(0.3, os.kill, (stopped[0], signal.SIGCONT)).start()
+        return "421 4.7.0 enough", CLOSE
+
+    options = {"certificate": certificates.good} if secure else {}
+    with Chunky(at={point: part}, eager=True, **options) as server:
+        report = after_first(server, *[to(f"r{i}") for i in range(60)], **(tls if secure else {}))
+        assert report.results.count("LATER") == lost and report.results.count("DONE") == 60 - lost
+        assert len({m.recipients[0] for m in server.messages}) == len(server.messages) == 60 - lost
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_C3_whatever_is_said_to_whatever_is_under_way(deliver, seed):
+    """By chance. Nobody is told of what a server has not said, and where it takes its leave properly
+    nothing comes twice."""
+    chance = random.Random(seed)
+    trouble, breaks, proper = chance.choice([0, .01, .05, .2]), chance.choice([0, .005, .03]), seed % 2
+
+    def now_and_then(*what):
+        def decide(*_):
+            if chance.random() < breaks:
+                ends = CLOSE, RESET, "421 4.3.2 and stays"
+                return ("421 4.3.2 going", CLOSE) if proper else chance.choice(ends)
+            return chance.choice(what) if chance.random() < trouble else None
+        return decide
+
+    extensions = [*CHUNKING, *chance.choice([(), (), ("LIMITS MAILMAX=7",), ("LIMITS RCPTMAX=2",)])]
+    at = {"RSET": now_and_then("250 2.1.5 Flushed", "250 ok"),
+          "MAIL": now_and_then("550 5.1.8 no", "450 4.1.8 not now"),
+          "RCPT": now_and_then("550 5.1.1 no", "450 4.2.0 not now", "452 4.5.3 too many", "552 too many"),
+          "message": now_and_then("554 5.6.0 no", "451 4.3.0 not now")}
+    messages = [to(*[f"r{i}x{j}" for j in range(chance.choice([1, 1, 1, 2, 5, 120]))],
+                   body=BODY + "a line of words in a message\n" * chance.choice([1, 10, 300, 3000]))
+                for i in range(chance.choice([5, 40, 80]))]
+    with FakeServer(extensions=extensions, at=at, most_recipients=chance.choice([0, 0, 3])) as server:
+        report = deliver(server, *messages)
+        taken = Counter(address for message in server.messages for address in message.recipients)
+        for (_, address), outcome in report.recipients.items():
+            if outcome.result != "LATER":
+                assert (outcome.result == "DONE") == bool(taken[address]), (address, outcome)
+            elif proper:
+                assert not taken[address], (address, outcome)
+        assert not proper or set(taken.values()) <= {1}
 
 
 def test_C11_too_many_recipients_found_out_by_many_at_once(after_first):
