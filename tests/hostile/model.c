@@ -504,8 +504,8 @@ void model_expect(const struct script *script, struct expected *expected)
         /* B began along with the end of A, and is kept if nothing of it can have been answered. */
         bool unread = before.done &&
                       (has_parted(&walk, AT_MAIL, AT_DOT_LAST) || (walk.forgone && !behind_chunk));
-        /* Of it no more was said than its envelope, along with the dot. */
-        bool envelope = has_come_to(&walk, AT_DOT, AT_DOT_LAST) && !behind_chunk;
+        /* Of it no more was said than its envelope, along with the end of A. */
+        bool envelope = has_come_to(&walk, AT_BODY, AT_DOT_LAST) && !behind_chunk;
         bool kept = before.pipelines && !walk.alive && (unread || envelope);
         walk.done = walk.alive;
         /* What the second message meets depends on how the first one ended. */
