@@ -2,6 +2,8 @@
 #include "net/stream.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,6 +216,16 @@ bool stream_comes(struct stream *stream, int milliseconds)
 {
     struct pollfd wanted = {.fd = stream->fd, .events = direction(stream, POLLIN)};
     return stream_waiting(stream) || poll(&wanted, 1, milliseconds) > 0;
+}
+
+void stream_acknowledge(const struct stream *stream)
+{
+#ifdef TCP_QUICKACK
+    const int on = 1;
+    (void)setsockopt(stream->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+#else
+    (void)stream;
+#endif
 }
 
 struct outcome stream_trouble(const struct stream *stream, const char *host, const char *when)

@@ -61,6 +61,8 @@ bool stream_holds(const struct stream *stream);
 bool stream_waiting(struct stream *stream);
 /* Likewise, or they come within so many milliseconds; that they do not is no error. */
 bool stream_comes(struct stream *stream, int milliseconds);
+/* Has what came acknowledged at once: until then a peer may hold back what it says next. */
+void stream_acknowledge(const struct stream *stream);
 /* Why reading or writing failed, LATER: "HOST closed the connection WHEN", with WHEN such as
  * "before the greeting". */
 struct outcome stream_trouble(const struct stream *stream, const char *host, const char *when);

@@ -2,7 +2,8 @@
  * hops/hop-<name>: "FAILURES STATUS SINCE REASON", with the file time as the end of the pause, and
  * SINCE the time at which it began. It only saves attempts: when it cannot be read or written, mail
  * is tried all the same. When the hop works again, the file becomes hops/last-<name>, for people;
- * the file time of hops/ok-<name> is when it worked. Of MX hosts, which are many, neither is kept.
+ * the file time of hops/ok-<name> is when it worked, that of hops/abrupt-<name> when it ended a
+ * session with several messages under way. Of MX hosts, which are many, none of these is kept.
  */
 #include "queue/hop.h"
 
@@ -21,7 +22,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
-enum { LONG_MARK = 9 /* characters */ };
+enum { LONG_MARK = 9 /* characters */, ABRUPT_S = 7 * 24 * 3600 };
 
 /* What could mean something in a path is replaced; of a name that is too long a checksum tells. */
 void hop_file_name(const char *kind, const char *name, char path[HOP_FILE_NAME])
@@ -62,6 +63,15 @@ static void read_state(const struct queue *queue, const char *kind, const char *
     file_close(&fd);
 }
 
+/* 0: there is no such file. */
+static time_t read_time(const struct queue *queue, const char *kind, const char *name)
+{
+    struct stat info;
+    char path[HOP_FILE_NAME];
+    hop_file_name(kind, name, path);
+    return fstatat(queue->hops, path, &info, AT_SYMLINK_NOFOLLOW) == 0 ? info.st_mtime : 0;
+}
+
 void hop_read(const struct queue *queue, const char *name, struct hop_state *state)
 {
     long long since;
@@ -71,8 +81,6 @@ void hop_read(const struct queue *queue, const char *name, struct hop_state *sta
 void hop_read_history(const struct queue *queue, const char *name, struct hop_history *history)
 {
     struct hop_state last;
-    struct stat info;
-    char path[HOP_FILE_NAME];
     long long since, last_since;
     *history = (struct hop_history){0};
     read_state(queue, "hop", name, &history->state, &since);
@@ -82,9 +90,7 @@ void hop_read_history(const struct queue *queue, const char *name, struct hop_hi
     history->failed = down ? since : last_since;
     snprintf(history->status, sizeof history->status, "%s", failure->status);
     snprintf(history->reason, sizeof history->reason, "%s", failure->reason);
-    hop_file_name("ok", name, path);
-    if (fstatat(queue->hops, path, &info, AT_SYMLINK_NOFOLLOW) == 0)
-        history->worked = info.st_mtime;
+    history->worked = read_time(queue, "ok", name);
 }
 
 static void add_name(const char *file, struct texts *names)
@@ -151,14 +157,24 @@ bool hop_is_pausing(const struct hop_state *state)
     return state->failures == 0 && state->until > clock_now();
 }
 
-static void note_success(const struct queue *queue, const char *name)
+/* Of MX hosts, which are many, nothing lasts. */
+static bool is_one_of_many(const char *name)
+{
+    return strncmp(name, "mx ", 3) == 0;
+}
+
+/* By the time of an empty file. */
+static void note_time(const struct queue *queue, const char *kind, const char *name,
+                      const char *what)
 {
     char path[HOP_FILE_NAME];
-    hop_file_name("ok", name, path);
+    hop_file_name(kind, name, path);
+    if (is_one_of_many(name))
+        return;
     int fd =
         openat(queue->hops, path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
     if (fd < 0 || futimens(fd, NULL) < 0)
-        log_error("cannot note that %s works", name);
+        log_error("cannot note that %s %s", name, what);
     file_close(&fd);
 }
 
@@ -183,18 +199,30 @@ void hop_forgive(const struct queue *queue, const char *name, time_t before)
 
 void hop_works(const struct queue *queue, const char *name)
 {
-    bool one_of_many = strncmp(name, "mx ", 3) == 0;
-    if (!one_of_many)
-        note_success(queue, name);
+    note_time(queue, "ok", name, "works");
     struct hop_state state;
     hop_read(queue, name, &state);
     if (hop_is_pausing(&state))
         return;
-    if (one_of_many || state.failures == 0) {
+    if (is_one_of_many(name) || state.failures == 0) {
         char path[HOP_FILE_NAME];
         hop_file_name("hop", name, path);
         unlinkat(queue->hops, path, 0);
     } else {
         end_failure(queue, name);
     }
+}
+
+void hop_was_abrupt(const struct queue *queue, const char *name)
+{
+    log_notice("%s ended a session with several messages under way: for a week they go one at a "
+               "time",
+               name);
+    note_time(queue, "abrupt", name, "ends sessions");
+}
+
+bool hop_is_abrupt(const struct queue *queue, const char *name)
+{
+    time_t when = read_time(queue, "abrupt", name), now = clock_now();
+    return when <= now && now - when < ABRUPT_S;
 }

@@ -37,6 +37,10 @@ void hop_pause(const struct queue *queue, const char *name, const struct outcome
 void hop_forgive(const struct queue *queue, const char *name, time_t before);
 /* It works, which is noted; once a session is enough. A pause goes on. */
 void hop_works(const struct queue *queue, const char *name);
+/* It ended a session with several messages under way, which is noted. */
+void hop_was_abrupt(const struct queue *queue, const char *name);
+/* Whether it did in the last week: then messages go there one at a time. */
+bool hop_is_abrupt(const struct queue *queue, const char *name);
 /* What people want to know of it; times in seconds since 1970, 0: never, or long ago. */
 struct hop_history {
     time_t worked; /* the last time */

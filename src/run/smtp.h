@@ -44,6 +44,8 @@ struct smtp_hop {
     unsigned timeout_percent; /* of the time limits of RFC 5321 4.5.3.2, for tests; 0: all of it */
     bool *no_chunks;  /* is set when the server offers CHUNKING and does not know BDAT, or offers
                          enhanced codes and none tell its replies apart; NULL: BDAT is not used */
+    bool *abrupt;     /* is set, and .no_chunks with it, when a session ended with several messages
+                         under way; not NULL where .no_chunks is not */
     int64_t deadline; /* clock_ms when all must be over, whatever those limits are; 0: never */
 };
 

@@ -234,10 +234,10 @@ static struct outcome take_chunk(struct smtp_round *round, struct smtp_session *
         round->again = true;
         return refuse_session(session, "after BDAT, which it had offered");
     }
-    if (is_good(&session->reply)) {
+    if (is_good(&session->reply))
         session->open_mail = false;
-        session->chunks += round->accepted > 0;
-    }
+    /* Many servers close after so many refusals, and then the fewer are under way the better. */
+    session->chunks = is_good(&session->reply) && round->accepted ? session->chunks + 1 : 0;
     return take_verdict(round, session);
 }
 

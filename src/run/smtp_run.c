@@ -16,7 +16,7 @@
  */
 enum {
     ROUNDS_AT_FIRST = 2,
-    ROUNDS_MOST = 16,    /* at 20 ms a round trip, 800 messages a second */
+    ROUNDS_MOST = 8,     /* at 20 ms a round trip, 400 messages a second */
     COMMANDS_MOST = 400, /* that have no answer, when one more message is put behind them */
     BYTES_MOST = 131072  /* likewise of their messages */
 };
@@ -191,11 +191,23 @@ static void salvage(struct work *work, struct smtp_mail *mail, bool keep,
     smtp_mail_put_off(mail, work->source, outcome);
 }
 
+/*
+ * Who ends a session in the middle of several messages, or is behind a line that breaks, gets one
+ * at a time from now on: what was said of them may not have come through.
+ */
+static void note_end(const struct work *work)
+{
+    const struct smtp_hop *hop = work->session->hop;
+    if (hop->no_chunks && work->count > 1 && smtp_round_is_whole(&work->rounds[1]))
+        *hop->no_chunks = *hop->abrupt = true;
+}
+
 /* What the session leaves: nothing, if it neither broke nor takes no more. */
 static void leave(struct work *work, const struct outcome *outcome, struct smtp_mail **kept)
 {
     bool worked = work->session->rounds;
     bool unread = work->count && smtp_has_parted(work->session);
+    note_end(work);
     while (work->count) {
         const struct smtp_round *round = &work->rounds[0];
         struct smtp_mail *mail = round->mail;

@@ -154,19 +154,22 @@ void smtp_settle(struct smtp_session *session)
 
 /*
  * A power cut repeats what is under way, for nobody knows yet what became of it, and what is not
- * settled: that is to be less, and not for long.
+ * settled: that is to be less, and not for long. And should the server close with more unread, its
+ * host throws away the replies that wait for our host's acknowledgement of those before (RFC 896).
  */
-static void settle_before_waiting(struct smtp_session *session)
+static void prepare_to_wait(struct smtp_session *session)
 {
+    if (session->under_way > 1)
+        stream_acknowledge(&session->stream);
     bool few = session->unsettled + 1 < session->under_way;
-    if (!few || !stream_comes(&session->stream, MOMENT_MS))
+    if (session->unsettled && (!few || !stream_comes(&session->stream, MOMENT_MS)))
         smtp_settle(session);
 }
 
 struct outcome smtp_read(struct smtp_session *session, enum smtp_limit limit, const char *when)
 {
-    if (session->unsettled && !stream_holds(&session->stream))
-        settle_before_waiting(session);
+    if (!stream_holds(&session->stream))
+        prepare_to_wait(session);
     stream_allow(&session->stream, smtp_milliseconds(session, limit));
     struct outcome outcome = reply_read(&session->stream, &session->reply, session->host, when);
     hide_secret(session);

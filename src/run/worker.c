@@ -26,11 +26,11 @@
 enum { BROKEN_SESSIONS = 3 /* in a row without a single message: the next hop is down */ };
 
 struct work {
-    struct jobs jobs;     /* with the run and the next hop */
-    bool worked;          /* the next hop was there */
-    struct keeper keeper; /* of what password_command prints, if there is one */
-    bool secret_is_new;   /* nobody has signed in with it yet */
-    bool no_chunks;       /* see run/smtp.h */
+    struct jobs jobs;       /* with the run and the next hop */
+    bool worked;            /* the next hop was there */
+    struct keeper keeper;   /* of what password_command prints, if there is one */
+    bool secret_is_new;     /* nobody has signed in with it yet */
+    bool no_chunks, abrupt; /* see run/smtp.h */
 };
 
 static struct outcome find_secret(struct work *work, struct buffer *secret)
@@ -66,7 +66,9 @@ static struct outcome prepare(struct work *work, struct buffer *secret, struct s
     smtp->domain = next->way == WAY_MX ? next->domain : NULL;
     smtp->socket = next->way == WAY_LMTP ? next->route->argument : NULL;
     smtp->trace = work->jobs.run->verbose ? dialogue_line : NULL;
+    work->no_chunks = hop_is_abrupt(&work->jobs.run->queue, work->jobs.hop->name);
     smtp->no_chunks = &work->no_chunks;
+    smtp->abrupt = &work->abrupt;
     if (next->way == WAY_LMTP)
         smtp->auth = AUTH_OFF;
     if (smtp->auth == AUTH_OFF || smtp->auth == AUTH_EXTERNAL)
@@ -188,6 +190,8 @@ int work(struct run *run, struct hop *hop, const struct list *letters)
     if (outcome_good(&outcome))
         outcome = use_seat(&work);
     jobs_leave(&work.jobs);
+    if (work.abrupt)
+        hop_was_abrupt(&run->queue, hop->name);
     signer_close(work.jobs.signer);
     file_close(&seat);
     if (outcome_good(&outcome)) {

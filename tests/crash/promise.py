@@ -13,7 +13,7 @@ AT_REST = {
     "journal": None,
     "runs": None,
     "corrupt": None,
-    "hops": re.compile(r"locks|(ok|hop|last|rate)-[^.]+"),
+    "hops": re.compile(r"locks|(ok|hop|last|rate|abrupt)-[^.]+"),
     "filter": re.compile(r"greylist\.(db|lock|copy)|dns(bl)?\.\w+|memo"),
 }
 

@@ -224,7 +224,7 @@ static void show(void *context, char direction, const char *line)
 }
 
 static void set_hop(const struct script *script, const struct server *server, struct texts *hosts,
-                    struct buffer *secret, bool *no_chunks, struct smtp_hop *hop)
+                    struct buffer *secret, bool notes[2], struct smtp_hop *hop)
 {
     enum variant variant = script->variant;
     texts_add(hosts, server_address(server));
@@ -244,7 +244,8 @@ static void set_hop(const struct script *script, const struct server *server, st
                              .user = variant_signs_in(variant) ? "user" : NULL,
                              .secret = secret,
                              .trace = is_shown ? show : NULL,
-                             .no_chunks = no_chunks,
+                             .no_chunks = &notes[0],
+                             .abrupt = &notes[1],
                              .deadline = script_hangs(script) ? clock_ms() + DEADLINE_MS : 0};
 }
 
@@ -291,8 +292,8 @@ static void talk(struct server *server, const struct script *script, const char 
         make_letter(&dialogue.letters[i], "w@here.example", to_before, 1, &small_b);
     make_letter(&dialogue.letters[LETTER_A], "a@here.example", to_a, RECIPIENTS, a);
     make_letter(&dialogue.letters[LETTER_B], "b@here.example", to_b, 1, &small_b);
-    bool no_chunks = false;
-    set_hop(script, server, &hosts, &secret, &no_chunks, &hop);
+    bool notes[2] = {false};
+    set_hop(script, server, &hosts, &secret, notes, &hop);
     server_begin(server, script, &bodies);
     alarm(LIMIT_S);
     struct smtp_source source = {

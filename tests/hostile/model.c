@@ -446,7 +446,7 @@ static void send_surely(struct walk *walk, const struct letter *letter)
 static bool may_bounce(const struct walk *walk, enum point from, enum point to)
 {
     return has(walk, from, to, PERMANENT) || has(walk, from, to, UNKNOWN) ||
-           has(walk, from, to, SURPLUS);
+           has(walk, from, to, SURPLUS) || has(walk, AT_HELLO, AT_HELLO_TLS, SMALL);
 }
 
 /*

@@ -8,7 +8,7 @@
  * [NOTIFY-BITS [ORCPT]]" (with tabs in between), a blank line, the message. On standard output
  * come, separated by tabs, "recipient FILE ADDRESS RESULT STATUS REASON", "message FILE DSN-PASSED"
  * when one is finished, "again" for one that goes in a further session, and at the end "session
- * RESULT STATUS REASON", "transactions N" and "memory KILOBYTES". The trace goes to standard error.
+ * RESULT STATUS REASON", "transactions N", "abrupt" if it was, and "memory KILOBYTES". The trace goes to standard error.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #include "mail/address.h"
 #include "run/smtp.h"
 
-enum { MOST_UNDER_WAY = 16 };
+enum { MOST_UNDER_WAY = 8 };
 
 struct message {
     const char *path;
@@ -147,7 +147,7 @@ static struct transaction *next(void *context, bool wait)
 static struct outcome again(void *context, bool wait)
 {
     const struct queue *queue = context;
-    if (wait && queue->unfinished > 16)
+    if (wait && queue->unfinished > MOST_UNDER_WAY)
         die("a message too many is left over");
     puts("again");
     return outcome_done();
@@ -289,7 +289,7 @@ int main(int argc, char **argv)
     process_settle();
     struct texts hosts = {0};
     struct buffer secret = {0};
-    bool no_chunks = false;
+    bool no_chunks = false, abrupt = false;
     struct smtp_hop hop = {.hostname = "here.example",
                            .hosts = &hosts,
                            .port = 587,
@@ -298,6 +298,7 @@ int main(int argc, char **argv)
                            .auth = AUTH_OFF,
                            .secret = &secret,
                            .no_chunks = &no_chunks,
+                           .abrupt = &abrupt,
                            .trace = trace};
     int first = 1;
     for (char *value; first < argc && (value = strchr(argv[first], '=')); first++) {
@@ -319,6 +320,8 @@ int main(int argc, char **argv)
         die("a transaction was not finished");
     printf("session\t%s\t%s\t%s\n", result_name(outcome.result), outcome.status, outcome.reason);
     printf("transactions\t%zu\n", transactions);
+    if (abrupt)
+        puts("abrupt");
     printf("memory\t%ld\n", most_memory());
     give_back(&queue);
     texts_free(&hosts);

@@ -41,7 +41,7 @@ class Report:
     def __init__(self, done):
         assert done.returncode == 0, done.stderr.decode(errors="backslashreplace")
         self.recipients, self.finished, self.dsn_passed = {}, [], {}
-        self.agains = 0
+        self.agains, self.abrupt = 0, False
         self.trace = done.stderr.decode("utf-8", "backslashreplace")
         for line in done.stdout.decode("utf-8", "backslashreplace").splitlines():
             kind, *values = line.split("\t")
@@ -51,6 +51,8 @@ class Report:
                 self.recipients[key] = Outcome(*values[2:])
             elif kind == "again":
                 self.agains += 1
+            elif kind == "abrupt":
+                self.abrupt = True
             elif kind == "message":
                 self.finished.append(Path(values[0]).name)
                 self.dsn_passed[self.finished[-1]] = values[1] == "yes"
