@@ -82,7 +82,7 @@ struct transaction {
 struct smtp_source {
     void *context;
     /* The next one, or NULL when there is nothing (more) for this hop, or, without wait, nothing
-     * right now. Called with as many unfinished as the session has under way. */
+     * right now. Others may be unfinished by then, as many as a session has under way. */
     struct transaction *(*next)(void *context, bool wait);
     /* Whether one that an earlier session left over may go; LATER: not at all, or, without wait,
      * not right now. NULL: it always may. */
@@ -93,7 +93,8 @@ struct smtp_source {
     /* Each recipient's outcome is set; called once for every transaction that next gave. */
     void (*finish)(void *context, struct transaction *transaction);
     /* What was finished so far is to be safe from a power cut; called before the server is waited
-     * for, and before a message that takes a while to send. NULL: it always is. */
+     * for, but not for each of several that are under way, and before a message that takes a while
+     * to send. NULL: it always is. */
     void (*sync)(void *context);
 };
 

@@ -1,6 +1,7 @@
 /*
  * A message on its way through the client: what became of each recipient so far, and the form in
- * which it fits the server at hand. It outlives a session that ends between two messages.
+ * which it fits the server at hand. It outlives a session that ended before anything can have come
+ * of it.
  */
 #ifndef RUN_SMTP_MAIL_H
 #define RUN_SMTP_MAIL_H
@@ -25,7 +26,7 @@ struct smtp_mail {
     struct smtp_mail *next;  /* in a list; NULL: it is the last, or in none */
 };
 
-/* The next one of the source, or NULL. */
+/* The next one of the source, or NULL; wait: as smtp_source has it. */
 struct smtp_mail *smtp_mail_take(const struct smtp_source *source, bool wait);
 /* Behind all others of the list, before them, and the first of it, or NULL. */
 void smtp_mail_push(struct smtp_mail **list, struct smtp_mail *mail);

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "run/smtp_body.h"
 
-enum { WINDOW = 400, STEP_RESET = 0, STEP_MAIL = 1, STEP_RCPT = 2 };
+enum { STEP_RESET = 0, STEP_MAIL = 1, STEP_RCPT = 2 };
 enum { CHUNK_MOST = 65536 /* bytes of a message that is sent before anybody was accepted */ };
 
 static size_t smaller(size_t size, uint64_t limit)
@@ -85,7 +85,7 @@ static bool put_step(struct smtp_round *round, struct smtp_session *session)
 /* Half a window at least goes out in one write. */
 void smtp_round_put(struct smtp_round *round, struct smtp_session *session)
 {
-    size_t window = session->offer.pipelining ? WINDOW : 1;
+    size_t window = session->offer.pipelining ? SMTP_WINDOW : 1;
     if (round->sent - round->answered > window / 2)
         return;
     while (round->sent - round->answered < window && put_step(round, session))
@@ -237,7 +237,7 @@ static struct outcome take_chunk(struct smtp_round *round, struct smtp_session *
     if (is_good(&session->reply))
         session->open_mail = false;
     /* Many servers close after so many refusals, and then the fewer are under way the better. */
-    session->chunks = is_good(&session->reply) && round->accepted ? session->chunks + 1 : 0;
+    session->earned = is_good(&session->reply) && round->accepted ? session->earned + 1 : 0;
     return take_verdict(round, session);
 }
 

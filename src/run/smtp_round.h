@@ -22,25 +22,27 @@
 #include "run/smtp_mail.h"
 #include "run/smtp_session.h"
 
+enum { SMTP_WINDOW = 400 /* commands without an answer are enough for any line */ };
+
 struct smtp_round {
-    struct smtp_mail *mail; /* NULL: there is no such round */
-    size_t *chosen;         /* recipients' indices */
-    size_t count;           /* of them; fewer when the server says "too many" */
-    size_t sent, answered;  /* the first step not yet put, not yet answered */
-    size_t accepted;        /* recipients */
-    bool refused;           /* MAIL was */
-    bool go_ahead;          /* DATA got its 354 */
-    bool more;              /* the message has recipients for another round */
-    bool chunked;           /* its last step is no DATA, but BDAT with the message */
-    bool again;             /* the server does not know BDAT: nothing came of it */
-    struct outcome fault;   /* zeroed it is none: why the message could not be put */
+    struct smtp_mail *mail;
+    size_t *chosen;        /* recipients' indices */
+    size_t count;          /* of them; fewer when the server says "too many" */
+    size_t sent, answered; /* the first step not yet put, not yet answered */
+    size_t accepted;       /* recipients */
+    bool refused;          /* MAIL was */
+    bool go_ahead;         /* DATA got its 354 */
+    bool more;             /* the message has recipients for another round */
+    bool chunked;          /* its last step is no DATA, but BDAT with the message */
+    bool again;            /* the server does not know BDAT: nothing came of it */
+    struct outcome fault;  /* zeroed it is none: why the message could not be put */
 };
 
 /* With as many of the mail's waiting recipients as the server takes; RESET: behind a transaction
  * that is open. The mail stays the caller's. */
 void smtp_round_begin(struct smtp_round *round, struct smtp_mail *mail,
                       const struct smtp_session *session, bool reset);
-/* Frees what it has; then there is none. */
+/* Frees what it has; the mail stays. */
 void smtp_round_end(struct smtp_round *round);
 /* Puts the steps that may be under way now; what is put leaves with smtp_flush. See .fault. */
 void smtp_round_put(struct smtp_round *round, struct smtp_session *session);
@@ -52,8 +54,8 @@ struct outcome smtp_round_take(struct smtp_round *round, struct smtp_session *se
 struct outcome smtp_round_take_end(struct smtp_round *round, struct smtp_session *session);
 /* Whether all of it was put, with the message. */
 bool smtp_round_is_whole(const struct smtp_round *round);
-/* Whether the server may know of it: its MAIL was answered, or its message put; unread: and what
- * has no reply was not read. */
+/* Whether something may have come of it: its MAIL was answered, or its message put, unless the
+ * server is known to have read nothing behind its last reply: unread. */
 bool smtp_round_is_begun(const struct smtp_round *round, bool unread);
 
 #endif

@@ -16,9 +16,9 @@
  */
 enum {
     ROUNDS_AT_FIRST = 2,
-    ROUNDS_MOST = 8,     /* at 20 ms a round trip, 400 messages a second */
-    COMMANDS_MOST = 400, /* that have no answer, when one more message is put behind them */
-    BYTES_MOST = 131072  /* likewise of their messages */
+    ROUNDS_MOST = 10,   /* at 20 ms a round trip, 500 messages a second */
+    BYTES_MOST = 131072 /* of messages without an answer when one more is put behind them, and of
+                           what is put before it leaves */
 };
 
 struct work {
@@ -91,31 +91,31 @@ static void drop_first(struct work *work)
 
 static bool has_room(const struct work *work)
 {
-    size_t rounds = ROUNDS_AT_FIRST + work->session->chunks, commands = 0;
+    size_t rounds = ROUNDS_AT_FIRST + work->session->earned, commands = 0;
     uint64_t bytes = 0;
     for (size_t i = 0; i < work->count; i++) {
         commands += work->rounds[i].sent - work->rounds[i].answered;
         bytes += work->rounds[i].mail->transaction->size;
     }
-    return work->count < rounds && work->count < ROUNDS_MOST && commands < COMMANDS_MOST &&
+    return work->count < rounds && work->count < ROUNDS_MOST && commands < SMTP_WINDOW &&
            bytes < BYTES_MOST;
 }
 
-/* Behind a message that was put whole comes the next one. */
+/* Behind messages that were put whole come the next ones. */
 static void put_following(struct work *work)
 {
-    const struct smtp_round *last = &work->rounds[work->count - 1];
+    struct smtp_round *last = &work->rounds[work->count - 1];
     struct smtp_mail *following;
     while (smtp_round_is_whole(last) && !last->more && has_room(work) &&
            !is_exhausted(work->session) && (following = fetch(work, false))) {
         last = begin(work, following, true);
-        smtp_round_put(&work->rounds[work->count - 1], work->session);
+        smtp_round_put(last, work->session);
     }
 }
 
 /*
- * Replies that are here already may let more be put. And to a peer that has closed nothing is
- * written: it would have its host throw those away that we have not taken in (RFC 9293 3.10.7.4).
+ * Not while replies are here unread: they may let more be put. Nor to a peer that has closed: its
+ * host would throw away what it still holds of its replies (RFC 9293 3.10.7.4).
  */
 static bool is_time_to_flush(struct smtp_session *session)
 {
@@ -202,8 +202,8 @@ static void note_end(const struct work *work)
         *hop->no_chunks = *hop->abrupt = true;
 }
 
-/* What the session leaves: nothing, if it neither broke nor takes no more. */
-static void leave(struct work *work, const struct outcome *outcome, struct smtp_mail **kept)
+/* The session is over: what may go on in the next one is kept, all else is put off. */
+static void end(struct work *work, const struct outcome *outcome, struct smtp_mail **kept)
 {
     bool worked = work->session->rounds;
     bool unread = work->count && smtp_has_parted(work->session);
@@ -266,6 +266,6 @@ struct outcome smtp_run(struct smtp_session *session, const struct smtp_source *
         begin(&work, mail, session->open_mail);
         outcome = hold_rounds(&work);
     }
-    leave(&work, &outcome, carried);
+    end(&work, &outcome, carried);
     return outcome;
 }

@@ -1,6 +1,6 @@
 /*
- * Transactions in a session that is ready: MAIL, RCPT, DATA and the message, as many as the source
- * has.
+ * Transactions in a session that is ready: MAIL, RCPT, DATA or BDAT, and the message, as many as
+ * the source has.
  */
 #ifndef RUN_SMTP_RUN_H
 #define RUN_SMTP_RUN_H

@@ -57,7 +57,8 @@ struct smtp_session {
     bool gives_codes;         /* a message was taken, with replies that codes tell apart */
     size_t under_way;         /* messages that were put and have not come to their end */
     size_t unsettled;         /* messages that have, since the source was told to settle */
-    uint64_t chunks;          /* messages that were taken as one */
+    size_t earned;            /* messages more that may be under way: one for each that was taken as
+                                 a chunk, none after a refusal */
     uint64_t mails;           /* MAIL commands put */
     uint64_t rounds;          /* transactions, as the server sees them, that came to their end */
     uint64_t most_recipients; /* as many were taken before "too many recipients"; 0: not seen */

@@ -8,7 +8,8 @@
  * [NOTIFY-BITS [ORCPT]]" (with tabs in between), a blank line, the message. On standard output
  * come, separated by tabs, "recipient FILE ADDRESS RESULT STATUS REASON", "message FILE DSN-PASSED"
  * when one is finished, "again" for one that goes in a further session, and at the end "session
- * RESULT STATUS REASON", "transactions N", "abrupt" if it was, and "memory KILOBYTES". The trace goes to standard error.
+ * RESULT STATUS REASON", "transactions N", "abrupt" if it was, and "memory KILOBYTES". The trace
+ * goes to standard error.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -24,7 +25,7 @@
 #include "mail/address.h"
 #include "run/smtp.h"
 
-enum { MOST_UNDER_WAY = 8 };
+enum { MOST_UNDER_WAY = 10 };
 
 struct message {
     const char *path;

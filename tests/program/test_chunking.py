@@ -111,11 +111,11 @@ class Counting(Chunky):
 
 
 def test_with_each_message_that_is_taken_one_more_is_on_its_way(after_first):
-    """Up to eight: no more than so many can come a second time when a connection breaks (RFC 1047)."""
+    """Up to ten: no more than so many can come a second time when a connection breaks (RFC 1047)."""
     with Counting() as server:
         report = after_first(server, *[to(f"r{i}") for i in range(40)])
         assert report.results == ["DONE"] * 40
-        assert server.counts == [min(2 + i, 8, 40 - i) for i in range(40)]
+        assert server.counts == [min(2 + i, 10, 40 - i) for i in range(40)]
 
 
 def test_a_refused_message_earns_nothing(after_first):
@@ -141,7 +141,7 @@ def test_no_more_commands_are_on_their_way_than_replies_have_room(after_first):
 
 
 @pytest.mark.parametrize("action, lost", [
-    (CLOSE, 8), (RESET, 8), (("421 4.3.2 going down", "250 2.0.0 or not", CLOSE), 8),
+    (CLOSE, 10), (RESET, 10), (("421 4.3.2 going down", "250 2.0.0 or not", CLOSE), 10),
     (("421 4.3.2 going down", CLOSE), 1)], ids=str)
 def test_C2_a_connection_that_breaks_repeats_nothing_that_was_answered(after_first, action, lost):
     """Whatever was under way; what is not answered for is for later, the rest goes on. Behind a 421
@@ -157,7 +157,7 @@ def test_C2_a_connection_that_breaks_repeats_nothing_that_was_answered(after_fir
 
 @pytest.mark.parametrize("point", ["RSET", "MAIL"])
 def test_C2_a_server_that_parts_after_so_many_gets_the_rest_at_once(after_first, point):
-    """421 in place of the next one, with up to eight behind it: all are for the next session, which has no
+    """421 in place of the next one, with up to nine behind it: all are for the next session, which has no
     more than one under way."""
     limits = [25, 50]
 
@@ -174,12 +174,12 @@ def test_C2_a_server_that_parts_after_so_many_gets_the_rest_at_once(after_first,
         # The rate is asked once more for each that was under way. One at a time needs no RSET.
         again = 1 if point == "MAIL" else 0
         assert len(server.connections) == 2 + again
-        assert report.agains == 8 + again and report.abrupt
+        assert report.agains == 10 + again and report.abrupt
         assert not any(m.chunks for m in server.messages[-20:])
 
 
 def test_C4_a_long_row_of_outcomes_is_in_order(after_first):
-    """Each message by a plan of its own, with up to eight under way."""
+    """Each message by a plan of its own, with up to ten under way."""
     chance = random.Random(30)
     plan = {f"r{i}": (chance.choice("2222245"), chance.choice("222245")) for i in range(120)}
 
@@ -228,7 +228,7 @@ def test_C2_a_server_that_parts_each_time_is_left_alone(after_first):
 
     with Chunky(at={"MAIL": mail}) as server:
         report = after_first(server, *[to(f"r{i}") for i in range(60)])
-        assert report.results == ["DONE"] * 30 + ["LATER"] * 8
+        assert report.results == ["DONE"] * 30 + ["LATER"] * 10
         assert len(server.connections) <= 5
 
 
