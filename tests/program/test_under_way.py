@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from sandbox import BUILD, EX_OK
+from sandbox import EX_OK
 from smtpfake import CLOSE, EXTENSIONS, FakeServer
+from strace import trace
 from test_limits import MESSAGE, use
 
 CHUNKING = (*EXTENSIONS, "CHUNKING")
@@ -15,13 +16,15 @@ CHUNKING = (*EXTENSIONS, "CHUNKING")
 
 @pytest.fixture
 def send(sandbox):
-    """send(number, point=...): so many messages to such a server; the server, when the run has ended."""
-    def run(number, *tracer, **at):
+    """send(number, point=...): so many messages to such a server; the server, when the run has ended, whose
+    .calls are those of the run."""
+    def run(number, calls="fsync", **at):
         with FakeServer(extensions=CHUNKING, at=at) as server:
             use(sandbox, server, "connections = 1")
             for index in range(number):
                 sandbox.sendmail("-odq", f"you{index}@example.net", stdin=MESSAGE, check=EX_OK)
-            sandbox.run([*tracer, BUILD / "postrider-run", "-C", sandbox.config], check=EX_OK)
+            server.calls = trace(sandbox, ["postrider-run", "-C", sandbox.config], "-e", f"trace={calls}",
+                                 check=EX_OK)
             return server
     return run
 
@@ -44,9 +47,9 @@ def test_C2_a_session_that_goes_well_is_no_end_in_the_middle(sandbox, send):
     assert not (sandbox.queue / "hops" / "abrupt-smarthost").exists()
 
 
-def test_Q1_what_has_gone_is_synced_before_another_session_is_opened(sandbox, send, tmp_path):
+def test_Q1_what_has_gone_is_synced_before_another_session_is_opened(send):
     """421 with several under way: they are for the next session, and what was taken is out for good by then."""
-    trace, parted = tmp_path / "trace", []
+    parted = []
 
     def part(session, _):
         if len(session.server.messages) < 27 or parted:
@@ -54,11 +57,10 @@ def test_Q1_what_has_gone_is_synced_before_another_session_is_opened(sandbox, se
         parted.append(True)
         return "421 4.7.0 enough", CLOSE
 
-    calls = "trace=fsync,unlink,unlinkat,connect"
-    server = send(60, "/usr/bin/strace", "-qq", "-f", "-e", calls, "-o", trace, RSET=part)
+    server = send(60, calls="fsync,unlinkat,connect", RSET=part)
     assert len(server.messages) == 60 and len(server.connections) == 2
     unsynced = connections = 0
-    for line in trace.read_text().splitlines():
+    for line in server.calls:
         unsynced += "unlinkat(" in line and line.endswith("= 0")
         if "fsync(" in line:
             unsynced = 0
