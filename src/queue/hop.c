@@ -169,8 +169,6 @@ static void note_time(const struct queue *queue, const char *kind, const char *n
 {
     char path[HOP_FILE_NAME];
     hop_file_name(kind, name, path);
-    if (is_one_of_many(name))
-        return;
     int fd =
         openat(queue->hops, path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
     if (fd < 0 || futimens(fd, NULL) < 0)
@@ -199,7 +197,8 @@ void hop_forgive(const struct queue *queue, const char *name, time_t before)
 
 void hop_works(const struct queue *queue, const char *name)
 {
-    note_time(queue, "ok", name, "works");
+    if (!is_one_of_many(name))
+        note_time(queue, "ok", name, "works");
     struct hop_state state;
     hop_read(queue, name, &state);
     if (hop_is_pausing(&state))
@@ -215,6 +214,8 @@ void hop_works(const struct queue *queue, const char *name)
 
 void hop_was_abrupt(const struct queue *queue, const char *name)
 {
+    if (is_one_of_many(name))
+        return;
     log_notice("%s ended a session with several messages under way: for a week they go one at a "
                "time",
                name);

@@ -37,7 +37,7 @@ void hop_pause(const struct queue *queue, const char *name, const struct outcome
 void hop_forgive(const struct queue *queue, const char *name, time_t before);
 /* It works, which is noted; once a session is enough. A pause goes on. */
 void hop_works(const struct queue *queue, const char *name);
-/* It ended a session with several messages under way, which is noted. */
+/* It ended a session with several messages under way, which is noted, but not of MX hosts. */
 void hop_was_abrupt(const struct queue *queue, const char *name);
 /* Whether it did in the last week: then messages go there one at a time. */
 bool hop_is_abrupt(const struct queue *queue, const char *name);

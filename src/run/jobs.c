@@ -239,12 +239,12 @@ static struct job *next_job(struct jobs *jobs, bool wait)
         struct job *job = jobs->parcel ? make_job(jobs, jobs->parcel) : NULL;
         if (job && let_go(jobs, wait))
             return job;
-        if (job)
+        if (job) {
             take_back(jobs, job);
-        if (job && !wait && !jobs->failed)
             return NULL;
+        }
         jobs_leave(jobs);
-        if (job || jobs->at == jobs->letters->count || run_is_over(jobs->run))
+        if (jobs->at == jobs->letters->count || run_is_over(jobs->run))
             return NULL;
         jobs->parcel = open_parcel(jobs, jobs->letters->entries[jobs->at++].id);
     }
