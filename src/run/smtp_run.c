@@ -24,9 +24,8 @@ enum {
 struct work {
     struct smtp_session *session;
     const struct smtp_source *source;
-    struct smtp_round rounds[ROUNDS_MOST]; /* under way, the one to be answered next first */
-    size_t count;
-    struct smtp_mail *left; /* have recipients that wait for a round of their own */
+    struct smtp_round rounds[ROUNDS_MOST]; /* .under_way of the session, the next to answer first */
+    struct smtp_mail *left;                /* have recipients that wait for a round of their own */
     size_t *finished;
 };
 
@@ -76,35 +75,35 @@ static struct smtp_mail *fetch(struct work *work, bool wait)
 
 static struct smtp_round *begin(struct work *work, struct smtp_mail *mail, bool reset)
 {
-    struct smtp_round *round = &work->rounds[work->count++];
+    struct smtp_round *round = &work->rounds[work->session->under_way++];
     smtp_round_begin(round, mail, work->session, reset);
-    work->session->under_way = work->count;
     return round;
 }
 
 static void drop_first(struct work *work)
 {
     smtp_round_end(&work->rounds[0]);
-    work->session->under_way = --work->count;
-    memmove(work->rounds, work->rounds + 1, work->count * sizeof *work->rounds);
+    size_t rest = --work->session->under_way;
+    memmove(work->rounds, work->rounds + 1, rest * sizeof *work->rounds);
 }
 
 static bool has_room(const struct work *work)
 {
-    size_t rounds = ROUNDS_AT_FIRST + work->session->earned, commands = 0;
+    const struct smtp_session *session = work->session;
+    size_t commands = 0;
     uint64_t bytes = 0;
-    for (size_t i = 0; i < work->count; i++) {
+    for (size_t i = 0; i < session->under_way; i++) {
         commands += work->rounds[i].sent - work->rounds[i].answered;
         bytes += work->rounds[i].mail->transaction->size;
     }
-    return work->count < rounds && work->count < ROUNDS_MOST && commands < SMTP_WINDOW &&
-           bytes < BYTES_MOST;
+    return session->under_way < ROUNDS_AT_FIRST + session->earned &&
+           session->under_way < ROUNDS_MOST && commands < SMTP_WINDOW && bytes < BYTES_MOST;
 }
 
 /* Behind messages that were put whole come the next ones. */
 static void put_following(struct work *work)
 {
-    struct smtp_round *last = &work->rounds[work->count - 1];
+    struct smtp_round *last = &work->rounds[work->session->under_way - 1];
     struct smtp_mail *following;
     while (smtp_round_is_whole(last) && !last->more && has_room(work) &&
            !is_exhausted(work->session) && (following = fetch(work, false))) {
@@ -198,7 +197,7 @@ static void salvage(struct work *work, struct smtp_mail *mail, bool keep,
 static void note_end(const struct work *work)
 {
     const struct smtp_hop *hop = work->session->hop;
-    if (hop->no_chunks && work->count > 1 && smtp_round_is_whole(&work->rounds[1]))
+    if (hop->no_chunks && work->session->under_way > 1 && smtp_round_is_whole(&work->rounds[1]))
         *hop->no_chunks = *hop->abrupt = true;
 }
 
@@ -206,13 +205,13 @@ static void note_end(const struct work *work)
 static void end(struct work *work, const struct outcome *outcome, struct smtp_mail **kept)
 {
     bool worked = work->session->rounds;
-    bool unread = work->count && smtp_has_parted(work->session);
+    bool unread = work->session->under_way && smtp_has_parted(work->session);
     note_end(work);
-    while (work->count) {
+    while (work->session->under_way) {
         const struct smtp_round *round = &work->rounds[0];
         struct smtp_mail *mail = round->mail;
         bool keep = round->again || (worked && !smtp_round_is_begun(round, unread));
-        bool goes_on = work->count > 1 && work->rounds[1].mail == mail;
+        bool goes_on = work->session->under_way > 1 && work->rounds[1].mail == mail;
         drop_first(work);
         if (goes_on)
             drop_first(work);
@@ -226,7 +225,7 @@ static void end(struct work *work, const struct outcome *outcome, struct smtp_ma
 /* Goes on from round to round as long as each was begun along with the one before. */
 static struct outcome hold_rounds(struct work *work)
 {
-    while (work->count) {
+    while (work->session->under_way) {
         struct outcome outcome = hold(work);
         if (outcome_good(&outcome) && work->rounds[0].go_ahead)
             outcome = send_message(work);
@@ -241,9 +240,9 @@ static struct outcome hold_rounds(struct work *work)
         }
         work->source->progress(work->source->context, mail->transaction);
         /* If none is under way behind it, its next round is. */
-        if (!work->count && !is_exhausted(work->session))
+        if (!work->session->under_way && !is_exhausted(work->session))
             begin(work, mail, work->session->open_mail);
-        else if (!work->count || mail != work->rounds[0].mail)
+        else if (!work->session->under_way || mail != work->rounds[0].mail)
             smtp_mail_push(&work->left, mail);
     }
     return outcome_done();
