@@ -145,10 +145,10 @@ static void start_workers(struct run *run, struct hop *hop)
  * no try. What is said of a recipient since then tells, unless it is what an earlier pause, in the
  * same second, left.
  */
-static bool was_attempted(const struct run *run, const struct letter *letter,
-                          const struct worker *worker, const struct hop_state *before)
+static bool was_attempted(const struct letter *letter, const struct worker *worker,
+                          const struct hop_state *before)
 {
-    bool heard = !run->ending && !hop_is_pausing(&worker->hop->state);
+    bool heard = !ending_is_due() && !hop_is_pausing(&worker->hop->state);
     for (size_t i = 0; i < letter->count && !heard; i++) {
         const struct letter_recipient *recipient = &letter->recipients[i];
         heard = recipient->when >= worker->began &&
@@ -176,9 +176,9 @@ static void end_worker(struct run *run, struct worker worker, int status)
         if (letter_open(&run->queue, worker.letters.entries[i].id, LETTER_WORK, false, &letter,
                         &problem) != LETTER_OPENED)
             continue;
-        bool attempted = was_attempted(run, &letter, &worker, &before);
+        bool attempted = was_attempted(&letter, &worker, &before);
         /* One that was not begun since we are to end is due as it was. */
-        if (attempted || !run->ending)
+        if (attempted || !ending_is_due())
             settle(run, &letter, attempted);
         letter_close(&letter);
     }
@@ -291,7 +291,6 @@ static void run_until_done(struct run *run, bool looks)
 {
     struct pace pace = {0};
     for (;;) {
-        end_if_told(run);
         int64_t now = clock_ms();
         bool may_look = looks && !run->ending && now >= pace.next_look;
         if (may_look && (runner_take_mark(&run->queue) || run->again))
@@ -301,6 +300,7 @@ static void run_until_done(struct run *run, bool looks)
             for (size_t i = 0; i < run->hop_count; i++)
                 start_workers(run, run->hops[i]);
         reap_workers(run);
+        end_if_told(run);
         if (!run->worker_count && !is_waiting(run) && !(looks && run->again && !run->ending))
             return;
         if (run->watch)

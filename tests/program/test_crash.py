@@ -13,7 +13,7 @@ import threading
 import time
 
 import pytest
-from bigqueue import crc32c
+from bigqueue import crc32c, fill
 from sandbox import EX_IOERR, EX_OK, EX_TEMPFAIL, wait_until
 from smtpfake import HANG, FakeServer
 from strace import without_leak_check
@@ -456,6 +456,25 @@ def test_told_to_end_a_runner_finishes_what_it_has_in_hand(sandbox):
         sandbox.wait_empty()
         sent = sum((subjects(message.data) for message in server.messages), [])
         assert sorted(sent) == [0, 1, 2]
+
+
+def test_told_to_end_a_runner_leaves_what_it_did_not_come_to(sandbox):
+    """The next hop is down, and many messages are to be put off, each with a report of its delay."""
+    sandbox.configure(smarthost="host = 127.0.0.1:1\ntls = off\nauth = off")
+    sandbox.aliases(f"cron: {sandbox.user}\n")
+    all_of_them = set(fill(sandbox.queue, 4000))
+    coordinator = sandbox.start(["postrider-run", "-C", sandbox.config])
+    journal = sandbox.queue / "journal"
+    wait_until(lambda: any(journal.iterdir()))
+    coordinator.terminate()
+    assert coordinator.wait(60) == EX_OK
+    assert "told to end" in sandbox.log()
+    put_off = {entry.name for entry in journal.iterdir()} & all_of_them
+    assert 0 < len(put_off) < 3000
+    # What is left is due as it was.
+    sandbox.configure(extra='[route "*"]\nvia = discard\n')
+    sandbox.run(["postrider-run", "-C", sandbox.config], check=EX_OK)
+    assert not set(sandbox.letters()) & all_of_them - put_off
 
 
 def test_report_of_a_delivery_in_the_foreground_goes_too(sandbox):
