@@ -330,8 +330,13 @@ static uint64_t longest(uint64_t most, const uint64_t *steps, size_t count)
 uint64_t settings_longest_wait(const struct settings *settings)
 {
     uint64_t most = longest(0, settings->retry, settings->retry_count);
-    for (size_t i = 0; i < settings->route_count; i++)
-        most = longest(most, settings->routes[i].retry, settings->routes[i].retry_count);
+    for (size_t i = 0; i < settings->route_count; i++) {
+        const struct route *route = &settings->routes[i];
+        most = longest(most, route->retry, route->retry_count);
+        most = longest(most, &(uint64_t){route->to.rate.seconds}, 1);
+    }
+    for (size_t i = 0; i < settings->smarthost_count; i++)
+        most = longest(most, &(uint64_t){settings->smarthosts[i].rate.seconds}, 1);
     return most;
 }
 

@@ -171,7 +171,8 @@ const struct smarthost *settings_smarthost(const struct settings *settings, cons
  */
 const struct smarthost *settings_smarthost_for(const struct settings *settings,
                                                const char *sender_address);
-/* The longest step of all retry schedules, in seconds. */
+/* The longest that a message may be left alone for: a step of the retry schedules, or what a rate
+ * goes by; seconds. */
 uint64_t settings_longest_wait(const struct settings *settings);
 /* Where credentials live: beside the settings in use. The caller frees. */
 char *settings_credentials_path(const struct settings *settings);

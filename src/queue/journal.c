@@ -409,8 +409,7 @@ static bool append(struct journal *journal, const struct buffer *text)
     }
     if (fstat(journal->fd, &info) < 0)
         return false;
-    if (file_write(journal->fd, text->data, text->length) &&
-        (!journal->durable || fdatasync(journal->fd) == 0))
+    if (file_write(journal->fd, text->data, text->length))
         return true;
     int error = errno;
     journal->spoilt = ftruncate(journal->fd, info.st_size) < 0;
@@ -430,15 +429,18 @@ struct outcome journal_save(struct letter *letter)
     if (journal->torn)
         buffer_append_byte(&text, '\n');
     buffer_append(&text, journal->pending.data, journal->pending.length);
-    if (!append(journal, &text)) {
-        outcome = outcome_errno(errno, "cannot write the journal of %s", letter->id);
-    } else {
+    bool written = append(journal, &text);
+    buffer_free(&text);
+    if (written) {
         journal->torn = false;
-        journal->durable = false;
         buffer_clear(&journal->pending);
     }
-    buffer_free(&text);
-    return outcome;
+    /* What was written and may not outlive a power cut stays all the same: without it, what is
+     * delivered would be delivered again in any case. */
+    if (!written || (journal->durable && fdatasync(journal->fd) < 0))
+        return outcome_errno(errno, "cannot write the journal of %s", letter->id);
+    journal->durable = false;
+    return outcome_done();
 }
 
 struct outcome journal_reserve(struct letter *letter)

@@ -332,5 +332,7 @@ static void sweep_journal_name(const struct queue *queue, const char *name)
 void letter_sweep(const struct queue *queue)
 {
     sweep_folder(queue, queue->spool, sweep_spool_name);
-    sweep_folder(queue, queue->journal, sweep_journal_name);
+    /* Whoever removed a message may not have lived to sync that. */
+    if (letter_sync(queue).result == DONE)
+        sweep_folder(queue, queue->journal, sweep_journal_name);
 }

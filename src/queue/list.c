@@ -81,10 +81,9 @@ struct scan {
     void (*take)(struct scan *scan, const struct list_entry *entry);
     const struct queue *queue;
     size_t journals, matched;
-    uint64_t longest_wait;
-    const struct list *taken;
-    size_t most;
+    const struct list_wish *wish;
     struct list *list;
+    uint64_t longest_wait;
     size_t due; /* counted */
 };
 
@@ -133,41 +132,42 @@ struct outcome list_read(const struct queue *queue, struct list *list)
     return outcome;
 }
 
-/* Leaves the oldest, in the order of ids. */
-static void shorten(struct list *list, size_t most)
+/* Leaves the oldest and the oldest new ones, in the order of ids. */
+static void shorten(struct list *list, const struct list_wish *wish)
 {
+    size_t old = 0;
     list_sort(list);
-    if (list->count > most) {
-        list->count = most;
-        list->more = true;
-    }
+    while (old < list->count && strcmp(list->entries[old].id, wish->since) < 0)
+        old++;
+    size_t kept = old < wish->most ? old : wish->most, new = list->count - old;
+    size_t kept_new = new < wish->most_new ? new : wish->most_new;
+    if (kept < old && kept_new)
+        memmove(list->entries + kept, list->entries + old, kept_new * sizeof *list->entries);
+    list->more = list->more || kept < old || kept_new < new;
+    list->count = kept + kept_new;
 }
 
 static void take_due(struct scan *scan, const struct list_entry *entry)
 {
-    if (list_find(scan->taken, entry->id))
+    const struct list_wish *wish = scan->wish;
+    if (list_find(wish->taken, entry->id))
         return;
-    if (!list_is_due(entry, scan->longest_wait)) {
+    if (!list_is_due(entry, wish->longest_wait)) {
         scan->list->later = true;
         return;
     }
     list_add(scan->list, entry->id);
-    if (scan->list->count >= 2 * scan->most)
-        shorten(scan->list, scan->most);
+    if (scan->list->count >= 2 * (wish->most + wish->most_new))
+        shorten(scan->list, wish);
 }
 
-struct outcome list_read_due(const struct queue *queue, uint64_t longest_wait,
-                             const struct list *taken, size_t most, struct list *list)
+struct outcome list_read_due(const struct queue *queue, const struct list_wish *wish,
+                             struct list *list)
 {
-    struct scan scan = {.take = take_due,
-                        .queue = queue,
-                        .longest_wait = longest_wait,
-                        .taken = taken,
-                        .most = most,
-                        .list = list};
+    struct scan scan = {.take = take_due, .queue = queue, .wish = wish, .list = list};
     *list = (struct list){0};
     struct outcome outcome = scan_queue(&scan, &list->rubbish);
-    shorten(list, most);
+    shorten(list, wish);
     return outcome;
 }
 

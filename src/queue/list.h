@@ -26,12 +26,21 @@ struct list {
 
 /* Every message of the queue; the caller frees. */
 struct outcome list_read(const struct queue *queue, struct list *list);
+/* Which of those that are due. */
+struct list_wish {
+    uint64_t longest_wait;    /* see list_is_due */
+    const struct list *taken; /* not these; sorted */
+    size_t most;              /* so many of the oldest */
+    size_t most_new;          /* and of those with an id from .since on, whatever .most is */
+    const char *since;
+};
+
 /*
- * Of those that are due (see list_is_due) and not in a sorted list of taken ones the oldest, so
- * many at the most; the caller frees. However long the queue is, memory is that of twice as many.
+ * Of those that are due (see list_is_due) the ones that are wished for; the caller frees. However
+ * long the queue is, memory is that of twice as many.
  */
-struct outcome list_read_due(const struct queue *queue, uint64_t longest_wait,
-                             const struct list *taken, size_t most, struct list *list);
+struct outcome list_read_due(const struct queue *queue, const struct list_wish *wish,
+                             struct list *list);
 /*
  * Whether it is to be tried by now. A time further ahead than twice the longest wait, in seconds,
  * was set by a clock that has been put back since.

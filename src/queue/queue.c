@@ -105,6 +105,12 @@ void queue_new_id(char id[QUEUE_ID_SIZE])
     id[QUEUE_ID_LENGTH] = '\0';
 }
 
+void queue_id_of_time(time_t time, char id[QUEUE_ID_SIZE])
+{
+    put_digits(id, (uint64_t)time * 1000000, TIME_DIGITS);
+    id[TIME_DIGITS] = '\0';
+}
+
 void queue_report_id(const char *letter, char mark, size_t number, char id[QUEUE_ID_SIZE])
 {
     char full[QUEUE_ID_SIZE + 32];

@@ -13,6 +13,7 @@
 #define QUEUE_QUEUE_H
 
 #include <stdbool.h>
+#include <time.h>
 
 #include "base/buffer.h"
 #include "base/outcome.h"
@@ -39,6 +40,8 @@ void queue_close(struct queue *queue);
 void queue_filter_folder(const char *directory, struct buffer *path);
 /* A new id: base32 of the time in microseconds and of 20 random bits; ids sort by time. */
 void queue_new_id(char id[QUEUE_ID_SIZE]);
+/* What sorts before each new id of that second and later, and behind all before. */
+void queue_id_of_time(time_t time, char id[QUEUE_ID_SIZE]);
 /*
  * The id of a report on a message: its id, a mark, a number; the same for the same ones, whoever
  * makes it.

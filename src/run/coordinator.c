@@ -23,6 +23,8 @@
 
 enum {
     MOST_TAKEN = 20000,      /* messages on a run's lists: what more is due waits on disk alone */
+    MOST_NEW = 10000,        /* of them when the others have that many: what came meanwhile */
+    LONGEST_SUBMISSION = 60, /* seconds, usually, from a message's id to its place in the folder */
     LETTERS_PER_WORKER = 50, /* so many waiting are worth one more connection */
     SLOW_WORKER_MS = 10000,  /* a worker at work for so long gets help */
     MOST_MX_WORKERS = 100,   /* of all domains together; other next hops are configured */
@@ -56,6 +58,15 @@ static struct list list_taken(const struct run *run)
 
 /* ---- workers ---- */
 
+/* What is due and was not seen to is left to the next run. */
+static void fall_short(struct run *run, const struct outcome *problem)
+{
+    log_error("%s", problem->reason);
+    run->unseen = true;
+    if (outcome_good(&run->problem))
+        run->problem = *problem;
+}
+
 static void start_worker(struct run *run, struct hop *hop, struct list letters)
 {
     pid_t pid = fork();
@@ -63,13 +74,15 @@ static void start_worker(struct run *run, struct hop *hop, struct list letters)
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
+        ending_outlive_terminal();
         /* Should the coordinator die, its locks go with it and not with the last of its workers. */
         runner_unlock(&run->lock);
         file_close(&run->trace.fd);
         _exit(hop->commands ? alias_command_work(run, &letters) : work(run, hop, &letters));
     }
     if (pid < 0) {
-        log_error("cannot start a delivery process: %s", strerror(errno));
+        const struct outcome problem = outcome_errno(errno, "cannot start a delivery process");
+        fall_short(run, &problem);
         list_free(&letters);
         return;
     }
@@ -141,14 +154,14 @@ static void start_workers(struct run *run, struct hop *hop)
 }
 
 /*
- * When the next hop's rate was used up, or we are to end, some messages were not offered: that is
- * no try. What is said of a recipient since then tells, unless it is what an earlier pause, in the
- * same second, left.
+ * When the next hop's rate was used up, or we are to end, or the worker died, some messages were
+ * not offered: that is no try. What is said of a recipient since then tells, unless it is what an
+ * earlier pause, in the same second, left.
  */
 static bool was_attempted(const struct letter *letter, const struct worker *worker,
-                          const struct hop_state *before)
+                          const struct hop_state *before, bool offered)
 {
-    bool heard = !ending_is_due() && !hop_is_pausing(&worker->hop->state);
+    bool heard = offered && !ending_is_due() && !hop_is_pausing(&worker->hop->state);
     for (size_t i = 0; i < letter->count && !heard; i++) {
         const struct letter_recipient *recipient = &letter->recipients[i];
         heard = recipient->when >= worker->began &&
@@ -160,8 +173,9 @@ static bool was_attempted(const struct letter *letter, const struct worker *work
 /* What a worker left behind: each message that is still there is settled. */
 static void end_worker(struct run *run, struct worker worker, int status)
 {
+    bool through = status == EX_OK || status == EX_TEMPFAIL, blamed = through;
     worker.hop->workers--;
-    if (status != EX_OK && status != EX_TEMPFAIL)
+    if (!through)
         log_error("the delivery process for %s ended with status %d", worker.hop->name, status);
     struct hop_state before = worker.hop->state;
     if (!worker.hop->commands)
@@ -176,7 +190,10 @@ static void end_worker(struct run *run, struct worker worker, int status)
         if (letter_open(&run->queue, worker.letters.entries[i].id, LETTER_WORK, false, &letter,
                         &problem) != LETTER_OPENED)
             continue;
-        bool attempted = was_attempted(&letter, &worker, &before);
+        bool attempted = was_attempted(&letter, &worker, &before, through);
+        /* Should one message be what workers die of, those behind it get away from it. */
+        if (!attempted && !blamed)
+            attempted = blamed = true;
         /* One that was not begun since we are to end is due as it was. */
         if (attempted || !ending_is_due())
             settle(run, &letter, attempted);
@@ -212,19 +229,37 @@ static void wait_for_news(int64_t limit_ms)
 
 /* ---- the folder ---- */
 
-/* The milliseconds that reading the folder took: what is delivered on the way is no looking. */
-static int64_t visit_due(struct run *run)
+static size_t room_on_lists(const struct list *taken, size_t most)
+{
+    return taken->count < most ? most - taken->count : 0;
+}
+
+static size_t room_for_new(const struct list *taken)
+{
+    size_t room = room_on_lists(taken, MOST_TAKEN + MOST_NEW);
+    return room < MOST_NEW ? room : MOST_NEW;
+}
+
+/*
+ * The milliseconds that reading the folder took: what is delivered on the way is no looking. What
+ * came since then is visited even when the lists are full, for a next hop that is slow
+ * with many messages keeps nobody else's waiting.
+ */
+static int64_t visit_due(struct run *run, const char *since)
 {
     struct list due, taken = list_taken(run);
-    size_t room = taken.count < MOST_TAKEN ? MOST_TAKEN - taken.count : 0;
+    const struct list_wish wish = {.longest_wait = settings_longest_wait(&run->settings),
+                                   .taken = &taken,
+                                   .most = room_on_lists(&taken, MOST_TAKEN),
+                                   .most_new = room_for_new(&taken),
+                                   .since = since};
     int64_t begun = clock_ms();
-    struct outcome outcome =
-        list_read_due(&run->queue, settings_longest_wait(&run->settings), &taken, room, &due);
+    struct outcome outcome = list_read_due(&run->queue, &wish, &due);
     int64_t took = clock_ms() - begun;
     if (!outcome_good(&outcome))
-        log_error("%s", outcome.reason);
-    run->unseen = run->unseen || due.later || !outcome_good(&outcome);
-    run->again = run->again || due.more;
+        fall_short(run, &outcome);
+    run->unseen = run->unseen || due.later;
+    run->again = run->again || (due.more && !run->undated);
     list_free(&taken);
     if (due.rubbish)
         letter_sweep(&run->queue);
@@ -251,6 +286,7 @@ static bool is_waiting(const struct run *run)
  */
 struct pace {
     int64_t next_look;
+    char since[QUEUE_ID_SIZE];          /* what came after that was not there at the last look */
     int64_t gathered, gathered_at_last; /* workers start at the earlier of the two */
 };
 
@@ -259,7 +295,9 @@ static void look(struct run *run, struct pace *pace)
     bool waited = is_waiting(run);
     run->again = false;
     runner_read_traces(&run->queue, &run->trace);
-    int64_t rest = visit_due(run) * LOOK_SHARE;
+    time_t begun = clock_now();
+    int64_t rest = visit_due(run, pace->since) * LOOK_SHARE;
+    queue_id_of_time(begun - LONGEST_SUBMISSION, pace->since);
     int64_t now = clock_ms();
     pace->next_look = now + (rest > LOOK_EVERY_MS ? rest : LOOK_EVERY_MS);
     pace->gathered = run->gathers ? now + GATHER_MS : now;
@@ -281,6 +319,11 @@ static void end_if_told(struct run *run)
         list_free(&run->hops[i]->waiting);
 }
 
+static bool may_go_on(const struct run *run)
+{
+    return !run->ending && outcome_good(&run->problem);
+}
+
 bool run_is_over(const struct run *run)
 {
     return ending_is_due() || (run->coordinator && getppid() != run->coordinator);
@@ -289,10 +332,10 @@ bool run_is_over(const struct run *run)
 /* Until no worker is left and, when looking at the folder, no submitter has left a mark. */
 static void run_until_done(struct run *run, bool looks)
 {
-    struct pace pace = {0};
+    struct pace pace = {.since = "~"};
     for (;;) {
         int64_t now = clock_ms();
-        bool may_look = looks && !run->ending && now >= pace.next_look;
+        bool may_look = looks && may_go_on(run) && now >= pace.next_look;
         if (may_look && (runner_take_mark(&run->queue) || run->again))
             look(run, &pace);
         now = clock_ms();
@@ -301,7 +344,7 @@ static void run_until_done(struct run *run, bool looks)
                 start_workers(run, run->hops[i]);
         reap_workers(run);
         end_if_told(run);
-        if (!run->worker_count && !is_waiting(run) && !(looks && run->again && !run->ending))
+        if (!run->worker_count && !is_waiting(run) && !(looks && run->again && may_go_on(run)))
             return;
         if (run->watch)
             run->watch(run->watcher);
@@ -338,11 +381,12 @@ struct outcome run_queue(struct run *run)
         run->unseen = false;
         run->again = true;
         run_until_done(run, true);
-        bool resolved = run->busy_mailboxes.count == 0 && !run->unseen;
-        runner_clear_traces(&run->queue, &run->trace, resolved);
+        runner_clear_traces(&run->queue, &run->trace, !run->unseen);
         runner_unlock(&run->lock);
         /* A submitter who saw the lock held just now relies on this look. */
-    } while (!run->ending && runner_has_mark(&run->queue));
+    } while (may_go_on(run) && runner_has_mark(&run->queue));
+    if (!outcome_good(&run->problem))
+        return outcome_later("4.3.0", "the queue run is not through: %s", run->problem.reason);
     return outcome_done();
 }
 

@@ -6,6 +6,12 @@
 
 /* From here on, in this process and those that are forked, the signal is noted and no more. */
 void ending_expect(void);
+/*
+ * In a worker: what a terminal sends to all processes at once, such as by Ctrl-C, ends the
+ * coordinator. The worker lives on, and finishes what it has in hand. Programs that it starts know
+ * nothing of this.
+ */
+void ending_outlive_terminal(void);
 bool ending_is_due(void);
 
 #endif

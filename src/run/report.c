@@ -164,13 +164,18 @@ static struct outcome report_to(struct run *run, const struct letter *letter, en
     return outcome;
 }
 
-/* One kind: those whom it is about are on disk before it is. */
+/*
+ * One kind: those whom it is about are on disk before it is, and so is the room for the line that
+ * it was told: a report may be gone from the queue by the time that disk has room again.
+ */
 static struct outcome report_kind(struct run *run, struct letter *letter, enum notify kind)
 {
     size_t first;
     if (!journal_choose(letter, kind, &first))
         return outcome_done();
     struct outcome outcome = journal_save(letter);
+    if (outcome_good(&outcome))
+        outcome = journal_reserve(letter);
     for (size_t i = first; i < letter->count && outcome_good(&outcome); i++)
         if (is_first_of_sender(letter, kind, i))
             outcome = report_to(run, letter, kind, i);

@@ -55,14 +55,17 @@ struct run {
     size_t hop_count;
     struct worker *workers;
     size_t worker_count;
-    struct texts busy_mailboxes; /* users whose mailbox could not be written in this run */
+    struct texts busy_mailboxes; /* users whose mailbox could not be written lately */
+    int64_t busy_since;          /* when the first of them was found out, clock_ms() */
     pid_t coordinator;           /* the process whose children the workers are; 0: there are none */
     bool verbose;
     bool gathers; /* in the background: more mail may follow at once, wait a moment for it */
     bool insist;  /* due times and pauses of next hops do not count */
     bool unseen;  /* a message was not visited, or put off: what a dead run left may be about it */
     bool again;   /* there is something new in the queue: look once more */
+    bool undated; /* a message's next time could not be written: it is due at each look */
     bool ending;  /* we were told to end: nothing is begun any more */
+    struct outcome problem; /* not DONE: what was due and is not seen to is left to the next run */
     /* Called now and then while messages are on their way; NULL: nobody watches. */
     void (*watch)(void *watcher);
     void *watcher;

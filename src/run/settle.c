@@ -141,7 +141,20 @@ static time_t due_when_held(const struct run *run, const struct letter *letter, 
                 : clock_now() + (time_t)retry_jitter(retry_wait(run, NULL, letter->tries));
 }
 
-static void set_next_time(const struct run *run, struct letter *letter, bool attempted, bool told,
+/* The time takes no room on a disk. Without what it goes by, it is set if that does no harm. */
+static void set_due(struct run *run, struct letter *letter, time_t due, bool in_any_case)
+{
+    struct outcome saved = journal_save(letter), dated = outcome_done();
+    if (!outcome_good(&saved))
+        log_error("%s", saved.reason);
+    if (outcome_good(&saved) || in_any_case)
+        dated = journal_set_due(letter, due);
+    if (!outcome_good(&dated))
+        log_error("%s", dated.reason);
+    run->undated |= !outcome_good(&dated) || (!outcome_good(&saved) && !in_any_case);
+}
+
+static void set_next_time(struct run *run, struct letter *letter, bool attempted, bool told,
                           const struct wait *wait)
 {
     time_t due = clock_now() + (time_t)retry_jitter(wait->schedule);
@@ -154,21 +167,13 @@ static void set_next_time(const struct run *run, struct letter *letter, bool att
     } else if (attempted) {
         journal_tried(letter);
     }
-    struct outcome outcome = journal_save(letter);
-    if (outcome_good(&outcome))
-        outcome = journal_set_due(letter, due);
-    if (!outcome_good(&outcome))
-        log_error("%s", outcome.reason);
+    set_due(run, letter, due, !wait->held);
 }
 
 /* Held while it was on its way: what is left of it stays as it is. */
-static void keep(const struct run *run, struct letter *letter, bool told)
+static void keep(struct run *run, struct letter *letter, bool told)
 {
-    struct outcome outcome = journal_save(letter);
-    if (outcome_good(&outcome))
-        outcome = journal_set_due(letter, due_when_held(run, letter, told));
-    if (!outcome_good(&outcome))
-        log_error("%s", outcome.reason);
+    set_due(run, letter, due_when_held(run, letter, told), true);
 }
 
 void settle(struct run *run, struct letter *letter, bool attempted)

@@ -12,9 +12,27 @@
 #include "run/dialogue.h"
 #include "run/loop.h"
 #include "run/report.h"
+#include "run/retry.h"
 #include "run/run.h"
 
 /* ---- mailboxes ---- */
+
+/* A run may last: what has been found out is worth a step of the schedule. */
+static void forget_busy(struct run *run)
+{
+    int64_t age = clock_ms() - run->busy_since;
+    if (!run->busy_mailboxes.count || age < (int64_t)retry_wait(run, NULL, 0) * 1000)
+        return;
+    texts_free(&run->busy_mailboxes);
+    run->busy_mailboxes = (struct texts){0};
+}
+
+static void add_busy(struct run *run, const char *place)
+{
+    if (!run->busy_mailboxes.count)
+        run->busy_since = clock_ms();
+    texts_add(&run->busy_mailboxes, place);
+}
 
 static bool is_busy(const struct run *run, const char *user)
 {
@@ -54,13 +72,14 @@ static void note(struct run *run, struct letter *letter, size_t index,
 static void fill(struct run *run, struct letter *letter, size_t index, const char *place)
 {
     bool is_file = letter->recipients[index].kind == LETTER_TO_FILE;
+    forget_busy(run);
     struct outcome outcome = is_busy(run, place)
-                                 ? outcome_later("4.2.0", "the %s %s is not tried twice in a run",
+                                 ? outcome_later("4.2.0", "the %s %s was tried a short while ago",
                                                  is_file ? "file" : "mailbox of", place)
                              : is_file ? file_deliver(run, letter, index)
                                        : mailbox_deliver(run, letter, index, place);
     if (outcome.result == LATER && !is_busy(run, place))
-        texts_add(&run->busy_mailboxes, place);
+        add_busy(run, place);
     note(run, letter, index, &outcome, place);
 }
 

@@ -199,8 +199,11 @@ int work(struct run *run, struct hop *hop, const struct list *letters)
             hop_works(&run->queue, hop->name);
         if (work.jobs.full)
             pause_hop(&work);
-        return EX_OK;
+        return work.jobs.failed ? EX_IOERR : EX_OK;
     }
+    /* Whoever tells us to end may have told what we rely on as well. */
+    if (run_is_over(run))
+        return EX_TEMPFAIL;
     log_error("%s cannot be used now: %s", hop->name, outcome.reason);
     hop_failed(&run->queue, hop->name, &outcome, retry_pause(run, hop));
     return EX_TEMPFAIL;

@@ -579,7 +579,9 @@ static void test_the_oldest_that_are_due(void **state)
                  {3, 3, true}, {4, 4, false}, {9, 4, false}};
     static const size_t wanted[] = {2, 4, 5, 6};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct outcome outcome = list_read_due(&queue, 3600, &taken, cases[i].most, &due);
+        const struct list_wish wish = {
+            .longest_wait = 3600, .taken = &taken, .most = cases[i].most, .since = "~"};
+        struct outcome outcome = list_read_due(&queue, &wish, &due);
         assert_true(outcome_good(&outcome) && due.later && !due.rubbish);
         assert_int_equal(due.more, cases[i].more);
         assert_int_equal(due.count, cases[i].count);
@@ -592,6 +594,52 @@ static void test_the_oldest_that_are_due(void **state)
     assert_true(outcome_good(&outcome));
     assert_int_equal(count, 6);
     list_free(&taken);
+}
+
+static void test_new_ones_whatever_there_is_of_old_ones(void **state)
+{
+    (void)state;
+    char ids[7][QUEUE_ID_SIZE];
+    for (size_t i = 0; i < 7; i++)
+        commit("\n", ids[i]);
+    qsort(ids, 7, sizeof ids[0], by_text);
+
+    /* The last three are new. */
+    static const struct {
+        size_t most, most_new, count, first_new;
+        bool more;
+    } cases[] = {{0, 2, 2, 0, true},  {0, 9, 3, 0, true},  {1, 0, 1, 1, true}, {2, 1, 3, 2, true},
+                 {4, 3, 7, 4, false}, {9, 9, 7, 4, false}, {0, 0, 0, 0, true}};
+    const struct list taken = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct list due;
+        const struct list_wish wish = {.longest_wait = 3600,
+                                       .taken = &taken,
+                                       .most = cases[i].most,
+                                       .most_new = cases[i].most_new,
+                                       .since = ids[4]};
+        struct outcome outcome = list_read_due(&queue, &wish, &due);
+        assert_true(outcome_good(&outcome));
+        assert_int_equal(due.more, cases[i].more);
+        assert_int_equal(due.count, cases[i].count);
+        for (size_t k = 0; k < due.count; k++) {
+            size_t wanted = k < cases[i].first_new ? k : k - cases[i].first_new + 4;
+            assert_string_equal(due.entries[k].id, ids[wanted]);
+        }
+        list_free(&due);
+    }
+}
+
+static void test_id_of_a_time(void **state)
+{
+    (void)state;
+    char id[QUEUE_ID_SIZE], bound[QUEUE_ID_SIZE];
+    time_t before = clock_now();
+    queue_new_id(id);
+    queue_id_of_time(before, bound);
+    assert_true(strcmp(bound, id) <= 0);
+    queue_id_of_time(clock_now() + 1, bound);
+    assert_true(strcmp(bound, id) > 0);
 }
 
 static void test_sweep(void **state)
@@ -750,6 +798,8 @@ int main(void)
         IN_QUEUE(test_Q3_foreign_things),
         IN_QUEUE(test_Q1_empty_file_was_accepted_from_nobody),
         IN_QUEUE(test_the_oldest_that_are_due),
+        IN_QUEUE(test_new_ones_whatever_there_is_of_old_ones),
+        cmocka_unit_test(test_id_of_a_time),
         IN_QUEUE(test_sweep),
         IN_QUEUE(test_sweep_drafts),
         IN_QUEUE(test_hops),

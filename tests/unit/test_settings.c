@@ -217,6 +217,28 @@ static void test_unknown_names(void **state)
     expect_fault("[vacation]\n", 1, "unknown section [vacation]");
 }
 
+/* A next hop whose rate is used up is left alone for as long as that takes. */
+static void test_longest_wait(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t seconds;
+    } cases[] = {
+        {"[queue]\nretry = 5m, 2h, 15m\n", 7200},
+        {"[queue]\nretry = 5m\n[smarthost]\nhost = h\nauth = off\nrate = 100/h\n", 3600},
+        {"[queue]\nretry = 5m\n[route \"a.example\"]\nvia = h\ntls = off\nrate = 9/d\n", 86400},
+        {"[queue]\nretry = 5m\n[route \"a.example\"]\nvia = h\ntls = off\nretry = 3h\n", 10800},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct settings settings;
+        struct outcome outcome = load(cases[i].text, &settings);
+        assert_string_equal(outcome.reason, "");
+        assert_int_equal(settings_longest_wait(&settings), cases[i].seconds);
+        settings_free(&settings);
+    }
+}
+
 static void test_things_given_twice(void **state)
 {
     (void)state;
@@ -820,6 +842,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_everything),
         cmocka_unit_test(test_unknown_names),
+        cmocka_unit_test(test_longest_wait),
         cmocka_unit_test(test_things_given_twice),
         cmocka_unit_test(test_continued_lines),
         cmocka_unit_test(test_ranges),
