@@ -185,6 +185,8 @@ void marks_put(struct header *header, const char *hostname, const struct sockadd
     if (!network_of(client, &network) ||
         !inet_ntop(network.family, network.address, address, sizeof address))
         return;
+    if (!spf_identities_asked(identities))
+        return;
     const struct spf_identity *all[] = {&identities->helo, &identities->sender};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i]->asked)
@@ -196,7 +198,8 @@ void marks_put(struct header *header, const char *hostname, const struct sockadd
 size_t marks_end(const struct header *header, const struct spf_identities *identities)
 {
     size_t end = 0;
-    for (int i = identities->helo.asked + identities->sender.asked; i > 0; i--) {
+    int marks = identities->helo.asked + identities->sender.asked;
+    for (int i = spf_identities_asked(identities) ? marks : 0; i > 0; i--) {
         size_t at = header_find(header, spf_name, end);
         end = at < header->count ? at + 1 : end;
     }

@@ -31,7 +31,8 @@ struct check {
     struct network client; /* one address */
     char address[64];      /* %{i} */
     char readable[INET6_ADDRSTRLEN];
-    char validated[NS_MAXDNAME]; /* %{p}; "" until it is asked for */
+    struct texts names; /* the client's, see client_names */
+    bool named;         /* they have been asked for */
     unsigned lookups, voids;
     struct answer *answer;
     struct buffer *explanation;
@@ -167,9 +168,15 @@ static size_t take_texts(struct check *check, bool spf_only, struct buffer *text
 
 /* ---- names of the client ---- */
 
-/* Names that the client's address has, and that have its address; at most so many are looked at. */
-static void find_names(struct check *check, struct texts *names)
+/*
+ * Names that the client's address has, and that have its address; at most so many are looked at,
+ * and once, however often a domain wants to know.
+ */
+static const struct texts *client_names(struct check *check)
 {
+    if (check->named)
+        return &check->names;
+    check->named = true;
     struct texts found = {0};
     struct buffer question = {0};
     network_format_reversed(&check->client, &question);
@@ -185,9 +192,10 @@ static void find_names(struct check *check, struct texts *names)
     for (size_t i = 0; i < found.count; i++)
         if (ask(check, found.items[i], address_type(check)) == RESOLVED &&
             has_client(check, check->client.bits))
-            texts_add(names, found.items[i]);
+            texts_add(&check->names, found.items[i]);
     texts_free(&found);
     buffer_free(&question);
+    return &check->names;
 }
 
 static bool is_below(const char *name, const char *domain)
@@ -206,23 +214,19 @@ struct name_wish {
 static const char *validated_name(void *context)
 {
     const struct name_wish *wish = context;
-    struct check *check = wish->check;
-    struct texts names = {0};
-    find_names(check, &names);
+    const struct texts *names = client_names(wish->check);
     const char *best = "unknown";
     int rank = 0;
-    for (size_t i = 0; i < names.count; i++) {
-        int here = text_equal(names.items[i], wish->domain) ? 3
-                   : is_below(names.items[i], wish->domain) ? 2
-                                                            : 1;
+    for (size_t i = 0; i < names->count; i++) {
+        int here = text_equal(names->items[i], wish->domain) ? 3
+                   : is_below(names->items[i], wish->domain) ? 2
+                                                             : 1;
         if (here > rank) {
             rank = here;
-            best = names.items[i];
+            best = names->items[i];
         }
     }
-    snprintf(check->validated, sizeof check->validated, "%s", best);
-    texts_free(&names);
-    return check->validated;
+    return best;
 }
 
 /* ---- terms ---- */
@@ -277,12 +281,10 @@ static enum match match_mx(struct check *check, const struct spf_term *term, con
 
 static enum match match_ptr(struct check *check, const char *target)
 {
-    struct texts names = {0};
-    find_names(check, &names);
+    const struct texts *names = client_names(check);
     bool found = false;
-    for (size_t i = 0; i < names.count; i++)
-        found = found || text_equal(names.items[i], target) || is_below(names.items[i], target);
-    texts_free(&names);
+    for (size_t i = 0; i < names->count; i++)
+        found = found || text_equal(names->items[i], target) || is_below(names->items[i], target);
     return found ? MATCH : NO_MATCH;
 }
 
@@ -425,6 +427,7 @@ enum spf_result spf_check(const struct spf_query *query, struct buffer *explanat
         return SPF_NONE;
     check.answer = memory_get(sizeof *check.answer);
     enum spf_result result = check_domain(&check, query->domain, false);
+    texts_free(&check.names);
     free(check.answer);
     return result;
 }

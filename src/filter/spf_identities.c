@@ -65,6 +65,11 @@ void spf_identities_ask(const struct spf_question *question, struct spf_identiti
     }
 }
 
+bool spf_identities_asked(const struct spf_identities *identities)
+{
+    return identities->sender_text != NULL;
+}
+
 struct outcome spf_identities_judge(const struct spf_identities *identities, const char *literal,
                                     const char *contact)
 {

@@ -24,7 +24,7 @@ struct spf_identity {
 struct spf_identities {
     struct spf_identity sender; /* not asked for the null path: it is the HELO name then */
     struct spf_identity helo;
-    char *sender_text; /* the address; "" for the null path; owned */
+    char *sender_text; /* the address; "" for the null path; NULL: not asked; owned */
 };
 
 struct spf_question {
@@ -37,6 +37,8 @@ struct spf_question {
 
 /* Asks about both. What was found of a HELO name before is kept for the same name. */
 void spf_identities_ask(const struct spf_question *question, struct spf_identities *identities);
+/* Whether that was for the sender at hand: what is kept of a HELO name may be older. */
+bool spf_identities_asked(const struct spf_identities *identities);
 /*
  * NEVER (5.7.23) for a fail of one of them, with what its domain says of it; LATER (4.7.24) when
  * the sender's domain could not be asked; else DONE. literal: the client; contact: for the words.

@@ -26,31 +26,43 @@ static bool is_same(const struct address *a, const struct address *b)
 /*
  * A mailbox of the user's name is his if he has a name without a domain, or if mail for his address
  * goes there and nowhere else; "joe@shop.example" does not own the mailbox joe when an alias leads
- * him to another.
+ * him to another. LATER: that cannot be told now.
  */
-static void find_belongings(const struct visitor *visitor, struct belongings *his)
+static struct outcome find_belongings(const struct visitor *visitor, struct belongings *his)
 {
     const char *why;
+    struct outcome outcome = outcome_done();
     *his = (struct belongings){0};
     if (!strchr(visitor->user, '@')) {
         his->mailbox = memory_copy(visitor->user, strlen(visitor->user));
-        return;
+        return outcome;
     }
     if (!address_parse(visitor->user, &his->address, &why))
-        return;
+        return outcome;
     struct targets targets = {0};
     expand(visitor->expander, &his->address, &targets);
     const struct target *only = targets.count == 1 ? &targets.items[0] : NULL;
     if (only && only->kind == TARGET_MAILBOX && text_equal(only->address.local, his->address.local))
         his->mailbox = memory_copy(only->address.local, strlen(only->address.local));
+    if (only && only->kind == TARGET_ERROR && only->outcome.result == LATER)
+        outcome = only->outcome;
     targets_free(&targets);
+    return outcome;
 }
 
-static bool leads_to(const struct visitor *visitor, const struct address *sender,
-                     const struct belongings *his)
+static struct outcome is_anothers(const struct visitor *visitor)
+{
+    return outcome_never("5.7.1", "you signed in as %.200s and may not send as another",
+                         visitor->user);
+}
+
+/* NEVER: it does not; LATER: it cannot be told now. */
+static struct outcome leads_to(const struct visitor *visitor, const struct address *sender,
+                               const struct belongings *his)
 {
     struct targets targets = {0};
     bool found = false;
+    struct outcome outcome = is_anothers(visitor);
     expand(visitor->expander, sender, &targets);
     for (size_t i = 0; i < targets.count && !found; i++) {
         const struct target *target = &targets.items[i];
@@ -58,43 +70,57 @@ static bool leads_to(const struct visitor *visitor, const struct address *sender
             found = his->mailbox && text_equal(target->address.local, his->mailbox);
         else if (target->kind == TARGET_REMOTE)
             found = is_same(&target->address, &his->address);
+        else if (target->kind == TARGET_ERROR && target->outcome.result == LATER)
+            outcome = target->outcome;
     }
     targets_free(&targets);
-    return found;
+    return found ? outcome_done() : outcome;
 }
 
 /* With his name in a local domain, be there a mailbox or not; but an alias of that very domain may
- * make it another's. */
-static bool has_his_name(const struct visitor *visitor, const struct address *sender)
+ * make it another's. LATER: that cannot be told now. */
+static struct outcome check_name(const struct visitor *visitor, const struct address *sender,
+                                 bool *his)
 {
     const struct expander *expander = visitor->expander;
-    if (strchr(visitor->user, '@') || !route_is_local(expander->settings, sender->domain))
-        return false;
     bool found = false;
     struct outcome outcome = outcome_done();
+    *his = false;
+    if (strchr(visitor->user, '@') || !route_is_local(expander->settings, sender->domain))
+        return outcome;
     if (expander->aliases)
         outcome = lookup_alias(expander->aliases, sender, true, &found);
     if (!outcome_good(&outcome) || found)
-        return false;
+        return outcome;
     char *base = lookup_base(sender->local);
-    bool same = text_equal(base ? base : sender->local, visitor->user);
+    *his = text_equal(base ? base : sender->local, visitor->user);
     free(base);
-    return same;
+    return outcome;
+}
+
+static struct outcome check_belongings(const struct visitor *visitor, const struct address *sender)
+{
+    struct belongings his;
+    struct outcome outcome = find_belongings(visitor, &his);
+    if (!is_same(sender, &his.address)) {
+        struct outcome way = leads_to(visitor, sender, &his);
+        if (way.result != NEVER || outcome_good(&outcome))
+            outcome = way;
+    } else {
+        outcome = outcome_done();
+    }
+    address_free(&his.address);
+    free(his.mailbox);
+    return outcome;
 }
 
 struct outcome admission_check_sender(const struct visitor *visitor, const struct address *sender)
 {
-    if (!visitor->listener->own_sender || !visitor->user || address_is_null(sender) ||
-        has_his_name(visitor, sender))
+    bool his;
+    if (!visitor->listener->own_sender || !visitor->user || address_is_null(sender))
         return outcome_done();
-    struct belongings his;
-    find_belongings(visitor, &his);
-    bool good = is_same(sender, &his.address) || leads_to(visitor, sender, &his);
-    address_free(&his.address);
-    free(his.mailbox);
-    return good ? outcome_done()
-                : outcome_never("5.7.1", "you signed in as %.200s and may not send as another",
-                                visitor->user);
+    struct outcome outcome = check_name(visitor, sender, &his);
+    return !outcome_good(&outcome) || his ? outcome : check_belongings(visitor, sender);
 }
 
 /* ---- recipients ---- */

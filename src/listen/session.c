@@ -382,6 +382,7 @@ static struct outcome open_session(struct session *session, const struct session
     session->expander = (struct expander){.settings = settings,
                                           .aliases = session->aliases,
                                           .find_user = find_user,
+                                          .lists_closed = true,
                                           .context = session};
     session->visitor =
         (struct visitor){.listener = session->listener, .expander = &session->expander};

@@ -308,6 +308,8 @@ static void open_list(struct walk *walk, const char *path, size_t alias,
 {
     struct texts members = {0};
     struct buffer identity = {0};
+    if (walk->expander->lists_closed)
+        return;
     buffer_append_byte(&identity, '\001'); /* no key of an alias begins so */
     struct outcome outcome = include_read(path, &members, &identity);
     if (!outcome_good(&outcome))

@@ -33,7 +33,8 @@
 #include "route/lookup.h"
 #include "route/targets.h"
 
-/* Adds every final target of a recipient, each once; at least one (maybe an ERROR). */
+/* Adds every final target of a recipient, each once; at least one (maybe an ERROR), where lists
+ * may be read. */
 void expand(const struct expander *expander, const struct address *recipient,
             struct targets *targets);
 

@@ -33,6 +33,7 @@ struct expander {
      */
     struct outcome (*find_user)(void *context, const char *name, char **canonical);
     void *context;
+    bool lists_closed; /* lists that aliases include may not be read here, and lead nowhere */
     const struct expansion_watch *watch; /* NULL: nobody */
 };
 

@@ -481,6 +481,18 @@ def test_two_messages_each_with_its_own(place):
     assert sorted(found) == [[(b"pass", b"pass.example")], [(b"softfail", b"soft.example")]]
 
 
+def test_what_was_found_for_an_earlier_message_is_not_said_of_the_next(place):
+    """Nothing was asked about a sender who is blocked, and who can write to postmaster."""
+    place.use("spf = mark", "block_senders = @bad.example")
+    place.world.shell(f"rm -f {SPOOL}/spool/*")
+    with place.talk(helo="pass.example") as client:
+        client.message("joe@pass.example", RECIPIENT, b"Subject: first\r\n\r\nx\r\n")
+        client.message("joe@bad.example", "postmaster@here.example",
+                       b"Received-SPF: x\r\nSubject: second\r\n\r\nx\r\n")
+    (data,) = [data for data in place.queued_messages() if b"Subject: second" in data]
+    assert data.startswith(b"Received: ") and b"Authentication-Results" not in data
+
+
 @pytest.mark.parametrize("sender, helo, code, words", [
     ("joe@fail.example", "client.example", 550, "5.7.23 fail.example does not let [127.0.0.9] send "
      "in its name (SPF); write to postmaster@here.example if this is wrong: 127.0.0.9 may not, says "

@@ -90,16 +90,34 @@ def read_target(record):
 SECTIONS = read_suite()
 
 
+def check(dns, client, helo, sender):
+    """The result, and the words that a fail is explained with."""
+    line = "\t".join([str(dns.port), client, helo, sender]) + "\n"
+    done = subprocess.run([build_program("spf_check")], input=line.encode(), capture_output=True,
+                          check=True)
+    result, _, words = done.stdout.decode().rstrip("\n").partition("\t")
+    return result, words
+
+
+def test_names_of_the_client_are_asked_for_once():
+    """However often a domain wants to know them (RFC 7208 11.1)."""
+    names = [f"n{number}.client.example" for number in range(5)]  # fits into a datagram
+    zone = {("many.example", "TXT"): [txt("v=spf1 exists:" + "%{p}." * 40 + "x.example ptr -all")],
+            ("9.2.0.192.in-addr.arpa", "PTR"): [ptr(name) for name in names]}
+    for name in names:
+        zone[(name, "A")] = [a("192.0.2.9")]
+    with FakeDns(zone) as dns:
+        assert check(dns, "192.0.2.9", "client.example", "joe@many.example")[0] == "fail"
+        assert [kind for _, kind in dns.asked].count("PTR") == 1
+        assert len(dns.asked) <= 20
+
+
 @pytest.mark.parametrize("section", SECTIONS, ids=[s["description"] for s in SECTIONS])
 def test_suite(section):
-    program = build_program("spf_check")
     wrong = []
     with FakeDns(make_zone(section["zonedata"])) as dns:
         for name, case in section["tests"].items():
-            sender = case["mailfrom"]
-            line = "\t".join([str(dns.port), case["host"], str(case["helo"]), sender]) + "\n"
-            done = subprocess.run([program], input=line.encode(), capture_output=True, check=True)
-            result, _, words = done.stdout.decode().rstrip("\n").partition("\t")
+            result, words = check(dns, case["host"], str(case["helo"]), case["mailfrom"])
             wanted = case["result"] if isinstance(case["result"], list) else [case["result"]]
             if result not in wanted:
                 wrong.append(f"{name}: {result}, not {wanted}")

@@ -132,6 +132,21 @@ static void test_written(void **state)
     assert_int_equal(marks_end(&header, &found), 0);
 }
 
+/* What was found of a HELO name is kept for the session; it says nothing of this sender. */
+static void test_not_asked_this_time(void **state)
+{
+    (void)state;
+    struct header header = {0};
+    struct sockaddr_in client = {.sin_family = AF_INET};
+    struct spf_identities found = {.helo = identity(SPF_PASS, "mx.a.example")};
+    take(&header, "Received-SPF: pass\n", 19);
+    marks_put(&header, hostname, (struct sockaddr *)&client, "mx.a.example", &found);
+    assert_int_equal(header.count, 1);
+    assert_int_equal(marks_end(&header, &found), 0);
+    header_free(&header);
+    spf_identities_free(&found);
+}
+
 /* What is no atom is quoted, and nothing in it ends the quotes, the comment or the line. */
 static void test_odd_values(void **state)
 {
@@ -157,9 +172,8 @@ static void test_odd_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_claims),
-        cmocka_unit_test(test_any_bytes),
-        cmocka_unit_test(test_written),
+        cmocka_unit_test(test_claims),     cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_written),    cmocka_unit_test(test_not_asked_this_time),
         cmocka_unit_test(test_odd_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
