@@ -105,13 +105,23 @@ int process_end(const char *name, struct outcome outcome)
     return outcome_good(&outcome) ? EX_OK : outcome.exit_status;
 }
 
-int process_wait(pid_t pid)
+int process_wait_for(pid_t pid, int *signal)
 {
     int status;
+    *signal = 0;
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return EX_OSERR;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    *signal = WTERMSIG(status);
+    return 128 + *signal;
+}
+
+int process_wait(pid_t pid)
+{
+    int signal;
+    return process_wait_for(pid, &signal);
 }
 
 /* failure: where errno goes if it cannot be started. */

@@ -40,6 +40,8 @@ int process_end(const char *name, struct outcome outcome);
 
 /* Waits for a child; its exit status, or 128 + signal. */
 int process_wait(pid_t pid);
+/* The same; *signal: what ended it, 0: nothing did. */
+int process_wait_for(pid_t pid, int *signal);
 
 /* The folder of the running program, such as "/usr/sbin"; "" when the kernel does not say. It is
  * remembered: who means to leave the folder that he was started in, or /proc, asks before. */

@@ -85,6 +85,9 @@ static bool is_his_own(struct session *session, struct address *sender)
     log_event("-", "rejected", "client", session->client, "user", session->user, "from", from,
               "reason", outcome.reason, NULL);
     free(from);
+    /* What an alias holds is not for those who may only sign in. */
+    if (outcome.result == LATER)
+        outcome = outcome_later("4.3.0", "whether you may send as that cannot be told now");
     session_refuse_by(session, outcome.result == LATER ? 451 : 553, &outcome);
     return false;
 }

@@ -22,6 +22,7 @@ struct journal {
     bool torn;             /* its last line has no end */
     struct buffer pending; /* lines to be written */
     bool durable;          /* and synced */
+    bool lost;   /* a sync failed: what was written may not last, and no later sync tells */
     bool spoilt; /* it holds a part of what is pending and cannot be cut: no more writing */
 };
 
@@ -400,47 +401,58 @@ static struct outcome open_for_writing(struct letter *letter)
  * What was not written as a whole is cut off again, for it stays pending: children that stand there
  * twice would be delivered to twice.
  */
-static bool append(struct journal *journal, const struct buffer *text)
+static bool append(struct journal *journal)
 {
     struct stat info;
+    struct buffer text = {0};
     if (journal->spoilt) {
         errno = EIO;
         return false;
     }
     if (fstat(journal->fd, &info) < 0)
         return false;
-    if (file_write(journal->fd, text->data, text->length))
-        return true;
+    if (journal->torn)
+        buffer_append_byte(&text, '\n');
+    buffer_append(&text, journal->pending.data, journal->pending.length);
+    bool written = file_write(journal->fd, text.data, text.length);
     int error = errno;
-    journal->spoilt = ftruncate(journal->fd, info.st_size) < 0;
+    if (!written)
+        journal->spoilt = ftruncate(journal->fd, info.st_size) < 0;
+    buffer_free(&text);
     errno = error;
-    return false;
+    return written;
+}
+
+/*
+ * What stands there and may not outlive a power cut is left: without it, what was delivered would
+ * be delivered again in any case. But no later sync says that it failed.
+ */
+static bool sync_lines(struct journal *journal)
+{
+    if (journal->durable && !journal->lost)
+        journal->lost = fdatasync(journal->fd) < 0;
+    else if (journal->lost)
+        errno = EIO;
+    journal->durable = journal->durable && journal->lost;
+    return !journal->lost;
 }
 
 struct outcome journal_save(struct letter *letter)
 {
     struct journal *journal = letter->journal;
-    if (journal->pending.length == 0)
+    if (journal->pending.length == 0 && !journal->lost)
         return outcome_done();
     struct outcome outcome = open_for_writing(letter);
     if (!outcome_good(&outcome))
         return outcome;
-    struct buffer text = {0};
-    if (journal->torn)
-        buffer_append_byte(&text, '\n');
-    buffer_append(&text, journal->pending.data, journal->pending.length);
-    bool written = append(journal, &text);
-    buffer_free(&text);
+    bool written = append(journal);
     if (written) {
         journal->torn = false;
         buffer_clear(&journal->pending);
     }
-    /* What was written and may not outlive a power cut stays all the same: without it, what is
-     * delivered would be delivered again in any case. */
-    if (!written || (journal->durable && fdatasync(journal->fd) < 0))
-        return outcome_errno(errno, "cannot write the journal of %s", letter->id);
-    journal->durable = false;
-    return outcome_done();
+    if (written && sync_lines(journal))
+        return outcome_done();
+    return outcome_errno(errno, "cannot write the journal of %s", letter->id);
 }
 
 struct outcome journal_reserve(struct letter *letter)

@@ -71,7 +71,7 @@ void journal_hold_by_route(struct letter *letter);
 
 /*
  * Writes what was noted, in one write, and syncs it if anything in it may not be lost: children,
- * final states, holds. DONE when there was nothing to write.
+ * final states, holds. DONE when there was nothing to write; after a sync that failed never again.
  */
 struct outcome journal_save(struct letter *letter);
 /*

@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "queue/format.h"
 #include "queue/journal.h"
+#include "queue/list.h"
 
 enum {
     DRAFT_PATIENCE = 60,  /* seconds */
@@ -299,10 +300,9 @@ static void sweep_draft(const struct queue *queue, const char *name)
     file_close(&fd);
 }
 
-static void sweep_folder(const struct queue *queue, int folder,
-                         void (*sweep)(const struct queue *, const char *))
+static void sweep_drafts(const struct queue *queue)
 {
-    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(queue->spool, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
     if (!stream) {
         file_close(&fd);
@@ -310,29 +310,41 @@ static void sweep_folder(const struct queue *queue, int folder,
     }
     struct dirent *name;
     while ((name = readdir(stream)) != NULL)
-        sweep(queue, name->d_name);
+        if (name->d_name[0] == '.' && queue_is_id(name->d_name + 1))
+            sweep_draft(queue, name->d_name);
     closedir(stream);
 }
 
-static void sweep_spool_name(const struct queue *queue, const char *name)
+/* Leaves those whose message is not there. */
+static void keep_orphans(const struct queue *queue, struct list *journals)
 {
-    if (name[0] == '.' && queue_is_id(name + 1))
-        sweep_draft(queue, name);
+    size_t kept = 0;
+    struct stat info;
+    for (size_t i = 0; i < journals->count; i++)
+        if (fstatat(queue->spool, journals->entries[i].id, &info, AT_SYMLINK_NOFOLLOW) < 0 &&
+            errno == ENOENT)
+            journals->entries[kept++] = journals->entries[i];
+    journals->count = kept;
 }
 
-/* A journal without a message is rubbish, for the message goes first. */
-static void sweep_journal_name(const struct queue *queue, const char *name)
+/*
+ * A journal without a message is rubbish, for the message goes first; but whoever removed that may
+ * not have come to sync it.
+ */
+static void sweep_journals(const struct queue *queue)
 {
-    struct stat info;
-    if (queue_is_id(name) && fstatat(queue->spool, name, &info, AT_SYMLINK_NOFOLLOW) < 0 &&
-        errno == ENOENT)
-        unlinkat(queue->journal, name, 0);
+    struct list journals = {0};
+    struct outcome outcome = list_folder(queue->journal, &journals);
+    keep_orphans(queue, &journals);
+    if (outcome_good(&outcome) && journals.count)
+        outcome = letter_sync(queue);
+    for (size_t i = 0; outcome_good(&outcome) && i < journals.count; i++)
+        unlinkat(queue->journal, journals.entries[i].id, 0);
+    list_free(&journals);
 }
 
 void letter_sweep(const struct queue *queue)
 {
-    sweep_folder(queue, queue->spool, sweep_spool_name);
-    /* Whoever removed a message may not have lived to sync that. */
-    if (letter_sync(queue).result == DONE)
-        sweep_folder(queue, queue->journal, sweep_journal_name);
+    sweep_drafts(queue);
+    sweep_journals(queue);
 }

@@ -19,6 +19,7 @@
 #include "base/process.h"
 #include "run/ending.h"
 #include "run/alias_command.h"
+#include "run/retry.h"
 #include "run/run.h"
 
 enum {
@@ -46,10 +47,11 @@ static struct list list_with_workers(const struct run *run)
     return busy;
 }
 
-/* Every message that waits for a worker or is with one, by id. */
+/* Every message that waits for a worker or is with one, or would be due at each look, by id. */
 static struct list list_taken(const struct run *run)
 {
     struct list taken = list_with_workers(run);
+    list_append(&taken, &run->undated);
     for (size_t i = 0; i < run->hop_count; i++)
         list_append(&taken, &run->hops[i]->waiting);
     list_sort(&taken);
@@ -170,6 +172,14 @@ static bool was_attempted(const struct letter *letter, const struct worker *work
     return heard;
 }
 
+static bool is_late(const struct run *run, const struct letter *letter)
+{
+    for (size_t i = 0; i < letter->count; i++)
+        if (letter->recipients[i].progress == PROGRESS_PENDING && retry_is_late(run, letter, i))
+            return true;
+    return false;
+}
+
 /* What a worker left behind: each message that is still there is settled. */
 static void end_worker(struct run *run, struct worker worker, int status)
 {
@@ -191,8 +201,9 @@ static void end_worker(struct run *run, struct worker worker, int status)
                         &problem) != LETTER_OPENED)
             continue;
         bool attempted = was_attempted(&letter, &worker, &before, through);
-        /* Should one message be what workers die of, those behind it get away from it. */
-        if (!attempted && !blamed)
+        /* Should one message be what workers die of, those behind it get away from it; but none
+         * is kept for ever. */
+        if (!attempted && (!blamed || (!through && is_late(run, &letter))))
             attempted = blamed = true;
         /* One that was not begun since we are to end is due as it was. */
         if (attempted || !ending_is_due())
@@ -259,7 +270,8 @@ static int64_t visit_due(struct run *run, const char *since)
     if (!outcome_good(&outcome))
         fall_short(run, &outcome);
     run->unseen = run->unseen || due.later;
-    run->again = run->again || (due.more && !run->undated);
+    /* Where none is visited and none on its way, another look would find the same. */
+    run->again = run->again || (due.more && (due.count || taken.count > run->undated.count));
     list_free(&taken);
     if (due.rubbish)
         letter_sweep(&run->queue);
@@ -319,14 +331,15 @@ static void end_if_told(struct run *run)
         list_free(&run->hops[i]->waiting);
 }
 
-static bool may_go_on(const struct run *run)
-{
-    return !run->ending && outcome_good(&run->problem);
-}
-
 bool run_is_over(const struct run *run)
 {
     return ending_is_due() || (run->coordinator && getppid() != run->coordinator);
+}
+
+/* Whether there is something new: not once more for what could not be seen to. */
+static bool must_look(const struct run *run)
+{
+    return run->again && !run->ending && outcome_good(&run->problem);
 }
 
 /* Until no worker is left and, when looking at the folder, no submitter has left a mark. */
@@ -334,9 +347,10 @@ static void run_until_done(struct run *run, bool looks)
 {
     struct pace pace = {.since = "~"};
     for (;;) {
+        end_if_told(run);
         int64_t now = clock_ms();
-        bool may_look = looks && may_go_on(run) && now >= pace.next_look;
-        if (may_look && (runner_take_mark(&run->queue) || run->again))
+        bool may_look = looks && !run->ending && now >= pace.next_look;
+        if (may_look && (runner_take_mark(&run->queue) || must_look(run)))
             look(run, &pace);
         now = clock_ms();
         if (now >= pace.gathered || now >= pace.gathered_at_last)
@@ -344,7 +358,7 @@ static void run_until_done(struct run *run, bool looks)
                 start_workers(run, run->hops[i]);
         reap_workers(run);
         end_if_told(run);
-        if (!run->worker_count && !is_waiting(run) && !(looks && run->again && may_go_on(run)))
+        if (!run->worker_count && !is_waiting(run) && !(looks && must_look(run)))
             return;
         if (run->watch)
             run->watch(run->watcher);
@@ -384,7 +398,7 @@ struct outcome run_queue(struct run *run)
         runner_clear_traces(&run->queue, &run->trace, !run->unseen);
         runner_unlock(&run->lock);
         /* A submitter who saw the lock held just now relies on this look. */
-    } while (may_go_on(run) && runner_has_mark(&run->queue));
+    } while (!run->ending && outcome_good(&run->problem) && runner_has_mark(&run->queue));
     if (!outcome_good(&run->problem))
         return outcome_later("4.3.0", "the queue run is not through: %s", run->problem.reason);
     return outcome_done();

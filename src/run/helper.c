@@ -123,7 +123,11 @@ static struct outcome follow(struct helper *helper, const struct letter *letter,
     file_close(&ends[INPUT][1]);
     hear(ends[OUTPUT][0], &helper->output, MOST_OUTPUT);
     hear(ends[WORDS][0], &helper->words, MOST_WORDS);
-    helper->status = process_wait(pid);
+    int signal;
+    helper->status = process_wait_for(pid, &signal);
+    /* What it was to start may end by a signal as well, and that it says by its status. */
+    if (signal)
+        buffer_format(&helper->words, " the delivery program was ended by signal %d", signal);
     make_line(&helper->output);
     make_line(&helper->words);
     if (!writer)

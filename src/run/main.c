@@ -84,7 +84,10 @@ static void tear_down(struct run *run)
     hops_free(run);
     list_free(&run->reports);
     free(run->workers);
-    texts_free(&run->busy_mailboxes);
+    list_free(&run->undated);
+    for (size_t i = 0; i < run->busy_count; i++)
+        free(run->busy[i].place);
+    free(run->busy);
     aliases_close(run->aliases);
     queue_close(&run->queue);
     settings_free(&run->settings);

@@ -25,16 +25,16 @@ uint64_t retry_pause(const struct run *run, const struct hop *hop)
     return retry_jitter(wait < LONGEST_PAUSE ? wait : LONGEST_PAUSE);
 }
 
-static uint64_t lifetime_of(const struct run *run, const struct route *route)
-{
-    return route && route->lifetime ? route->lifetime : run->settings.lifetime;
-}
-
 uint64_t retry_lifetime(const struct run *run, const struct letter *letter, size_t index)
 {
     struct next_hop next;
     hops_way(run, letter, index, &next);
-    return lifetime_of(run, next.route);
+    return next.route && next.route->lifetime ? next.route->lifetime : run->settings.lifetime;
+}
+
+bool retry_is_late(const struct run *run, const struct letter *letter, size_t index)
+{
+    return clock_now() - letter->envelope.arrived >= (time_t)retry_lifetime(run, letter, index);
 }
 
 bool retry_is_over(const struct run *run, const struct letter *letter, size_t index)
@@ -43,7 +43,5 @@ bool retry_is_over(const struct run *run, const struct letter *letter, size_t in
     hops_way(run, letter, index, &next);
     const struct route *route = next.route;
     size_t steps = route && route->retry_count ? route->retry_count : run->settings.retry_count;
-    time_t age = clock_now() - letter->envelope.arrived;
-    return next.way != WAY_HOLD && age >= (time_t)lifetime_of(run, route) &&
-           letter->tries + 1 >= steps;
+    return next.way != WAY_HOLD && retry_is_late(run, letter, index) && letter->tries + 1 >= steps;
 }

@@ -41,6 +41,12 @@ struct worker {
     time_t began;
 };
 
+/* A user's mailbox, or an alias's file, that could not be written lately. */
+struct busy_mailbox {
+    char *place;
+    int64_t since; /* clock_ms() */
+};
+
 struct run {
     const char *config; /* the settings file when it is not the installed one; NULL */
     struct settings settings;
@@ -55,16 +61,16 @@ struct run {
     size_t hop_count;
     struct worker *workers;
     size_t worker_count;
-    struct texts busy_mailboxes; /* users whose mailbox could not be written lately */
-    int64_t busy_since;          /* when the first of them was found out, clock_ms() */
-    pid_t coordinator;           /* the process whose children the workers are; 0: there are none */
+    struct busy_mailbox *busy;
+    size_t busy_count;
+    pid_t coordinator; /* the process whose children the workers are; 0: there are none */
     bool verbose;
     bool gathers; /* in the background: more mail may follow at once, wait a moment for it */
     bool insist;  /* due times and pauses of next hops do not count */
     bool unseen;  /* a message was not visited, or put off: what a dead run left may be about it */
     bool again;   /* there is something new in the queue: look once more */
-    bool undated; /* a message's next time could not be written: it is due at each look */
-    bool ending;  /* we were told to end: nothing is begun any more */
+    struct list undated;    /* whose next time could not be written: they are due at each look */
+    bool ending;            /* we were told to end: nothing is begun any more */
     struct outcome problem; /* not DONE: what was due and is not seen to is left to the next run */
     /* Called now and then while messages are on their way; NULL: nobody watches. */
     void (*watch)(void *watcher);

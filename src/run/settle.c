@@ -151,7 +151,10 @@ static void set_due(struct run *run, struct letter *letter, time_t due, bool in_
         dated = journal_set_due(letter, due);
     if (!outcome_good(&dated))
         log_error("%s", dated.reason);
-    run->undated |= !outcome_good(&dated) || (!outcome_good(&saved) && !in_any_case);
+    if (outcome_good(&dated) && (outcome_good(&saved) || in_any_case))
+        return;
+    list_add(&run->undated, letter->id);
+    run->unseen = true;
 }
 
 static void set_next_time(struct run *run, struct letter *letter, bool attempted, bool told,

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "mail/address.h"
 #include "queue/journal.h"
 #include "run/dialogue.h"
@@ -17,29 +18,30 @@
 
 /* ---- mailboxes ---- */
 
-/* A run may last: what has been found out is worth a step of the schedule. */
-static void forget_busy(struct run *run)
+static struct busy_mailbox *find_busy(const struct run *run, const char *place)
 {
-    int64_t age = clock_ms() - run->busy_since;
-    if (!run->busy_mailboxes.count || age < (int64_t)retry_wait(run, NULL, 0) * 1000)
-        return;
-    texts_free(&run->busy_mailboxes);
-    run->busy_mailboxes = (struct texts){0};
+    for (size_t i = 0; i < run->busy_count; i++)
+        if (strcmp(run->busy[i].place, place) == 0)
+            return &run->busy[i];
+    return NULL;
 }
 
-static void add_busy(struct run *run, const char *place)
+static void note_busy(struct run *run, const char *place)
 {
-    if (!run->busy_mailboxes.count)
-        run->busy_since = clock_ms();
-    texts_add(&run->busy_mailboxes, place);
+    struct busy_mailbox *busy = find_busy(run, place);
+    if (!busy) {
+        run->busy = memory_resize(run->busy, (run->busy_count + 1) * sizeof *run->busy);
+        busy = &run->busy[run->busy_count++];
+        busy->place = memory_copy(place, strlen(place));
+    }
+    busy->since = clock_ms();
 }
 
-static bool is_busy(const struct run *run, const char *user)
+/* A run may last: what was found out is good for a step of the schedule. */
+static bool is_busy(const struct run *run, const char *place)
 {
-    for (size_t i = 0; i < run->busy_mailboxes.count; i++)
-        if (strcmp(run->busy_mailboxes.items[i], user) == 0)
-            return true;
-    return false;
+    const struct busy_mailbox *busy = find_busy(run, place);
+    return busy && clock_ms() - busy->since < (int64_t)retry_wait(run, NULL, 0) * 1000;
 }
 
 static enum progress progress_of(enum result result)
@@ -72,14 +74,13 @@ static void note(struct run *run, struct letter *letter, size_t index,
 static void fill(struct run *run, struct letter *letter, size_t index, const char *place)
 {
     bool is_file = letter->recipients[index].kind == LETTER_TO_FILE;
-    forget_busy(run);
-    struct outcome outcome = is_busy(run, place)
-                                 ? outcome_later("4.2.0", "the %s %s was tried a short while ago",
-                                                 is_file ? "file" : "mailbox of", place)
+    bool busy = is_busy(run, place);
+    struct outcome outcome = busy ? outcome_later("4.2.0", "the %s %s was tried a short while ago",
+                                                  is_file ? "file" : "mailbox of", place)
                              : is_file ? file_deliver(run, letter, index)
                                        : mailbox_deliver(run, letter, index, place);
-    if (outcome.result == LATER && !is_busy(run, place))
-        add_busy(run, place);
+    if (outcome.result == LATER && !busy)
+        note_busy(run, place);
     note(run, letter, index, &outcome, place);
 }
 
@@ -341,7 +342,8 @@ enum letter_found visit(struct run *run, const char *id, enum letter_access acce
     bool attempted = deliver(run, &letter);
     struct outcome saved = save(&letter);
     report_unsaved(run, id, &saved);
-    if (!queue_for_hops(run, &letter))
+    /* A worker would go by what may not last. */
+    if (!outcome_good(&saved) || !queue_for_hops(run, &letter))
         settle(run, &letter, attempted);
     letter_close(&letter);
     return found;

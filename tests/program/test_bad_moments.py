@@ -11,7 +11,7 @@ import pytest
 from bigqueue import fill, make_id, put_journal
 from sandbox import EX_OK, EX_TEMPFAIL, wait_until
 from smtpfake import HANG, FakeServer
-from strace import trace
+from strace import trace, without_leak_check
 
 MESSAGE = b"Subject: %d\n\nhello\n"
 
@@ -104,7 +104,7 @@ def test_told_to_end_while_it_looks_for_the_password(sandbox):
 
 
 @pytest.mark.parametrize("calls, words", [
-    ("clone,clone3,fork,vfork", "cannot start a delivery process"),
+    ("?clone,?clone3,?fork,?vfork", "cannot start a delivery process"),
     ("getdents64", "cannot list the queue"),
 ])
 def test_what_a_run_could_not_see_to_is_told(sandbox, calls, words):
@@ -118,6 +118,22 @@ def test_what_a_run_could_not_see_to_is_told(sandbox, calls, words):
         sandbox.flush(check=EX_OK)
         sandbox.wait_empty()
         assert subjects(server) == [0, 1]
+
+
+def test_told_to_end_it_leaves_the_mark_to_the_next_run(sandbox):
+    with FakeServer(at={"MAIL": HANG}) as server:
+        use(sandbox, server)
+        submit(sandbox, 1)
+        run = start(sandbox)
+        wait_until(lambda: server.connections)
+        os.kill(run.pid, signal.SIGSTOP)
+        sandbox.sendmail("-i", sandbox.user, stdin=MESSAGE % 1, check=EX_OK)
+        assert (sandbox.queue / "spool" / ".wake").exists()
+        run.terminate()
+        os.kill(run.pid, signal.SIGCONT)
+        sandbox.wait_until(lambda: "told to end" in sandbox.log())
+    assert run.wait(20) == EX_OK
+    assert (sandbox.queue / "spool" / ".wake").exists() and not sandbox.mailbox()
 
 
 # --- a run that lasts ----------------------------------------------------------------------------
@@ -145,6 +161,22 @@ def test_a_busy_mailbox_is_tried_again_though_the_run_goes_on(sandbox):
     run.wait(20)
 
 
+def test_a_process_that_could_not_be_started_does_not_end_the_looking(sandbox):
+    with FakeServer(at={"MAIL": HANG}) as server:
+        use(sandbox, server, extra='[route "other.example"]\nvia = 127.0.0.1:1\ntls = off\n')
+        submit(sandbox, 1)
+        submit(sandbox, 1, "you@other.example")
+        sandbox.start(["/usr/bin/strace", "-qq", "-f", "-o", "/dev/null", "-e", "trace=?clone,?clone3",
+                       "-e", "inject=?clone,?clone3:error=EAGAIN:when=2",
+                       sandbox.build / "postrider-run", "-C", sandbox.config],
+                      env=without_leak_check(sandbox))
+        sandbox.wait_until(lambda: "cannot start a delivery process" in sandbox.log()
+                           and server.connections)
+        sandbox.sendmail("-i", sandbox.user, stdin=MESSAGE % 1, check=EX_OK)
+        sandbox.wait_until(sandbox.mailbox)
+    sandbox.wait_quiet()
+
+
 def test_new_mail_is_seen_while_a_slow_next_hop_fills_the_lists(sandbox):
     with FakeServer(at={"connect": HANG}) as server:
         use(sandbox, server)
@@ -154,7 +186,8 @@ def test_new_mail_is_seen_while_a_slow_next_hop_fills_the_lists(sandbox):
         for one in range(3):
             sandbox.sendmail("-i", sandbox.user, stdin=MESSAGE % one, check=EX_OK)
         sandbox.wait_until(lambda: len(sandbox.mailbox()) == 3, 60)
-        assert run.poll() is None and len(sandbox.letters()) == 20500
+        sandbox.wait_until(lambda: len(sandbox.letters()) == 20500)
+        assert run.poll() is None
         run.terminate()
     run.wait(60)
 
@@ -183,6 +216,21 @@ def test_who_has_it_is_not_forgotten_by_a_disk_that_cannot_sync(sandbox):
               "-e", "inject=fdatasync:error=EIO", check=None)
         assert len(server.messages) == 1, sandbox.log()
         assert len(journals(sandbox, "passed")) == 1
+
+
+def test_children_that_could_not_be_synced_are_not_delivered_to(sandbox):
+    """Though the disk says nothing of it the next time (fsync(2) tells once)."""
+    with FakeServer() as server:
+        use(sandbox, server, queue="retry = 1h")
+        sandbox.aliases(f"x: {sandbox.user}, you@example.net\n")
+        submit(sandbox, 1, "x")
+        trace(sandbox, ["postrider-run", "-C", sandbox.config], "-e", "trace=fdatasync",
+              "-e", "inject=fdatasync:error=EIO:when=1", check=None)
+        assert not sandbox.mailbox() and not server.messages
+        os.utime(next((sandbox.queue / "journal").iterdir()), (1, 1))
+        sandbox.flush(check=EX_OK)
+        sandbox.wait_empty()
+        assert len(sandbox.mailbox()) == len(server.messages) == 1
 
 
 def test_a_journal_without_a_message_goes_when_that_is_known_to_be_gone(sandbox):
