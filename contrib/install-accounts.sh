@@ -67,6 +67,12 @@ set_bits() {
 set_bits "$sbin/postrider" 2755
 set_bits "$libexec/postrider-local" 4750
 chown "$uid:$gid" "$root$conf/credentials.conf"
+
+# Root's mail is put into his mailbox as our user. One that another mail program has left is root's own.
+mailbox=$root/var/mail/root
+if [ "$(stat -c %u:%h:%F "$mailbox" 2>/dev/null)" = "0:1:regular file" ]; then
+    chown -h "$uid" "$mailbox"
+fi
 chmod 0600 "$root$conf/credentials.conf"
 
 install -d -o "$uid" -g "$gid" -m 0710 "$root$spool"

@@ -5,12 +5,14 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "check/rights.h"
+#include "config/paths.h"
 #include "route/aliases.h"
 #include "route/expand.h"
 #include "route/user_table.h"
@@ -145,6 +147,25 @@ static void say_root(const struct settings *settings, struct findings *findings)
     free(word);
 }
 
+/* Another mail program's is root's own, and postrider has no rights over it (SECURITY.md). */
+static void check_roots_mailbox(const struct settings *settings, struct findings *findings)
+{
+    const struct passwd *user = getpwnam(POSTRIDER_USER);
+    struct buffer path = {0};
+    struct stat status;
+    buffer_format(&path, "%s/root", settings->mailbox_directory);
+    char *word = shell_word(buffer_text(&path));
+    if (user && lstat(buffer_text(&path), &status) == 0 && status.st_uid != user->pw_uid &&
+        (status.st_uid != 0 || status.st_size > 0)) {
+        finding_add(findings, FINDING_FAULT, topic,
+                    "%s, where root's mail goes, is not %s's: it waits", buffer_text(&path),
+                    POSTRIDER_USER);
+        finding_remedy(findings, "chown %s %s", POSTRIDER_USER, word);
+    }
+    free(word);
+    buffer_free(&path);
+}
+
 /* Somebody has to read what is for those two. */
 static void check_name(const struct expander *expander, const char *name, bool *has_root,
                        struct findings *findings)
@@ -215,8 +236,10 @@ static void follow(const struct settings *settings, bool own, const struct texts
         check_name(&expander, "root", &has_root, findings);
         check_name(&expander, "postmaster", &has_root, findings);
     }
-    if (has_root)
+    if (has_root) {
         say_root(settings, findings);
+        check_roots_mailbox(settings, findings);
+    }
     check_keys(&expander, keys, findings);
     aliases_close(aliases);
 }

@@ -105,6 +105,8 @@ static void check_shared(const char *folder, const struct stat *status, struct f
 {
     const struct group *mail = getgrnam("mail");
     bool open = (status->st_mode & S_IWOTH) && !(status->st_mode & S_ISVTX);
+    bool refused =
+        strcmp(folder, POSTRIDER_MAILDIR) != 0 && (!mail || status->st_gid != mail->gr_gid);
     bool usual =
         (status->st_mode & S_ISVTX) || ((status->st_mode & USUAL_MAILBOXES) == USUAL_MAILBOXES &&
                                         mail && status->st_gid == mail->gr_gid);
@@ -113,6 +115,11 @@ static void check_shared(const char *folder, const struct stat *status, struct f
                     "%s %s: users could put files in the place of each other's mailboxes, so mail "
                     "for mailboxes waits",
                     folder, open ? "can be written by everybody" : "is not root's");
+    } else if (refused) {
+        finding_add(findings, FINDING_FAULT, "mailboxes",
+                    "%s is not of the group mail, as any folder for mailboxes but %s must be: mail "
+                    "for mailboxes waits",
+                    folder, POSTRIDER_MAILDIR);
     } else if (!usual) {
         finding_add(findings, FINDING_HINT, "mailboxes",
                     "%s is not of the group mail with mode 2775: mail gets there, but some mail "

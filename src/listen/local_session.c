@@ -297,6 +297,9 @@ struct outcome local_session_serve(const struct service *service, const struct q
     file_close(&carrier.fd);
     if (pid > 0)
         outcome = judge(process_wait(pid));
+    /* What came in after its client had stopped reading. */
+    if (pid > 0 && runner_has_mark(queue))
+        runner_wake(queue, service->config);
     buffer_free(&carrier.in.held);
     buffer_free(&carrier.out.held);
     return outcome;

@@ -370,8 +370,12 @@ void mailbox_append(int fd, const struct entry *entry)
 {
     if (is_caller_gone())
         end(EX_TEMPFAIL, "the program that asked for this is gone");
-    if (entry->id && is_there(fd, entry))
+    if (entry->id && is_there(fd, entry)) {
+        /* Whoever wrote it may not have lived to sync it. */
+        if (fsync(fd) < 0)
+            end(EX_IOERR, "the %s could not be written: %s", kind, strerror(errno));
         return;
+    }
     off_t before = length_of(fd);
     if (lseek(fd, before, SEEK_SET) == before && separate(fd, before) &&
         copy_input(fd, entry->size) && fsync(fd) == 0)

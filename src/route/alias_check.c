@@ -147,7 +147,7 @@ static struct outcome follow_list(struct walk *walk, const char *path, size_t al
 {
     struct texts members = {0};
     struct buffer identity = {0};
-    struct outcome outcome = include_read(path, &members, &identity);
+    struct outcome outcome = include_read(walk->settings, path, &members, &identity);
     if (!outcome_good(&outcome)) {
         outcome = fault(walk, alias, outcome.reason);
     } else {

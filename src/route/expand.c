@@ -311,7 +311,7 @@ static void open_list(struct walk *walk, const char *path, size_t alias,
     if (walk->expander->lists_closed)
         return;
     buffer_append_byte(&identity, '\001'); /* no key of an alias begins so */
-    struct outcome outcome = include_read(path, &members, &identity);
+    struct outcome outcome = include_read(walk->expander->settings, path, &members, &identity);
     if (!outcome_good(&outcome))
         outcome = later_at(walk, alias, outcome.reason);
     else if (walk->count >= DEEPEST)

@@ -239,7 +239,7 @@ static bool end_here(const struct run *run, struct letter *letter, size_t index,
         dialogue_remark(to, outcome.reason);
     free(to);
     journal_mark(letter, index, progress_of(outcome.result), outcome.status,
-                 outcome_good(&outcome) ? NULL : outcome.reason);
+                 outcome_good(&outcome) ? "discarded, as its route says" : outcome.reason);
     return true;
 }
 

@@ -79,7 +79,8 @@ static void print_recipient(const struct letter *letter, size_t index)
                                              "delivered to the next hop, which reports"};
     const struct letter_recipient *recipient = &letter->recipients[index];
     print_address(recipient->parent < 0 ? "to" : "  child", &recipient->address);
-    bool elsewhere = recipient->progress == PROGRESS_DELIVERED && recipient->text;
+    bool elsewhere =
+        recipient->progress == PROGRESS_DELIVERED && (recipient->text || recipient->reason);
     printf("           %s", elsewhere ? "delivered" : states[recipient->progress]);
     if (recipient->when) {
         char when[64];

@@ -335,10 +335,8 @@ static struct outcome submit(struct submission *submission, char id[QUEUE_ID_SIZ
 /* Nothing that goes wrong here is an error of the submission: the message is safe. */
 static void send_on(const struct office *office, const struct options *options, const char *id)
 {
-    if (options->verbose) {
-        printf("%s is in the queue\n", id);
-        fflush(stdout);
-    }
+    if (options->verbose)
+        dprintf(STDOUT_FILENO, "%s is in the queue\n", id);
     if (options->delivery == DELIVERY_QUEUE)
         return;
     if (options->delivery == DELIVERY_BACKGROUND && !options->verbose) {

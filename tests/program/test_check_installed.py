@@ -295,6 +295,12 @@ def test_mailbox_folder(world):
     look(world)("good", "mailboxes")
     world.shell("chown ada /var/mail")
     mend(world, look(world)("fault", "mailboxes", "is not root's"))
+    # The helper is as strict with any other folder.
+    world.shell("rm -rf /srv/mail; install -d -m 1777 /srv/mail")
+    configure(world, mail="mailbox_directory = /srv/mail")
+    mend(world, look(world)("fault", "mailboxes", "/srv/mail is not of the group mail"))
+    look(world)("good", "mailboxes", "/srv/mail")
+    configure(world)
     world.shell("rm -rf /var/mail")
     mend(world, look(world)("fault", "mailboxes", "there is no folder"))
     assert not look(world).bad()
@@ -328,6 +334,25 @@ def test_nobody_reads_roots_mail(world):
     world.write("/etc/aliases", "root: ada\npostmaster: gone\n")
     world.run(["newaliases"], check=EX_OK)
     look(world)("fault", "aliases", "mail for postmaster goes nowhere")
+
+
+def test_roots_mailbox_of_another_mail_program(world):
+    world.write("/etc/aliases", "postmaster: root\n")
+    world.run(["newaliases"], check=EX_OK)
+    world.write("/var/mail/root", "From x\n\nold\n\n", 0o600)
+    mend(world, look(world)("fault", "aliases", "/var/mail/root, where root's mail goes, is not"))
+    assert rights(world, ["/var/mail/root"]) == ["600 postrider:root"]
+    look(world)("warning", "aliases", "no alias says who reads root's mail")
+    assert "where root's mail goes" not in look(world).text()
+    world.shell("rm /var/mail/root")
+
+
+def test_list_of_the_queues_user(world):
+    world.write("/etc/list", "ada\n")
+    world.write("/etc/aliases", "root: ada\nall: :include:/etc/list\n")
+    world.shell("chown postrider:postrider /etc/list; chmod 664 /etc/list")
+    world.run(["newaliases"], check=EX_OK)
+    assert not look(world).bad()
 
 
 def test_users_of_files_and_commands_in_aliases(world):

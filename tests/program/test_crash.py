@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -245,6 +246,18 @@ def test_Q1_message_that_is_there_already(sandbox, behind):
     process.communicate(ENTRY, timeout=20)
     assert process.returncode == EX_OK
     assert sandbox.mailbox_bytes() == FOREIGN + ENTRY + behind
+
+
+def test_Q1_message_that_is_there_already_is_synced(sandbox):
+    """Who wrote it was killed before he came to that."""
+    (sandbox.mail / sandbox.user).write_bytes(ENTRY)
+    program = sandbox.build / "postrider-mailbox"
+    with tempfile.NamedTemporaryFile() as calls:
+        sandbox.run(["/usr/bin/strace", "-qq", "-o", calls.name, "-e", "trace=fsync,fdatasync", "-y",
+                     program, "deliver", sandbox.user, sandbox.mail, str(len(ENTRY)), *SEARCHED],
+                    stdin=ENTRY, env=without_leak_check(sandbox), check=EX_OK)
+        assert f"sync(3<{sandbox.mail}/{sandbox.user}>" in re.sub(r"sync\(\d+", "sync(3",
+                                                                 calls.read().decode())
 
 
 # What a program took at the most, in KB; of a child of ours it would be what we have, if that is more.

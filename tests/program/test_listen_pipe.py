@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -228,6 +229,21 @@ def test_killed_in_the_middle_it_leaves_nothing(sandbox):
         assert pipe.process.wait(20) == -number
         sandbox.wait_quiet()
         assert spool_files(sandbox) == []
+
+
+def test_what_was_taken_goes_out_though_nobody_reads_the_reply(sandbox):
+    pipe = Pipe(sandbox)
+    begin(pipe, sandbox)
+    (session,) = [int(pid) for pid in
+                  Path(f"/proc/{pipe.process.pid}/task/{pipe.process.pid}/children").read_text().split()]
+    os.kill(session, signal.SIGSTOP)
+    pipe.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
+    time.sleep(0.3)  # to be carried that far
+    pipe.process.stdout.close()
+    time.sleep(0.3)
+    os.kill(session, signal.SIGCONT)
+    pipe.process.wait(20)
+    sandbox.wait_until(sandbox.mailbox)
 
 
 def test_one_socket_for_both_directions(sandbox):

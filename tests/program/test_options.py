@@ -123,6 +123,13 @@ def test_help_into_a_full_device(sandbox):
     assert result.returncode == 74 and "standard output" in result.err
 
 
+def test_a_message_that_is_queued_is_no_error_whoever_reads_that(sandbox):
+    sandbox.configure(smarthost="host = 127.0.0.1:1\ntls = off\nauth = off")
+    with open("/dev/full", "wb") as full:
+        result = sandbox.sendmail("-v", "you@example.net", stdin=b"x\n", stdout=full)
+    assert result.returncode == 0 and len(sandbox.letters()) == 1
+
+
 # --- options ---
 
 

@@ -350,6 +350,18 @@ def test_purging_leaves_a_queue_in_another_place(installed):
     installed.shell("rm -r /srv/queue")
 
 
+def test_roots_mailbox_of_another_mail_program_is_taken_over(installed):
+    installed.write("/etc/aliases", "")
+    installed.run(["newaliases"], check=0)
+    installed.write("/var/mail/root", "From x\n\nold\n\n")
+    installed.shell("chown root:mail /var/mail/root; chmod 600 /var/mail/root; "
+                    "dpkg-reconfigure postrider || sh /var/lib/dpkg/info/postrider.postinst configure")
+    assert installed.stat("/var/mail/root") == ["postrider:mail 600"]
+    installed.send("root")
+    installed.wait_until(lambda: b"old" in installed.read("/var/mail/root")
+                         and installed.read("/var/mail/root").count(b"From ") >= 2)
+
+
 def test_purging_stops_a_listener_and_gives_root_his_mailbox(installed):
     installed.write("/etc/aliases", "")
     installed.run(["newaliases"], check=0)

@@ -60,6 +60,15 @@ def test_each_recipient_takes_its_own_way(sandbox, server, other):
     assert "this domain has moved" in report.only["diagnostic-code"]
 
 
+def test_what_was_discarded_is_not_shown_as_delivered_into_a_mailbox(sandbox):
+    sandbox.configure(smarthost="host = 127.0.0.1:1\ntls = off\nauth = off",
+                      extra=route("trap.example", "via = discard"))
+    sandbox.sendmail("-odq", "-i", "d@trap.example", "you@far.example", stdin=MESSAGE, check=EX_OK)
+    sandbox.flush(check=EX_OK)
+    shown = sandbox.postrider("queue", "show", *sandbox.letters(), check=EX_OK).out
+    assert "discarded, as its route says" in shown and "mailbox" not in shown
+
+
 def test_own_retry_of_a_route(sandbox, server):
     """The partner's mail waits by its own schedule, the rest by that of [queue]."""
     sandbox.configure(
