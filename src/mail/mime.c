@@ -1,7 +1,8 @@
 /*
- * A message in 7-bit form: walks its parts by their boundaries (RFC 2046 5.1), twice, and lets each
- * leaf be re-encoded by what it holds. Knows the tree; fields are changed in mime_entity.c and
- * mime_field.c, bodies in mime_encoder.c. Never holds more of a message than one header.
+ * A message in a form that travels: walks its parts by their boundaries (RFC 2046 5.1), twice, and
+ * lets each leaf be re-encoded by what it holds. Knows the tree; fields are changed in
+ * mime_entity.c and mime_field.c, bodies in mime_encoder.c. Never holds more of a message than one
+ * header.
  */
 #include "mail/mime.h"
 
@@ -24,6 +25,7 @@ struct level {
 };
 
 struct walker {
+    bool wide; /* bytes over 127 may stay */
     struct reader reader;
     struct reader ahead; /* looks at a leaf before it is handed on */
     bool (*sink)(void *context, const char *data, size_t length);
@@ -58,9 +60,10 @@ static bool stop(struct walker *walker, struct outcome outcome)
 
 static bool refuse(struct walker *walker, const char *what)
 {
-    return stop(
-        walker,
-        outcome_never("5.6.3", "the next hop takes only 7-bit text and short lines, and %s", what));
+    return stop(walker, outcome_never("5.6.3", "the next hop takes only %s, and %s",
+                                      walker->wide ? "short lines without NUL bytes"
+                                                   : "7-bit text and short lines",
+                                      what));
 }
 
 static bool flush(struct walker *walker, size_t at_least)
@@ -115,7 +118,7 @@ static bool check_read(struct walker *walker, const struct reader *reader)
 static bool pass_body(struct walker *walker, enum mime_work work, struct content *content,
                       struct edge *edge)
 {
-    struct encoder encoder = {.work = work};
+    struct encoder encoder = {.work = work, .wide = walker->wide};
     struct piece piece;
     while (next_piece(walker, &walker->reader, &piece, edge)) {
         if (content)
@@ -188,7 +191,7 @@ static bool read_header(struct walker *walker, struct entity *entity, struct edg
 static void put_header(struct walker *walker, const struct header *header, bool blank)
 {
     for (size_t i = 0; i < header->count; i++)
-        mime_format_field(header->fields + i, &walker->out);
+        mime_format_field(header->fields + i, walker->wide, &walker->out);
     if (blank)
         buffer_append_byte(&walker->out, '\n');
 }
@@ -198,6 +201,14 @@ static void put_boundary(struct walker *walker, const struct edge *edge)
     buffer_append_text(&walker->out, "--");
     buffer_append_text(&walker->out, walker->levels[edge->level - 1].boundary);
     buffer_append_text(&walker->out, edge->closing ? "--\n" : "\n");
+}
+
+static void declare(const struct walker *walker, struct entity *entity, enum mime_work work,
+                    const struct content *content)
+{
+    /* Where they may stay, what is said of bytes over 127 stays true. */
+    entity->type.wide = entity->type.wide && !walker->wide;
+    mime_declare(&entity->header, &entity->type, work, content, entity->message);
 }
 
 /* An entity that is not descended into. */
@@ -211,10 +222,10 @@ static bool walk_leaf(struct walker *walker, struct entity *entity, struct edge 
         content_add(&content, piece.data, piece.length);
     if (!check_read(walker, &walker->ahead))
         return false;
-    if (!mime_choose_work(&entity->type, &content, &work))
+    if (!mime_choose_work(&entity->type, &content, walker->wide, &work))
         return refuse(walker, "a part of it that is signed, encrypted or encoded in an unknown "
                               "way must not be changed");
-    mime_declare(&entity->header, &entity->type, work, &content, entity->message);
+    declare(walker, entity, work, &content);
     /* A body that follows without an empty line is still one as long as nobody changes it. */
     put_header(walker, &entity->header, entity->blank || work != MIME_COPY);
     if (!walker->sink) {
@@ -234,7 +245,7 @@ static bool walk_parts(struct walker *walker, const struct mime_type *type, stru
         (struct level){.boundary = type->boundary, .length = strlen(type->boundary)};
     bool good = pass_body(walker, MIME_REPLACE, &preamble, edge);
     /* Without any part, readers show what should have been one. */
-    if (good && edge->level != level && content_is_unfit(&preamble))
+    if (good && edge->level != level && content_is_unfit(&preamble, walker->wide))
         good = refuse(walker, "a multipart body of it has no parts");
     while (good && edge->level == level && !edge->closing) {
         put_boundary(walker, edge);
@@ -250,7 +261,7 @@ static bool walk_parts(struct walker *walker, const struct mime_type *type, stru
 /* A header that is handed on before what comes behind it is looked at. */
 static bool pass_header(struct walker *walker, struct entity *entity)
 {
-    mime_declare(&entity->header, &entity->type, MIME_COPY, NULL, entity->message);
+    declare(walker, entity, MIME_COPY, NULL);
     put_header(walker, &entity->header, entity->body);
     return flush(walker, FLUSH_AT);
 }
@@ -289,11 +300,12 @@ static bool walk_entity(struct walker *walker, bool message, bool in_digest, str
     return good;
 }
 
-static struct outcome walk(int fd, off_t start, uint64_t size,
+static struct outcome walk(enum mime_form form, int fd, off_t start, uint64_t size,
                            bool (*sink)(void *context, const char *data, size_t length),
                            void *context)
 {
     struct walker walker = {
+        .wide = form == MIME_8BIT,
         .reader = {.fd = fd, .start = start, .size = size},
         .ahead = {.fd = fd, .start = start, .size = size},
         .sink = sink,
@@ -309,12 +321,12 @@ static struct outcome walk(int fd, off_t start, uint64_t size,
     return walker.outcome;
 }
 
-struct outcome mime_to_7bit(int fd, off_t start, uint64_t size,
+struct outcome mime_convert(enum mime_form form, int fd, off_t start, uint64_t size,
                             bool (*sink)(void *context, const char *data, size_t length),
                             void *context)
 {
-    struct outcome outcome = walk(fd, start, size, NULL, NULL);
+    struct outcome outcome = walk(form, fd, start, size, NULL, NULL);
     if (!outcome_good(&outcome) || !sink)
         return outcome;
-    return walk(fd, start, size, sink, context);
+    return walk(form, fd, start, size, sink, context);
 }

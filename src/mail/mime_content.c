@@ -31,9 +31,9 @@ void content_add(struct content *content, const char *data, size_t length)
     }
 }
 
-bool content_is_unfit(const struct content *content)
+bool content_is_unfit(const struct content *content, bool wide)
 {
-    return content->eight_bit || content->nul || content->long_line;
+    return (content->eight_bit && !wide) || content->nul || content->long_line;
 }
 
 const char *content_charset(const struct content *content)

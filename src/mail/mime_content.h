@@ -1,4 +1,4 @@
-/* What a body holds that a next hop of 7 bits and short lines would not carry. */
+/* What a body holds that a next hop of short lines, or of 7 bits, would not carry. */
 #ifndef MAIL_MIME_CONTENT_H
 #define MAIL_MIME_CONTENT_H
 
@@ -18,8 +18,8 @@ struct content {
 
 /* Looks at the next bytes. */
 void content_add(struct content *content, const char *data, size_t length);
-/* Whether it must change to be carried. */
-bool content_is_unfit(const struct content *content);
+/* Whether it must change to be carried; wide: where bytes over 127 are. */
+bool content_is_unfit(const struct content *content, bool wide);
 /* "us-ascii", "utf-8" or "unknown-8bit" (RFC 1428), when all has been seen. */
 const char *content_charset(const struct content *content);
 

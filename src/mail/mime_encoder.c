@@ -136,7 +136,7 @@ static void replace(struct encoder *encoder, char c, struct buffer *out)
         buffer_append_byte(out, ' '); /* so that it begins no boundary */
         encoder->column++;
     }
-    buffer_append_byte(out, c == '\0' || (unsigned char)c > 127 ? '?' : c);
+    buffer_append_byte(out, c == '\0' || (!encoder->wide && (unsigned char)c > 127) ? '?' : c);
     encoder->column++;
 }
 

@@ -18,6 +18,7 @@ enum mime_work {
 /* Open it with {.work}. */
 struct encoder {
     enum mime_work work;
+    bool wide; /* MIME_REPLACE leaves bytes over 127 */
     size_t column;
     char held[3]; /* a blank that may end its line, or an unfinished "=XX" */
     size_t held_length;

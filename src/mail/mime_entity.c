@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-bool mime_choose_work(const struct mime_type *type, const struct content *content,
+bool mime_choose_work(const struct mime_type *type, const struct content *content, bool wide,
                       enum mime_work *work)
 {
     *work = MIME_COPY;
-    if (!content_is_unfit(content))
+    if (!content_is_unfit(content, wide))
         return true;
     if (type->kind == MIME_OPAQUE)
         return false;

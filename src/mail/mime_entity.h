@@ -10,8 +10,9 @@
 #include "mail/mime_encoder.h"
 #include "mail/mime_type.h"
 
-/* How a leaf is made fit; false when it must not be changed though it would have to be. */
-bool mime_choose_work(const struct mime_type *type, const struct content *content,
+/* How a leaf is made fit, see content_is_unfit; false when it must not be changed though it would
+ * have to be. */
+bool mime_choose_work(const struct mime_type *type, const struct content *content, bool wide,
                       enum mime_work *work);
 /*
  * Says in the fields what has been done to the body. message: it is a whole message, which needs

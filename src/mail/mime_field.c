@@ -90,6 +90,20 @@ static void format_text(const char *body, struct buffer *out)
     append_encoded(body + run, run_end - run, out);
 }
 
+/* An internationalised domain can travel as A-labels. False: that does not help. */
+static bool format_address(const char *text, size_t length, struct buffer *out)
+{
+    struct address address = {0};
+    const char *why;
+    char *copy = memory_copy(text, length);
+    bool good = address_parse(copy, &address, &why) && !address_needs_smtputf8(&address);
+    if (good)
+        address_format(&address, out);
+    address_free(&address);
+    free(copy);
+    return good;
+}
+
 /* A display name or, as far as one can tell from an '@', an addr-spec without brackets. */
 static void format_words(const char *text, size_t length, struct buffer *out)
 {
@@ -101,7 +115,10 @@ static void format_words(const char *text, size_t length, struct buffer *out)
         return;
     }
     if (memchr(text, '@', length)) {
-        append_replaced(text, length, out);
+        if (format_address(text, end, out))
+            buffer_append(out, text + end, length - end);
+        else
+            append_replaced(text, length, out);
         return;
     }
     struct buffer plain = {0};
@@ -137,22 +154,15 @@ static void format_comment(const char *text, size_t length, struct buffer *out)
     }
 }
 
-/* "<addr-spec>": an internationalised domain can travel as A-labels. */
+/* "<addr-spec>" */
 static void format_angle(const char *text, size_t length, struct buffer *out)
 {
-    struct address address = {0};
-    const char *why;
-    char *copy = memory_copy(text, length);
-    if (!is_ascii(text, length) && address_parse(copy, &address, &why) &&
-        !address_needs_smtputf8(&address)) {
-        buffer_append_byte(out, '<');
-        address_format(&address, out);
-        buffer_append_byte(out, '>');
-    } else {
+    struct buffer address = {0};
+    if (!is_ascii(text, length) && format_address(text, length, &address))
+        buffer_format(out, "<%s>", buffer_text(&address));
+    else
         append_replaced(text, length, out);
-    }
-    address_free(&address);
-    free(copy);
+    buffer_free(&address);
 }
 
 /* White space alone, so that comments are seen. */
@@ -231,9 +241,9 @@ static void format_addresses(const char *body, struct buffer *out)
         append_replaced(body + begin, strlen(body + begin), out);
 }
 
-void mime_format_field(const struct field *field, struct buffer *out)
+void mime_format_field(const struct field *field, bool wide, struct buffer *out)
 {
-    if (is_ascii(field->text, field->length) && !field_has_nul(field)) {
+    if ((wide || is_ascii(field->text, field->length)) && !field_has_nul(field)) {
         header_fold(field->text, field->length, out);
         return;
     }
@@ -245,7 +255,9 @@ void mime_format_field(const struct field *field, struct buffer *out)
     char *body = strchr(text + field->name_length, ':') + 1;
     struct buffer lines = {0};
     buffer_append(&lines, text, (size_t)(body - text));
-    if (is_named(field, text_fields, sizeof text_fields / sizeof text_fields[0]))
+    if (wide)
+        buffer_append_text(&lines, body);
+    else if (is_named(field, text_fields, sizeof text_fields / sizeof text_fields[0]))
         format_text(body, &lines);
     else if (is_named(field, address_fields, sizeof address_fields / sizeof address_fields[0]))
         format_addresses(body, &lines);

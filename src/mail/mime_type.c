@@ -20,7 +20,7 @@ static bool is_token(char c)
 }
 
 /* A token, white space and comments around it, behind the buffer in lower case. */
-static bool scan_token(struct scanner *scanner, struct buffer *token, bool lower)
+static bool scan_token(struct scanner *scanner, struct buffer *token)
 {
     if (!scan_space(scanner))
         return false;
@@ -29,9 +29,21 @@ static bool scan_token(struct scanner *scanner, struct buffer *token, bool lower
         buffer_append_byte(token, scan_peek(scanner));
     if (token->length == before)
         return false;
-    if (lower)
-        text_lower(token->data + before);
+    text_lower(token->data + before);
     return scan_space(scanner);
+}
+
+/*
+ * The value of a parameter. Scripts write "boundary=----=_Part_1" without the quotes that it needs,
+ * and readers take it whole: a beginning of it alone would be found at places where no part ends.
+ */
+static bool scan_value(struct scanner *scanner, struct buffer *value)
+{
+    if (scan_peek(scanner) == '"')
+        return scan_quoted(scanner, value) && scan_space(scanner);
+    for (char c; is_token(c = scan_peek(scanner)) || (c && strchr("/:?=@<>[]", c)); scanner->at++)
+        buffer_append_byte(value, c);
+    return value->length && scan_space(scanner);
 }
 
 static bool scan_mark(struct scanner *scanner, char mark)
@@ -54,9 +66,8 @@ static bool scan_parameter(struct scanner *scanner, struct buffer *name, struct 
             return false;
     if (!scan_mark(scanner, ';'))
         return false;
-    if (!scan_token(scanner, name, true) || !scan_mark(scanner, '=') ||
-        (scan_peek(scanner) == '"' ? !scan_quoted(scanner, value)
-                                   : !scan_token(scanner, value, false)))
+    if (!scan_token(scanner, name) || !scan_mark(scanner, '=') || !scan_value(scanner, value) ||
+        (scan_peek(scanner) && scan_peek(scanner) != ';'))
         buffer_clear(name);
     return !scanner->why;
 }
@@ -114,9 +125,9 @@ static void read_type(const struct field *field, struct mime_type *type)
         type->kind = MIME_OPAQUE;
         return;
     }
-    bool good = scan_token(&scanner, &name, true) && scan_mark(&scanner, '/');
+    bool good = scan_token(&scanner, &name) && scan_mark(&scanner, '/');
     buffer_append_byte(&name, '/');
-    good = good && scan_token(&scanner, &name, true);
+    good = good && scan_token(&scanner, &name);
     type->kind = good ? kind_of(buffer_text(&name)) : MIME_LEAF;
     type->digest = text_equal(buffer_text(&name), "multipart/digest");
     buffer_free(&name);
@@ -139,7 +150,7 @@ static void read_encoding(const struct field *field, struct mime_type *type)
     struct scanner scanner = {.text = field_body(field)};
     struct buffer name = {0};
     type->encoding = MIME_UNKNOWN;
-    if (!field_has_nul(field) && scan_token(&scanner, &name, true) && !scan_peek(&scanner))
+    if (!field_has_nul(field) && scan_token(&scanner, &name) && !scan_peek(&scanner))
         for (size_t i = 0; i < sizeof encodings / sizeof encodings[0]; i++)
             if (text_equal(buffer_text(&name), encodings[i].name)) {
                 type->encoding = encodings[i].encoding;

@@ -32,6 +32,7 @@ struct asked {
     size_t tries;
     int64_t next;  /* clock_ms of the next try */
     int truncated; /* the server whose answer was cut; -1: none */
+    bool cut;      /* and was not to be had whole */
     bool done;
     int error; /* errno of the last failure */
 };
@@ -134,7 +135,9 @@ static void try_next(struct asking *asking, size_t place)
             asked->next = asking->deadline;
             return;
         }
-    give_up(asking, place, resolver_trouble(asked->error));
+    give_up(asking, place,
+            asked->cut ? "the answer was cut, and cannot be had whole"
+                       : resolver_trouble(asked->error));
 }
 
 static void fail(struct asking *asking, size_t place, size_t server, int error)
@@ -251,10 +254,16 @@ static void ask_by_tcp(struct asking *asking, size_t place)
         dial_connect(&address, "the name server", (int)(end - clock_ms()), &fd);
     if (outcome_good(&outcome))
         length = exchange(asking, asked, fd, end - clock_ms());
-    if (!is_answer(asked, asking->answer->bytes, length))
-        give_up(asking, place, "the answer was cut, and cannot be had whole");
+    enum resolved found = is_answer(asked, asking->answer->bytes, length)
+                              ? answer_read(asking->answer, length)
+                              : NO_ANSWER;
+    size_t from = (size_t)asked->truncated;
+    asked->truncated = -1;
+    asked->cut = found == NO_ANSWER;
+    if (asked->cut)
+        fail(asking, place, from, 0);
     else
-        settle(asking, place, answer_read(asking->answer, length));
+        settle(asking, place, found);
 }
 
 /* ---- all of them ---- */

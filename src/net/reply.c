@@ -91,6 +91,7 @@ struct outcome reply_read(struct stream *stream, struct reply *reply, const char
     bool last = false;
     reply->code = 0;
     reply->count = 0;
+    reply->masked = false;
     buffer_clear(&reply->lines);
     while (!last && !why && outcome_good(&outcome)) {
         buffer_clear(&line);
@@ -130,7 +131,9 @@ void reply_format(const struct reply *reply, struct buffer *text)
     buffer_format(text, "%03d", reply->code);
     const char *line;
     size_t length, status = strlen(reply->status);
-    for (size_t i = 0; (line = reply_line(reply, i, &length)); i++) {
+    if (reply->masked)
+        buffer_append_text(text, " (it repeats the password)");
+    for (size_t i = 0; !reply->masked && (line = reply_line(reply, i, &length)); i++) {
         /* The status code stands in each line; once is enough. */
         if (i && status && length >= status && memcmp(line, reply->status, status) == 0) {
             line += status;

@@ -25,6 +25,7 @@ struct reply {
     char status[12];     /* its enhanced status code, "" when it has none that fits the code */
     struct buffer lines; /* as they came, each ended by one LF */
     size_t count;        /* of lines */
+    bool masked;         /* it repeats a secret: its words are shown to nobody */
 };
 
 /*
@@ -41,8 +42,8 @@ struct outcome reply_read(struct stream *stream, struct reply *reply, const char
                           const char *when);
 /* The text of a line (from 0 on) without its code, within the reply; NULL when there is none. */
 const char *reply_line(const struct reply *reply, size_t index, size_t *length);
-/* All of it as one line of clean words: "550 5.1.1 no such user; see our pages", behind the
- * buffer. */
+/* All of it, unless it is masked, as one line of clean words: "550 5.1.1 no such user; see our
+ * pages", behind the buffer. */
 void reply_format(const struct reply *reply, struct buffer *text);
 /* 2yz DONE, 4yz LATER, 5yz NEVER, all else LATER; "HOST said after WHEN: 550 ...". */
 struct outcome reply_outcome(const struct reply *reply, const char *host, const char *when);

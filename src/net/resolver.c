@@ -61,6 +61,12 @@ enum resolved answer_read(struct answer *answer, int length)
         answer->trouble = resolver_trouble(0);
         return NO_ANSWER;
     }
+    /* It does not know, does not ask on, and tells who might know. */
+    if (!answer_count(answer) && !ns_msg_getflag(answer->message, ns_f_aa) &&
+        !ns_msg_getflag(answer->message, ns_f_ra)) {
+        answer->trouble = "the name server does not ask others";
+        return NO_ANSWER;
+    }
     follow_aliases(answer);
     return answer_count(answer) ? RESOLVED : NO_RECORDS;
 }

@@ -115,7 +115,9 @@ static struct outcome handshake_failed(struct tls *tls, const char *peer, int er
         return outcome_later("4.7.5", "TLS handshake with %s failed: it sent the alert \"%s\"",
                              peer, name ? name : "unknown");
     }
-    return outcome_later("4.7.5", "TLS handshake with %s failed: %s", peer,
+    bool broke = error == GNUTLS_E_PREMATURE_TERMINATION || error == GNUTLS_E_PULL_ERROR ||
+                 error == GNUTLS_E_PUSH_ERROR || error == GNUTLS_E_SESSION_EOF;
+    return outcome_later(broke ? "4.4.2" : "4.7.5", "TLS handshake with %s failed: %s", peer,
                          tls->idle > IDLE_MOST ? "it sent too much" : gnutls_strerror(error));
 }
 

@@ -257,7 +257,7 @@ static void tell_slow(const struct look *look, const struct addrinfo *address, i
     buffer_free(&text);
 }
 
-/* As open_host of smtp.c: what is wrong beyond the greeting is wrong at all addresses. */
+/* As open_host of smtp.c. */
 static void try_addresses(const struct look *look, const struct addrinfo *addresses,
                           struct tried *best)
 {
@@ -267,7 +267,7 @@ static void try_addresses(const struct look *look, const struct addrinfo *addres
         struct tried now = {.address = address};
         int64_t began = clock_ms();
         now.outcome = smtp_open(&look->hop, look->target, address, &now.session, &now.stage);
-        last = now.outcome.result != LATER || now.stage > STAGE_GREETING;
+        last = smtp_is_final(&now.outcome, now.stage);
         address = address ? address->ai_next : NULL;
         if (!last && address)
             tell_slow(look, now.address, clock_ms() - began);

@@ -67,7 +67,7 @@ static void try_converted(const struct letter *letter, struct original *original
 {
     struct content content = {0};
     struct outcome outcome =
-        mime_to_7bit(letter->fd, letter->start, letter->size, note_content, &content);
+        mime_convert(MIME_7BIT, letter->fd, letter->start, letter->size, note_content, &content);
     original->form = outcome_good(&outcome) && !content.nul && !content.long_line
                          ? ORIGINAL_CONVERTED
                          : ORIGINAL_HEADER;
@@ -141,7 +141,8 @@ struct outcome report_put_original(const struct report *report, const struct ori
     if (original->form == ORIGINAL_WHOLE)
         return put_whole(report, draft);
     if (original->form == ORIGINAL_CONVERTED)
-        return mime_to_7bit(letter->fd, letter->start, letter->size, put_converted, draft);
+        return mime_convert(MIME_7BIT, letter->fd, letter->start, letter->size, put_converted,
+                            draft);
     draft_put(draft, buffer_text(&original->header), original->header.length);
     return outcome_done();
 }

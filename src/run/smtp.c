@@ -45,14 +45,21 @@ static struct outcome open_host(const struct smtp_hop *hop, const struct smtp_ta
         trace_outcome(hop, &outcome);
         return outcome;
     }
+    struct outcome worst = outcome;
+    enum smtp_stage furthest = STAGE_CONNECT;
     for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
-        outcome = open_or_close(hop, target, address, session, stage);
-        /* A wrong certificate or password stays wrong at the host's other addresses. */
-        if (outcome.result != LATER || *stage > STAGE_GREETING)
+        enum smtp_stage now;
+        outcome = open_or_close(hop, target, address, session, &now);
+        if (address == addresses || now > furthest || outcome.result != LATER) {
+            worst = outcome;
+            furthest = now;
+        }
+        if (smtp_is_final(&outcome, now))
             break;
     }
     freeaddrinfo(addresses);
-    return outcome;
+    *stage = furthest;
+    return worst;
 }
 
 /*

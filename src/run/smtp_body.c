@@ -89,13 +89,14 @@ static struct outcome read_file(const struct transaction *transaction,
 }
 
 /* In the form that is wanted. */
-static struct outcome read_message(const struct transaction *transaction, bool convert,
+static struct outcome read_message(const struct transaction *transaction, enum mime_form form,
                                    bool (*sink)(void *context, const char *data, size_t length),
                                    void *context)
 {
-    return convert
-               ? mime_to_7bit(transaction->fd, transaction->start, transaction->size, sink, context)
-               : read_file(transaction, sink, context);
+    if (form == MIME_AS_IS)
+        return read_file(transaction, sink, context);
+    return mime_convert(form, transaction->fd, transaction->start, transaction->size, sink,
+                        context);
 }
 
 struct looking {
@@ -115,14 +116,14 @@ static bool look_at(void *context, const char *data, size_t length)
     return good;
 }
 
-struct outcome smtp_body_look(const struct transaction *transaction, bool convert,
+struct outcome smtp_body_look(const struct transaction *transaction, enum mime_form form,
                               bool (*sink)(void *context, const char *data, size_t length),
                               void *context, uint64_t *size)
 {
     struct looking looking = {.encoder.plain = true, .sink = sink, .context = context};
     if (transaction->prefix)
         look_at(&looking, transaction->prefix, strlen(transaction->prefix));
-    struct outcome outcome = read_message(transaction, convert, look_at, &looking);
+    struct outcome outcome = read_message(transaction, form, look_at, &looking);
     smtp_encode_end(&looking.encoder, &looking.out);
     if (outcome_good(&outcome) && sink && !sink(context, looking.out.data, looking.out.length))
         outcome = outcome_later("4.3.0", "the message was not looked at to its end");
@@ -179,7 +180,7 @@ static struct outcome break_promise(struct smtp_session *session, struct outcome
 }
 
 struct outcome smtp_body_send(struct smtp_session *session, const struct transaction *transaction,
-                              bool convert, const char *signature)
+                              enum mime_form form, const char *signature)
 {
     struct sending sending = {.session = session, .outcome = outcome_done()};
     trace_message(transaction, session);
@@ -187,7 +188,7 @@ struct outcome smtp_body_send(struct smtp_session *session, const struct transac
     if (transaction->prefix)
         smtp_encode(&sending.encoder, transaction->prefix, strlen(transaction->prefix),
                     &session->out);
-    struct outcome outcome = read_message(transaction, convert, send_block, &sending);
+    struct outcome outcome = read_message(transaction, form, send_block, &sending);
     smtp_encode_end(&sending.encoder, &session->out);
     if (!outcome_good(&sending.outcome))
         outcome = sending.outcome;
@@ -202,13 +203,13 @@ static bool keep(void *context, const char *data, size_t length)
 }
 
 struct outcome smtp_body_put(struct smtp_session *session, const struct transaction *transaction,
-                             bool convert, const char *signature)
+                             enum mime_form form, const char *signature)
 {
     struct smtp_encoder encoder = {.plain = true};
     struct buffer chunk = {0};
     uint64_t size;
     smtp_encode(&encoder, signature, strlen(signature), &chunk);
-    struct outcome outcome = smtp_body_look(transaction, convert, keep, &chunk, &size);
+    struct outcome outcome = smtp_body_look(transaction, form, keep, &chunk, &size);
     if (outcome_good(&outcome)) {
         smtp_put(session, "BDAT %zu LAST", chunk.length);
         buffer_append(&session->out, chunk.data, chunk.length);

@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/outcome.h"
+#include "mail/mime.h"
 #include "run/smtp_session.h"
 
 /* Where the encoder stands between two blocks; zeroed, it is at the beginning. */
@@ -27,25 +28,25 @@ void smtp_encode(struct smtp_encoder *encoder, const char *data, size_t length, 
 void smtp_encode_end(struct smtp_encoder *encoder, struct buffer *out);
 
 /*
- * Goes through the message as it will be on the wire, in 7-bit form if convert says so, but for
+ * Goes through the message as it will be on the wire, in this form, but for
  * doubled dots: hands it to the sink (NULL: to nobody) and counts it for RFC 1870. LATER when it
  * cannot be read, or the sink stops; NEVER when it cannot be converted.
  */
-struct outcome smtp_body_look(const struct transaction *transaction, bool convert,
+struct outcome smtp_body_look(const struct transaction *transaction, enum mime_form form,
                               bool (*sink)(void *context, const char *data, size_t length),
                               void *context, uint64_t *size);
 /*
  * Sends the message, but for its last bytes, which stay put for the flush that takes the final dot
  * along, and without that dot. LATER, and the session is dead, when that fails: what was sent then
- * never gets its end. convert: in 7-bit form. signature: fields that go before all else; "": none.
+ * never gets its end. signature: fields that go before all else; "": none.
  */
 struct outcome smtp_body_send(struct smtp_session *session, const struct transaction *transaction,
-                              bool convert, const char *signature);
+                              enum mime_form form, const char *signature);
 /*
  * Puts the whole message as one chunk, the last (RFC 3030): BDAT and the bytes behind it, which
  * leave with the next flush. For small ones; otherwise as smtp_body_send.
  */
 struct outcome smtp_body_put(struct smtp_session *session, const struct transaction *transaction,
-                             bool convert, const char *signature);
+                             enum mime_form form, const char *signature);
 
 #endif

@@ -109,11 +109,12 @@ static struct outcome look_through(struct smtp_mail *mail, const struct smtp_ses
     struct transaction *transaction = mail->transaction;
     buffer_clear(&mail->signature);
     if (!transaction->signer)
-        return session->offer.size ? smtp_body_look(transaction, false, NULL, NULL, &mail->size)
-                                   : outcome_done();
+        return session->offer.size
+                   ? smtp_body_look(transaction, mail->form, NULL, NULL, &mail->size)
+                   : outcome_done();
     struct signing *signing = signing_begin(transaction->signer);
     struct outcome outcome =
-        smtp_body_look(transaction, mail->convert, signing_put, signing, &mail->size);
+        smtp_body_look(transaction, mail->form, signing_put, signing, &mail->size);
     struct outcome end = signing_end(signing, &mail->signature, &transaction->signed_by);
     if (outcome_good(&outcome))
         outcome = end;
@@ -131,15 +132,26 @@ static struct outcome look_through(struct smtp_mail *mail, const struct smtp_ses
     return outcome;
 }
 
+static enum mime_form form_for(const struct transaction *transaction,
+                               const struct smtp_offer *offer)
+{
+    if (transaction->eight_bit && !offer->eight_bit)
+        return MIME_7BIT;
+    if (transaction->not_8bit)
+        return offer->eight_bit ? MIME_8BIT : MIME_7BIT;
+    return MIME_AS_IS;
+}
+
 static struct outcome choose_form(struct smtp_mail *mail, const struct smtp_session *session)
 {
     const struct transaction *transaction = mail->transaction;
     const struct smtp_offer *offer = &session->offer;
     struct outcome outcome = outcome_done();
-    mail->convert = transaction->not_8bit || (transaction->eight_bit && !session->offer.eight_bit);
+    mail->form = form_for(transaction, offer);
     /* What cannot be converted must be known before anything is said. */
-    if (mail->convert)
-        outcome = mime_to_7bit(transaction->fd, transaction->start, transaction->size, NULL, NULL);
+    if (mail->form != MIME_AS_IS)
+        outcome = mime_convert(mail->form, transaction->fd, transaction->start, transaction->size,
+                               NULL, NULL);
     if (outcome_good(&outcome))
         outcome = look_through(mail, session);
     if (outcome_good(&outcome) && offer->most_bytes && mail->size > offer->most_bytes)
@@ -203,7 +215,7 @@ void smtp_mail_put_from(const struct smtp_mail *mail, struct smtp_session *sessi
     buffer_append_byte(&line, '>');
     if (offer->size)
         buffer_format(&line, " SIZE=%" PRIu64, mail->size);
-    if (transaction->eight_bit && !mail->convert)
+    if (transaction->eight_bit && mail->form != MIME_7BIT)
         buffer_append_text(&line, " BODY=8BITMIME");
     if (offer->smtputf8 && needs_smtputf8(mail))
         buffer_append_text(&line, " SMTPUTF8");

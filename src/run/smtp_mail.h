@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/outcome.h"
+#include "mail/mime.h"
 #include "run/smtp_session.h"
 
 enum smtp_state { STATE_WAITING, STATE_ACCEPTED, STATE_SETTLED };
@@ -19,10 +20,11 @@ struct smtp_mail {
     struct transaction *transaction;
     unsigned char *states;   /* enum smtp_state of each recipient */
     size_t waiting;          /* recipients that are */
-    bool convert;            /* leaves in 7-bit form */
+    enum mime_form form;     /* in which it leaves */
     uint64_t size;           /* for SIZE= */
     struct buffer signature; /* fields that sign it in this form */
     bool carried;            /* over from a session that it was meant for */
+    bool counted;            /* by the rate, and offered to nobody yet */
     struct smtp_mail *next;  /* in a list; NULL: it is the last, or in none */
 };
 

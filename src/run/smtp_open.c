@@ -4,6 +4,8 @@
  */
 #include "run/smtp_open.h"
 
+#include <string.h>
+
 #include "net/dial.h"
 
 static void trace_connected(const struct smtp_session *session, const struct addrinfo *address)
@@ -51,4 +53,10 @@ struct outcome smtp_open(const struct smtp_hop *hop, const struct smtp_target *t
     smtp_trace(session, '*', outcome.reason);
     /* It offered TLS and could not do it: better in clear than not at all, says the hop. */
     return open_once(hop, target, address, false, session, stage);
+}
+
+bool smtp_is_final(const struct outcome *outcome, enum smtp_stage stage)
+{
+    return outcome->result != LATER ||
+           (stage > STAGE_GREETING && strncmp(outcome->status, "4.7.", 4) == 0);
 }

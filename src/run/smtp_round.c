@@ -54,7 +54,7 @@ static void put_chunk(struct smtp_round *round, struct smtp_session *session)
 {
     const struct smtp_mail *mail = round->mail;
     round->fault =
-        smtp_body_put(session, mail->transaction, mail->convert, buffer_text(&mail->signature));
+        smtp_body_put(session, mail->transaction, mail->form, buffer_text(&mail->signature));
 }
 
 /* Puts one more step; false when there is none, for now or at all. */

@@ -47,7 +47,7 @@ static struct smtp_mail *take(struct work *work, bool wait)
     struct smtp_mail *mail = smtp_mail_pop(&work->left);
     if (!mail)
         return smtp_mail_take(work->source, wait);
-    struct outcome outcome = mail->carried && work->source->again
+    struct outcome outcome = mail->carried && !mail->counted && work->source->again
                                  ? work->source->again(work->source->context, wait)
                                  : outcome_done();
     if (!outcome_good(&outcome) && !wait) {
@@ -56,7 +56,7 @@ static struct smtp_mail *take(struct work *work, bool wait)
     }
     if (!outcome_good(&outcome))
         smtp_mail_settle_all(mail, STATE_WAITING, &outcome);
-    mail->carried = false;
+    mail->carried = mail->counted = false;
     return mail;
 }
 
@@ -155,8 +155,8 @@ static struct outcome send_message(struct work *work)
     if (each && !round->accepted)
         return smtp_misplaced(session, "after DATA");
     if (round->accepted)
-        outcome = smtp_body_send(session, mail->transaction, mail->convert,
-                                 buffer_text(&mail->signature));
+        outcome =
+            smtp_body_send(session, mail->transaction, mail->form, buffer_text(&mail->signature));
     if (!outcome_good(&outcome))
         return outcome;
     if (session->offer.pipelining && !is_exhausted(session))
@@ -259,6 +259,7 @@ struct outcome smtp_run(struct smtp_session *session, const struct smtp_source *
     *carried = NULL;
     while (outcome_good(&outcome) && (mail = fetch(&work, true))) {
         if (is_exhausted(session)) {
+            mail->counted = true;
             smtp_mail_put_first(&work.left, mail);
             break;
         }

@@ -92,16 +92,19 @@ static bool shows_secret(const struct smtp_session *session)
  */
 static void hide_secret(struct smtp_session *session)
 {
-    struct buffer *lines = &session->reply.lines;
-    if (shows_secret(session)) {
-        buffer_clear(lines);
-        buffer_format(lines, "%03d (it repeats the password)\n", session->reply.code);
-    }
+    session->reply.masked = shows_secret(session);
 }
 
 static void trace_reply(struct smtp_session *session)
 {
     const char *text = buffer_text(&session->reply.lines);
+    if (session->reply.masked) {
+        struct buffer words = {0};
+        reply_format(&session->reply, &words);
+        smtp_trace(session, '<', buffer_text(&words));
+        buffer_free(&words);
+        return;
+    }
     while (*text && session->hop->trace) {
         size_t length = strcspn(text, "\n");
         char *line = memory_copy(text, length);

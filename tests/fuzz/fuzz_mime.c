@@ -15,8 +15,8 @@ static bool collect(void *context, const char *data, size_t length)
 static struct outcome convert(const void *data, size_t size, struct buffer *out)
 {
     int fd = fuzz_file(data, size);
-    struct outcome dry = mime_to_7bit(fd, 0, size, NULL, NULL);
-    struct outcome outcome = mime_to_7bit(fd, 0, size, collect, out);
+    struct outcome dry = mime_convert(MIME_7BIT, fd, 0, size, NULL, NULL);
+    struct outcome outcome = mime_convert(MIME_7BIT, fd, 0, size, collect, out);
     must(dry.result == outcome.result && outcome.result != LATER);
     must(outcome_good(&outcome) || out->length == 0);
     file_close(&fd);

@@ -11,7 +11,7 @@ import time
 
 import pytest
 from sandbox import EX_OK
-from smtpfake import FakeServer
+from smtpfake import EXTENSIONS, FakeServer
 
 MESSAGE = b"Subject: hi\n\nhello\n"
 
@@ -170,6 +170,16 @@ def test_a_hop_that_was_not_asked_has_not_worked(sandbox):
         sandbox.flush()
         assert sandbox.log().count("is used up") and len(server.connections) == 1
         assert worked.stat().st_mtime == 1000
+
+
+def test_rate_counts_a_message_once_whatever_a_session_takes(sandbox):
+    """What is left for the next session was offered to nobody yet."""
+    with FakeServer(extensions=[*EXTENSIONS, "LIMITS MAILMAX=1"]) as server:
+        use(sandbox, server, "rate = 4/h\nconnections = 1", queue="retry = 1h")
+        for one in range(6):
+            sandbox.sendmail("-odq", "you@example.net", stdin=MESSAGE, check=EX_OK)
+        sandbox.flush(check=EX_OK)
+        assert len(server.messages) == 4
 
 
 def test_rate_goes_on_when_the_window_has_moved(sandbox):

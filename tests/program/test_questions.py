@@ -122,6 +122,18 @@ def test_F3_a_cut_answer_that_cannot_be_had_whole(how):
     assert took < 1400
 
 
+def test_a_referral_is_no_answer():
+    """From a server that does not ask others, and whose domain it is not."""
+    def refer(query):
+        return make_answer(query, flags=0x8100)  # neither AA nor RA
+
+    with FakeDns({("a.example", "A"): refer,
+                  ("b.example", "A"): lambda query: make_answer(query, flags=0x8500)}) as dns:
+        found, took = ask(dns.port, ("a.example", A), ("b.example", A))
+    assert found["a.example"][0] == "no answer" and found["b.example"][0] == "no records"
+    assert took < FAST
+
+
 def spoil_id(query):
     packet = make_answer(query, [a("127.0.0.66")])
     return bytes([packet[0] ^ 1]) + packet[1:]

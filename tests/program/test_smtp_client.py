@@ -7,7 +7,9 @@ Names of tests bear the id of the case in the table of hard cases.
 import os
 import socket
 import ssl
+import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -76,6 +78,36 @@ def test_all_addresses_of_a_name(deliver):
     """localhost has an IPv6 and an IPv4 address on most machines; the server has one of them."""
     with FakeServer() as server:
         assert deliver(f"localhost:{server.port}").only.result == "DONE"
+
+
+@pytest.mark.parametrize("how", ["closes", "resets", "is silent"])
+@pytest.mark.parametrize("mode", ["implicit", "starttls"])
+def test_an_address_that_breaks_off_within_tls_is_not_the_last(deliver, certificates, mode, how):
+    """localhost is ::1 first, where somebody answers who does not go on (RFC 5321 5.1)."""
+    greeting = b"" if mode == "implicit" else b"220 hi\r\n250-hi\r\n250 STARTTLS\r\n220 go\r\n"
+    with FakeServer(certificate=certificates.good, tls=mode) as server, \
+            socket.create_server(("::1", server.port), family=socket.AF_INET6) as broken:
+        met = []
+
+        def accept():
+            connection, _ = broken.accept()
+            for line in greeting.splitlines(True):
+                connection.sendall(line)
+                if line[3:4] == b" ":
+                    connection.recv(1000)
+            if how == "is silent":
+                met.append(connection)
+                return
+            connection.recv(1000)
+            if how == "resets":
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+            met.append(None)
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        report = deliver(f"localhost:{server.port}", percent=1, tls=mode, trust=certificates.ca)
+        assert report.only.result == "DONE" and met
 
 
 def test_trace_shows_the_dialogue(deliver, tls, certificates):
@@ -775,6 +807,12 @@ def test_C9_a_message_that_comes_back_in_base64_is_hidden(deliver, tls, certific
         assert "it repeats the password" in report.only.reason
 
 
+def test_C9_a_password_that_is_a_word_of_the_server_hides_no_offer(deliver, tls, certificates):
+    with FakeServer(certificate=certificates.good, users={USER: "PIPELINING"}) as server:
+        report = deliver(server, **tls, **{**SIGN_IN, "password": "PIPELINING"})
+        assert report.only.result == "DONE" and "PIPELINING" not in report.trace
+
+
 def test_C9_nothing_to_sign_in_with(deliver, tls, certificates):
     with FakeServer(certificate=certificates.good) as server:
         report = deliver(server, **tls, auth="plain", user=USER)
@@ -839,6 +877,24 @@ def test_C10_long_lines_and_nul(deliver):
         for message in server.messages:
             assert "BODY" not in message.parameters and b"\0" not in message.raw
             assert all(len(line) <= 998 for line in message.data.split(b"\r\n"))
+
+
+def test_C10_a_long_line_does_not_cost_the_other_bytes(deliver):
+    text = "From: Jürgen <jürgen@x.example>\n" + EIGHT + "y" * 3000 + "\n"
+    with FakeServer() as server:
+        assert deliver(server, text).only.result == "DONE"
+        (message,) = server.messages
+        assert message.parameters["BODY"] == "8BITMIME"
+        assert "From: Jürgen <jürgen@x.example>".encode() in message.data
+        assert b"quoted-printable" in message.data and len(message.data) == int(
+            message.parameters["SIZE"])
+
+
+def test_C10_size_is_that_of_the_form_that_is_sent(deliver):
+    with FakeServer(extensions=without("8BITMIME")) as server:
+        assert deliver(server, EIGHT * 20).only.result == "DONE"
+        (message,) = server.messages
+        assert len(message.data) == int(message.parameters["SIZE"])
 
 
 def test_C10_smtputf8(deliver):

@@ -44,7 +44,7 @@ static int file_of(const char *data, size_t length)
 static struct outcome convert(const char *data, size_t length, struct buffer *out)
 {
     int fd = file_of(data, length);
-    struct outcome outcome = mime_to_7bit(fd, 7, length, collect, out);
+    struct outcome outcome = mime_convert(MIME_7BIT, fd, 7, length, collect, out);
     close(fd);
     return outcome;
 }
@@ -58,6 +58,18 @@ static void check_fit(const char *data, size_t length)
         column = data[i] == '\n' ? 0 : column + 1;
         assert_true(column <= LINE_LONGEST);
     }
+}
+
+/* For a next hop that takes bytes over 127, and no long lines. */
+static void expect_wide(const char *text, const char *converted)
+{
+    struct buffer out = {0};
+    int fd = file_of(text, strlen(text));
+    struct outcome outcome = mime_convert(MIME_8BIT, fd, 7, strlen(text), collect, &out);
+    close(fd);
+    assert_string_equal(outcome.reason, "");
+    assert_string_equal(buffer_text(&out), converted);
+    buffer_free(&out);
 }
 
 static void expect_bytes(const char *data, size_t length, const char *converted)
@@ -108,6 +120,65 @@ static void test_what_fits_stays(void **state)
     };
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++)
         expect(messages[i], messages[i]);
+}
+
+#define LONG                                                                                       \
+    "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy" \
+    "yyyyyyyy"
+#define LONGER LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG
+
+/* One long line is no reason to change what travels as it is. */
+static void test_eight_bits_may_stay(void **state)
+{
+    (void)state;
+    const char *const head = "From: J\xC3\xBC <j\xC3\xBC@x.example>\nX: \xC3\xBC\n";
+    struct buffer text = {0}, converted = {0};
+    buffer_format(
+        &text,
+        "%s" MIME "Content-Type: multipart/mixed; boundary=b\n"
+        "Content-Transfer-Encoding: 8bit\n\npre \xC3\xBC\n"
+        "--b\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"
+        "\xC3\xBC\n"
+        "--b\nContent-Type: text/html; charset=utf-8\n\n%s\xC3\xBC\n"
+        "--b\nContent-Type: multipart/signed; boundary=s\n\n--s\n\n\xC3\xBC\n--s--\n"
+        "--b--\n",
+        head, LONGER);
+    struct outcome outcome = outcome_done();
+    int fd = file_of(text.data, text.length);
+    outcome = mime_convert(MIME_8BIT, fd, 7, text.length, collect, &converted);
+    close(fd);
+    assert_string_equal(outcome.reason, "");
+    const char *end = strstr(buffer_text(&converted), "--b\nContent-Type: text/html");
+    assert_non_null(end);
+    size_t before = (size_t)(end - converted.data);
+    assert_memory_equal(converted.data, text.data, before);
+    const char *const html = "--b\nContent-Type: text/html; charset=utf-8\n" QP "\nyyy";
+    assert_memory_equal(end, html, strlen(html));
+    const char *const tail =
+        "--b\nContent-Type: multipart/signed; boundary=s\n\n--s\n\n\xC3\xBC\n--s--\n--b--\n";
+    assert_string_equal(buffer_text(&converted) + converted.length - strlen(tail), tail);
+    buffer_free(&text);
+    buffer_free(&converted);
+    expect_wide("Subject: \xC3\xBC\n\n\xC3\xBC\n", "Subject: \xC3\xBC\n\n\xC3\xBC\n");
+}
+
+/* Without the quotes that they need, as scripts write them and readers take them. */
+static void test_boundaries_without_quotes(void **state)
+{
+    (void)state;
+    expect(MIME "Content-Type: multipart/mixed; boundary=----=_Part_1\n\n"
+                "------=_Part_1\n\n\xE9\n------\n------=_Part_1--\n",
+           MIME "Content-Type: multipart/mixed; boundary=----=_Part_1\n\n"
+                "------=_Part_1\nContent-Type: text/plain; charset=unknown-8bit\n" QP
+                "\n=E9\n------\n------=_Part_1--\n");
+    expect(MIME "Content-Type: multipart/mixed; boundary=a/b:c?d (x); y=z\n\n"
+                "--a/b:c?d\n\n\xE9\n--a/b:c?d--\n",
+           MIME "Content-Type: multipart/mixed; boundary=a/b:c?d (x); y=z\n\n"
+                "--a/b:c?d\nContent-Type: text/plain; charset=unknown-8bit\n" QP
+                "\n=E9\n--a/b:c?d--\n");
+    /* Where nobody knows how far it goes, nobody changes anything. */
+    refuse(MIME "Content-Type: multipart/mixed; boundary=a\\b\n\n--a\n\n\xE9\n--a--\n");
+    refuse(MIME "Content-Type: multipart/mixed; boundary=a b\n\n--a\n\n\xE9\n--a--\n");
 }
 
 static void test_C10_plain_text(void **state)
@@ -296,7 +367,7 @@ static void test_header_fields(void **state)
            "\n Joe <d@e>\n");
     expect("To: j@b\xC3\xBC.org, <j@b\xC3\xBC.org>, t\xC3\xA9"
            "am: <\xC3\xBC@b>;\nCc: \"\xC3\xBC\n",
-           "To: j@b??.org, <j@xn--b-eha.org>, =?utf-8?Q?t=C3=A9am?=: <??@b>;\nCc: \"??\n");
+           "To: j@xn--b-eha.org, <j@xn--b-eha.org>, =?utf-8?Q?t=C3=A9am?=: <??@b>;\nCc: \"??\n");
     expect("Content-Disposition: x; filename=\"\xC3\xBC.pdf\"\n\n",
            "Content-Disposition: x; filename=\"??.pdf\"\n\n");
     struct buffer text = {0}, out = {0};
@@ -353,16 +424,17 @@ static void test_sink_and_file_errors(void **state)
     (void)state;
     int calls = 0;
     int fd = file_of("\n\xFF\n", 3);
-    struct outcome outcome = mime_to_7bit(fd, 7, 3, stop_at_once, &calls);
+    struct outcome outcome = mime_convert(MIME_7BIT, fd, 7, 3, stop_at_once, &calls);
     assert_int_equal(outcome.result, LATER);
     assert_int_equal(calls, 1);
-    outcome = mime_to_7bit(fd, 7, 3, NULL, NULL);
+    outcome = mime_convert(MIME_7BIT, fd, 7, 3, NULL, NULL);
     assert_int_equal(outcome.result, DONE);
-    outcome = mime_to_7bit(fd, 7, 3000, stop_at_once, &calls); /* the file is shorter than that */
+    outcome = mime_convert(MIME_7BIT, fd, 7, 3000, stop_at_once,
+                           &calls); /* the file is shorter than that */
     assert_int_equal(outcome.result, LATER);
     assert_int_equal(calls, 1);
     close(fd);
-    outcome = mime_to_7bit(-1, 0, 3, stop_at_once, &calls);
+    outcome = mime_convert(MIME_7BIT, -1, 0, 3, stop_at_once, &calls);
     assert_int_equal(outcome.result, LATER);
 }
 
@@ -512,6 +584,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_fits_stays),
+        cmocka_unit_test(test_eight_bits_may_stay),
+        cmocka_unit_test(test_boundaries_without_quotes),
         cmocka_unit_test(test_C10_plain_text),
         cmocka_unit_test(test_S8_nul_and_long_lines),
         cmocka_unit_test(test_soft_breaks),
