@@ -21,6 +21,7 @@
 #include "run/alias_command.h"
 #include "run/retry.h"
 #include "run/run.h"
+#include "run/tables.h"
 
 enum {
     MOST_TAKEN = 20000,      /* messages on a run's lists: what more is due waits on disk alone */
@@ -218,15 +219,20 @@ static void reap_workers(struct run *run)
 {
     int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (size_t i = 0; i < run->worker_count; i++)
-            if (run->workers[i].pid == pid) {
-                struct worker worker = run->workers[i];
-                run->workers[i] = run->workers[--run->worker_count];
-                end_worker(run, worker,
-                           WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-                break;
-            }
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        size_t i = 0;
+        while (i < run->worker_count && run->workers[i].pid != pid)
+            i++;
+        if (i < run->worker_count) {
+            struct worker worker = run->workers[i];
+            run->workers[i] = run->workers[--run->worker_count];
+            end_worker(run, worker,
+                       WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+        } else if (run->old_workers) {
+            run->old_workers--;
+            run->again = true; /* what it had in hand and could not deliver */
+        }
+    }
 }
 
 static void wait_for_news(int64_t limit_ms)
@@ -291,6 +297,11 @@ static bool is_waiting(const struct run *run)
     return false;
 }
 
+static bool is_at_work(const struct run *run)
+{
+    return run->worker_count || run->old_workers || is_waiting(run);
+}
+
 /*
  * When to look at the folder again and when to start workers. Programs that send many messages
  * call sendmail many times in a row: waiting for a moment makes one connection of what would be
@@ -304,6 +315,9 @@ struct pace {
 
 static void look(struct run *run, struct pace *pace)
 {
+    run->stale = tables_refresh(run);
+    if (run->stale)
+        return;
     bool waited = is_waiting(run);
     run->again = false;
     runner_read_traces(&run->queue, &run->trace);
@@ -318,17 +332,33 @@ static void look(struct run *run, struct pace *pace)
 }
 
 /* Nothing is begun any more, here and by workers. */
+static void wind_up(struct run *run)
+{
+    run->unseen = true;
+    for (size_t i = 0; i < run->worker_count; i++)
+        kill(run->workers[i].pid, SIGTERM);
+    for (size_t i = 0; i < run->hop_count; i++)
+        list_free(&run->hops[i]->waiting);
+}
+
 static void end_if_told(struct run *run)
 {
     if (run->ending || !ending_is_due())
         return;
     log_notice("the queue run is told to end");
     run->ending = true;
-    run->unseen = true;
+    wind_up(run);
+}
+
+/* The workers finish what they have in hand, and nothing waits for that. */
+static void begin_anew(struct run *run)
+{
+    log_notice("the settings have changed: the queue run begins anew");
+    wind_up(run);
     for (size_t i = 0; i < run->worker_count; i++)
-        kill(run->workers[i].pid, SIGTERM);
-    for (size_t i = 0; i < run->hop_count; i++)
-        list_free(&run->hops[i]->waiting);
+        list_free(&run->workers[i].letters);
+    run->old_workers += run->worker_count;
+    run->worker_count = 0;
 }
 
 bool run_is_over(const struct run *run)
@@ -352,13 +382,17 @@ static void run_until_done(struct run *run, bool looks)
         bool may_look = looks && !run->ending && now >= pace.next_look;
         if (may_look && (runner_take_mark(&run->queue) || must_look(run)))
             look(run, &pace);
+        if (run->stale) {
+            begin_anew(run);
+            return;
+        }
         now = clock_ms();
         if (now >= pace.gathered || now >= pace.gathered_at_last)
             for (size_t i = 0; i < run->hop_count; i++)
                 start_workers(run, run->hops[i]);
         reap_workers(run);
         end_if_told(run);
-        if (!run->worker_count && !is_waiting(run) && !(looks && must_look(run)))
+        if (!is_at_work(run) && !(looks && must_look(run)))
             return;
         if (run->watch)
             run->watch(run->watcher);
@@ -398,7 +432,8 @@ struct outcome run_queue(struct run *run)
         runner_clear_traces(&run->queue, &run->trace, !run->unseen);
         runner_unlock(&run->lock);
         /* A submitter who saw the lock held just now relies on this look. */
-    } while (!run->ending && outcome_good(&run->problem) && runner_has_mark(&run->queue));
+    } while (!run->ending && !run->stale && outcome_good(&run->problem) &&
+             runner_has_mark(&run->queue));
     if (!outcome_good(&run->problem))
         return outcome_later("4.3.0", "the queue run is not through: %s", run->problem.reason);
     return outcome_done();

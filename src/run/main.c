@@ -16,13 +16,13 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
-#include "route/user_table.h"
 #include "run/check.h"
 #include "run/control.h"
 #include "run/dkim_key.h"
 #include "run/explain.h"
 #include "run/newaliases.h"
 #include "run/run.h"
+#include "run/tables.h"
 
 static const char usage[] =
     "usage: postrider-run [-C FILE] [--verbose] [--for UID] [--background | --id ID]\n"
@@ -37,46 +37,17 @@ static const char usage[] =
     "       postrider-run route [-C FILE] [--sender ADDRESS] [--json] [--test] [--] ADDRESS...\n"
     "       postrider-run check [-C FILE] [--online] [--smarthosts]\n";
 
-static struct outcome find_user(void *context, const char *name, char **canonical)
-{
-    const struct run *run = context;
-    return user_table_find(name, run->config != NULL, canonical);
-}
-
 /* ---- setting up ---- */
-
-/* A next hop that failed by other settings need not be left alone any more. */
-static time_t when_changed(const struct settings *settings)
-{
-    char *credentials = settings_credentials_path(settings);
-    struct stat status;
-    time_t changed = stat(settings_file(settings), &status) == 0 ? status.st_ctime : 0;
-    if (stat(credentials, &status) == 0 && status.st_ctime > changed)
-        changed = status.st_ctime;
-    free(credentials);
-    return changed <= clock_now() ? changed : 0; /* by a clock that has been put back since */
-}
 
 static struct outcome set_up(struct run *run)
 {
-    struct outcome outcome = settings_load(run->config, &run->settings);
+    struct outcome outcome = tables_open(run);
     if (!outcome_good(&outcome))
         return outcome;
-    run->changed = when_changed(&run->settings);
     outcome = log_to_file(run->settings.log_file);
     if (!outcome_good(&outcome))
         log_error("%s", outcome.reason);
-    outcome = queue_open(run->settings.queue_directory, run->config != NULL, &run->queue);
-    if (!outcome_good(&outcome))
-        return outcome;
-    run->aliases_problem = aliases_open(&run->settings.aliases, &run->aliases);
-    if (!outcome_good(&run->aliases_problem))
-        log_error("%s", run->aliases_problem.reason);
-    run->expander = (struct expander){.settings = &run->settings,
-                                      .aliases = run->aliases,
-                                      .find_user = find_user,
-                                      .context = run};
-    return outcome;
+    return queue_open(run->settings.queue_directory, run->config != NULL, &run->queue);
 }
 
 static void tear_down(struct run *run)
@@ -88,9 +59,8 @@ static void tear_down(struct run *run)
     for (size_t i = 0; i < run->busy_count; i++)
         free(run->busy[i].place);
     free(run->busy);
-    aliases_close(run->aliases);
     queue_close(&run->queue);
-    settings_free(&run->settings);
+    tables_close(run);
     log_close();
 }
 
@@ -128,6 +98,26 @@ static bool read_arguments(int argc, char **argv, struct run *run, struct task *
     return true;
 }
 
+/* By new settings as often as they change. */
+static struct outcome run_whole_queue(struct run *run)
+{
+    struct outcome outcome = run_queue(run);
+    while (outcome_good(&outcome) && run->stale) {
+        const struct run next = {.config = run->config,
+                                 .verbose = run->verbose,
+                                 .gathers = run->gathers,
+                                 .old_workers = run->old_workers,
+                                 .lock = -1,
+                                 .trace = RUN_TRACE_NONE};
+        tear_down(run);
+        *run = next;
+        outcome = set_up(run);
+        if (outcome_good(&outcome))
+            outcome = run_queue(run);
+    }
+    return outcome;
+}
+
 /* Whoever starts this program himself has nothing but his own rights. */
 static int perform(struct run *run, const struct task *task)
 {
@@ -139,7 +129,7 @@ static int perform(struct run *run, const struct task *task)
     if (outcome_good(&outcome) && run->verbose && !control_is_master(task->order.caller))
         outcome = outcome_refuse(EX_NOPERM, "only root may watch this queue being run");
     if (outcome_good(&outcome))
-        outcome = run_queue(run);
+        outcome = run_whole_queue(run);
     if (!outcome_good(&outcome)) {
         log_error("%s", outcome.reason);
         fprintf(stderr, "postrider-run: %s\n", outcome.reason);

@@ -51,6 +51,7 @@ struct run {
     const char *config; /* the settings file when it is not the installed one; NULL */
     struct settings settings;
     time_t changed; /* the settings or the passwords, or their modes: the last time */
+    struct buffer settings_known, aliases_known; /* how their files looked (tables.c) */
     struct queue queue;
     struct expander expander;
     struct aliases *aliases;
@@ -61,6 +62,7 @@ struct run {
     size_t hop_count;
     struct worker *workers;
     size_t worker_count;
+    size_t old_workers; /* that finish what they have in hand, by settings that have changed */
     struct busy_mailbox *busy;
     size_t busy_count;
     pid_t coordinator; /* the process whose children the workers are; 0: there are none */
@@ -71,6 +73,7 @@ struct run {
     bool again;   /* there is something new in the queue: look once more */
     struct list undated;    /* whose next time could not be written: they are due at each look */
     bool ending;            /* we were told to end: nothing is begun any more */
+    bool stale;             /* the settings have changed: the run is to begin anew by them */
     struct outcome problem; /* not DONE: what was due and is not seen to is left to the next run */
     /* Called now and then while messages are on their way; NULL: nobody watches. */
     void (*watch)(void *watcher);
@@ -80,7 +83,8 @@ struct run {
 
 /* ---- coordinator.c ---- */
 
-/* Everything that is due, until nothing is left; at once done when another runner is at work. */
+/* Everything that is due, until nothing is left, or until run->stale; at once done when another
+ * runner is at work. */
 struct outcome run_queue(struct run *run);
 /*
  * These messages, now, whatever due times and pauses of next hops say, and while another runner is

@@ -10,7 +10,7 @@ import time
 import pytest
 from bigqueue import fill, make_id, put_journal
 from sandbox import EX_OK, EX_TEMPFAIL, wait_until
-from smtpfake import HANG, FakeServer
+from smtpfake import CLOSE, HANG, FakeServer
 from strace import trace, without_leak_check
 
 MESSAGE = b"Subject: %d\n\nhello\n"
@@ -158,6 +158,84 @@ def test_a_busy_mailbox_is_tried_again_though_the_run_goes_on(sandbox):
         sandbox.wait_until(arrived)
         assert run.poll() is None
         run.terminate()
+    run.wait(20)
+
+
+def test_aliases_that_change_count_at_once(sandbox):
+    with FakeServer(at={"MAIL": HANG}) as server:
+        use(sandbox, server)
+        sandbox.aliases("x: nobody-at-all\n")
+        submit(sandbox, 1)
+        run = start(sandbox)
+        wait_until(lambda: server.connections)
+        sandbox.aliases(f"x: {sandbox.user}\n")
+        sandbox.sendmail("-i", "x", stdin=MESSAGE % 1, check=EX_OK)
+        sandbox.wait_until(sandbox.mailbox)
+        assert run.poll() is None and len(server.connections) == 1
+    run.wait(20)
+
+
+def test_settings_that_change_count_at_once(sandbox):
+    """What is in hand is finished as it was begun, and goes out once."""
+    held = []
+
+    def hold(_session, _line):
+        held.append(1)
+        wait_until(lambda: len(held) > 1)
+
+    with FakeServer(at={"message": hold}) as old, FakeServer() as new:
+        use(sandbox, old)
+        submit(sandbox, 3)
+        run = start(sandbox)
+        wait_until(lambda: held)
+        use(sandbox, new)
+        sandbox.sendmail("-i", "you@example.net", stdin=MESSAGE % 3, check=EX_OK)
+        sandbox.wait_until(lambda: 3 in subjects(new))
+        assert run.poll() is None
+        held.append(1)
+        assert run.wait(20) == EX_OK
+        sandbox.wait_empty()
+        assert sorted(subjects(old) + subjects(new)) == [0, 1, 2, 3]
+        assert 0 in subjects(old)
+
+
+def test_what_a_worker_of_old_settings_could_not_deliver_is_tried_by_the_new_ones(sandbox):
+    held = []
+
+    def hold(_session, _line):
+        held.append(1)
+        wait_until(lambda: len(held) > 1)
+        return CLOSE
+
+    with FakeServer(at={"message": hold}) as old, FakeServer() as new:
+        use(sandbox, old)
+        submit(sandbox, 1)
+        run = start(sandbox)
+        wait_until(lambda: held)
+        use(sandbox, new)
+        sandbox.sendmail("-i", sandbox.user, stdin=MESSAGE % 3, check=EX_OK)
+        sandbox.wait_until(sandbox.mailbox)
+        held.append(1)
+        assert run.wait(20) == EX_OK
+        sandbox.wait_empty()
+        assert subjects(new) == [0]
+
+
+def test_settings_in_the_middle_of_an_edit_are_not_used(sandbox):
+    with FakeServer(at={"MAIL": HANG}) as server:
+        use(sandbox, server)
+        submit(sandbox, 1)
+        run = start(sandbox)
+        wait_until(lambda: server.connections)
+        good = sandbox.config.read_text()
+        marked = sandbox.queue / "spool" / ".wake"
+        sandbox.sendmail("-odq", "-i", sandbox.user, stdin=MESSAGE % 1, check=EX_OK)
+        sandbox.config.write_text(good + "[smarth")
+        marked.touch()
+        sandbox.wait_until(sandbox.mailbox)
+        assert "the settings have changed, and are not used" in sandbox.log()
+        assert run.poll() is None and len(server.connections) == 1
+        sandbox.config.write_text(good)
     run.wait(20)
 
 
