@@ -25,6 +25,19 @@ static struct parameter *find(const struct postfix *postfix, const char *name)
     return NULL;
 }
 
+/* Passwords stand in the line itself, and not in a table elsewhere. */
+static bool holds_secret(const char *name, const char *value)
+{
+    struct texts items = {0};
+    bool secret = strstr(name, "password") && !strstr(name, "_maps");
+    if (strstr(name, "password") && !secret)
+        postfix_split(value, &items);
+    for (size_t i = 0; i < items.count && !secret; i++)
+        secret = !table_is_elsewhere(items.items[i]);
+    texts_free(&items);
+    return secret;
+}
+
 static void take_line(struct postfix *postfix, const struct source *source,
                       struct source_line *line)
 {
@@ -35,7 +48,7 @@ static void take_line(struct postfix *postfix, const struct source *source,
         equals && length && equals == line->text + length + strspn(line->text + length, " \t");
     struct buffer name = {0};
     buffer_append(&name, line->text, length);
-    bool secret = strstr(buffer_text(&name), "password") && !strstr(buffer_text(&name), "_maps");
+    bool secret = good && holds_secret(buffer_text(&name), equals + 1);
     struct buffer shown = {0};
     buffer_format(&shown, "%s ****", buffer_text(&name));
     size_t note =
@@ -324,11 +337,23 @@ bool postfix_time(struct postfix *postfix, const char *name, char unit, uint64_t
     return good;
 }
 
+/* What braces hold is a part of the item. */
+static size_t item_length(const char *text)
+{
+    unsigned depth = 0;
+    const char *end = text;
+    for (; *end && (depth || !strchr(", \t\r\n", *end)); end++) {
+        depth += *end == '{';
+        depth -= *end == '}' && depth;
+    }
+    return (size_t)(end - text);
+}
+
 void postfix_split(const char *text, struct texts *items)
 {
     while (*text) {
         text += strspn(text, ", \t\r\n");
-        size_t length = strcspn(text, ", \t\r\n");
+        size_t length = item_length(text);
         char *item = memory_copy(text, length);
         if (length)
             texts_add(items, item);

@@ -49,12 +49,12 @@ void postfix_rest(struct postfix *postfix, const char *name, enum import_mark ma
                   const char *words);
 /* "5d": seconds; unit is meant where none stands. False: it is no time. */
 bool postfix_time(struct postfix *postfix, const char *name, char unit, uint64_t *seconds);
-/* The items of a list, which commas and white space part. */
+/* The items of a list, which commas and white space part, but not within braces. */
 void postfix_split(const char *text, struct texts *items);
 
 /* An entry of a lookup table. */
 struct row {
-    char *key; /* in lower case */
+    char *key; /* in lower case; "" for any */
     char *value;
     size_t note;
 };
@@ -64,9 +64,12 @@ struct table {
     size_t count;
 };
 
+/* Whether "type:/path" only says where a table is, and holds no entry itself. */
+bool table_is_elsewhere(const char *where);
 /*
- * Adds the text of a table "type:path" to the rows. secret: its values are never shown. False: it
- * is of a kind that has no text, or cannot be read; the note of the parameter says so.
+ * Adds the text of a table "type:path" to the rows. secret: its values are never shown, and may be
+ * one for all keys, "static:value". False: it is of a kind that has no text, or cannot be read; the
+ * note of the parameter says so.
  */
 bool table_read(struct postfix *postfix, const char *name, const char *where, bool secret,
                 struct table *table);

@@ -52,18 +52,47 @@ static void take_row(struct postfix *postfix, const struct source *source, struc
     add_row(table, text, text_trim(value), note);
 }
 
+static const char *without_proxy(const char *where)
+{
+    return text_starts(where, "proxy:") ? where + strlen("proxy:") : where;
+}
+
+bool table_is_elsewhere(const char *where)
+{
+    where = without_proxy(where);
+    const char *colon = strchr(where, ':');
+    const char *path = colon ? colon + 1 : where;
+    return !text_starts(where, "static:") && !text_starts(where, "inline:") &&
+           (*path == '/' || *path == '$' || *where == '$');
+}
+
+/* "static:value" and "static:{ value }". */
+static void add_static(const char *value, size_t note, struct table *table)
+{
+    size_t length = strlen(value);
+    bool braced = *value == '{' && value[length - 1] == '}';
+    char *copy = memory_copy(value + braced, length - 2 * braced);
+    add_row(table, "", text_trim(copy), note);
+    memory_wipe(copy, length - 2 * braced);
+    free(copy);
+}
+
 bool table_read(struct postfix *postfix, const char *name, const char *where, bool secret,
                 struct table *table)
 {
-    if (text_starts(where, "proxy:"))
-        where += strlen("proxy:");
+    where = without_proxy(where);
+    if (secret && text_starts(where, "static:")) {
+        add_static(where + strlen("static:"), postfix_note(postfix, name), table);
+        return true;
+    }
     const char *colon = strchr(where, ':');
     const char *path = colon ? colon + 1 : where;
     struct source source;
     struct source_line line;
     if (!(colon ? has_text(where, (size_t)(colon - where)) : *where == '/') || *path != '/') {
         postfix_say(postfix, name, IMPORT_LEFT,
-                    "%s is not taken over: only the text of a table can be read (%s)", where,
+                    "%s is not taken over: only the text of a table can be read (%s)",
+                    secret && !table_is_elsewhere(where) ? "****" : where,
                     "hash:, lmdb:, texthash: and their like, with a whole path");
         return false;
     }
@@ -88,7 +117,7 @@ void table_read_all(struct postfix *postfix, const char *name, bool secret, stru
 const struct row *table_find(const struct table *table, const char *key)
 {
     for (size_t i = 0; i < table->count; i++)
-        if (text_equal(table->rows[i].key, key))
+        if (!*table->rows[i].key || text_equal(table->rows[i].key, key))
             return &table->rows[i];
     return NULL;
 }

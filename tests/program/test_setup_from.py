@@ -782,6 +782,39 @@ def test_postfix_with_every_parameter(imported):
         assert note["mark"] == mark and told in note["words"], note
 
 
+STATIC_CF = """\
+relayhost = [smtp.example.net]:587
+smtp_sasl_auth_enable = yes
+smtp_tls_security_level = encrypt
+smtp_sasl_password_maps = {}
+"""
+
+
+@pytest.mark.parametrize("maps", ["static:ada:s3cret-word", "proxy:static:ada:s3cret-word",
+                                  "static:{ ada:s3cret-word }",
+                                  "static:$account\naccount = ada:s3cret-word"])
+def test_postfix_with_one_password_for_all(imported, maps):
+    found = imported("postfix", {"/etc/postfix/main.cf": STATIC_CF.format(maps)})
+    assert found.settings["smarthost"]["user"] == "ada"
+    assert found.passwords[""] == "s3cret-word"
+
+
+@pytest.mark.parametrize("maps", [
+    "inline:{ [smtp.example.net]:587=ada:s3cret-word }", "static:s3cret-word",
+    "hash:/etc/none, inline:{ { [smtp.example.net]:587 = ada:s3cret-word } }",
+    "static:ada:s3cret-word\nsmtp_sasl_password_maps = hash:/etc/none"])
+def test_postfix_password_that_is_not_taken_over_is_not_shown(imported, maps):
+    found = imported("postfix", {"/etc/postfix/main.cf": STATIC_CF.format(maps)})
+    assert "s3cret" not in str(found.notes)
+    assert not found.passwords
+
+
+def test_postfix_shows_where_passwords_are(imported):
+    main = "/etc/postfix/main.cf"
+    found = imported("postfix", {main: STATIC_CF.format("hash:$config_directory/none, mysql:/x")})
+    assert "mysql:/x" in found.note(main, "smtp_sasl_password_maps")["text"]
+
+
 class Postconf:
     """What the real program says of a folder with main.cf."""
 
