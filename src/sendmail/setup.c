@@ -160,6 +160,8 @@ static struct outcome take_from(struct setup *setup)
         setup->wish.test = memory_copy(given->test, strlen(given->test));
     if (!(setup->options.given & VERB_JSON))
         setup_show_notes(setup);
+    if (outcome_good(&outcome) && setup->may_ask && !(setup->options.given & VERB_DRY_RUN))
+        outcome = setup_ask_passwords(setup);
     return outcome;
 }
 
@@ -372,6 +374,7 @@ static void tear_down(struct setup *setup)
     buffer_free(&setup->aliases_text);
     texts_free(&setup->alias_notes);
     texts_free(&setup->dropped);
+    texts_free(&setup->removed);
     setup_forget_accounts(setup);
     settings_free(&setup->now);
     settings_free(&setup->then);

@@ -32,17 +32,23 @@ void setup_forget_accounts(struct setup *setup)
     setup->account_count = 0;
 }
 
-/* password: NULL for what is there already. */
+/* To be called when the settings have it. password: NULL for what is there already, which is told
+ * to no other host and for no other user than it was made for. */
 static void add_account(struct setup *setup, const char *name, const char *password)
 {
+    const struct edit *after = &setup->config.after;
+    bool same =
+        account_is_the_same(&setup->config.before, name, edit_find(after, section, name, "host"),
+                            edit_find(after, section, name, "user"));
     setup->accounts =
         memory_resize(setup->accounts, (setup->account_count + 1) * sizeof *setup->accounts);
     struct setup_account *account = &setup->accounts[setup->account_count++];
     *account = (struct setup_account){.name = memory_copy(name, strlen(name)),
-                                      .has_password = password != NULL};
+                                      .has_password = password != NULL,
+                                      .loses_password = !password && !same};
     if (password)
         buffer_append_text(&account->password, password);
-    else
+    else if (same)
         (void)password_find(&setup->credentials.before, name, &account->password);
 }
 
@@ -70,8 +76,11 @@ static struct outcome apply_wish(struct setup *setup)
                                               .has_password = wish->has_password};
     if (!wish->has_account)
         return outcome_done();
-    add_account(setup, wish->name, wish->has_password ? buffer_text(&wish->password) : NULL);
-    return account_apply(&account, &setup->now, &setup->config.after, &setup->dropped);
+    struct outcome outcome =
+        account_apply(&account, &setup->now, &setup->config.after, &setup->dropped);
+    if (outcome_good(&outcome))
+        add_account(setup, wish->name, wish->has_password ? buffer_text(&wish->password) : NULL);
+    return outcome;
 }
 
 /* ---- by another program's settings ---- */
@@ -126,11 +135,14 @@ static struct outcome apply_import(struct setup *setup)
 {
     const struct import *import = &setup->import;
     struct outcome outcome = outcome_done();
-    const char *last = NULL;
     for (size_t i = 0; i < import->settings.count && outcome_good(&outcome); i++) {
         const struct import_value *value = &import->settings.items[i];
         outcome =
             edit_set(&setup->config.after, value->section, value->name, value->key, value->value);
+    }
+    const char *last = NULL;
+    for (size_t i = 0; i < import->settings.count && outcome_good(&outcome); i++) {
+        const struct import_value *value = &import->settings.items[i];
         if (text_equal(value->section, section) && (!last || strcmp(last, value->name) != 0))
             add_account(setup, last = value->name, password_of(import, value->name));
     }
@@ -139,15 +151,30 @@ static struct outcome apply_import(struct setup *setup)
 
 /* ---- both ---- */
 
+static struct outcome drop_password(struct setup *setup, struct setup_account *account)
+{
+    struct edit *credentials = &setup->credentials.after;
+    struct buffer words = {0};
+    if (!password_is_there(credentials, account->name))
+        return outcome_done();
+    buffer_format(&words, *account->name ? "[%s \"%s\"] password" : "[%s%s] password", section,
+                  account->name);
+    texts_add(&setup->removed, buffer_text(&words));
+    buffer_free(&words);
+    return password_drop(credentials, account->name, &account->files);
+}
+
 static struct outcome apply_passwords(struct setup *setup)
 {
     struct outcome outcome = outcome_done();
     for (size_t i = 0; i < setup->account_count && outcome_good(&outcome); i++) {
         struct setup_account *account = &setup->accounts[i];
         struct buffer now = {0};
-        bool same = password_find(&setup->credentials.before, account->name, &now) &&
-                    strcmp(buffer_text(&now), buffer_text(&account->password)) == 0;
-        if (account->has_password && !same)
+        bool known = password_find(&setup->credentials.before, account->name, &now) &&
+                     strcmp(buffer_text(&now), buffer_text(&account->password)) == 0;
+        if (account->loses_password)
+            outcome = drop_password(setup, account);
+        else if (account->has_password && !known)
             outcome = password_put(&setup->credentials.after, account->name, &account->password,
                                    &account->files);
         buffer_wipe(&now);
@@ -269,6 +296,7 @@ struct outcome setup_apply(struct setup *setup)
 {
     setup_forget_accounts(setup);
     texts_free(&setup->dropped);
+    texts_free(&setup->removed);
     struct outcome outcome = begin(&setup->config);
     if (outcome_good(&outcome))
         outcome = begin(&setup->credentials);

@@ -21,6 +21,7 @@ struct setup_account {
     char *name;
     struct buffer password;
     bool has_password;           /* a new one: it is to be written */
+    bool loses_password;         /* the one that is there is another account's */
     struct password_files files; /* that it needs */
 };
 
@@ -37,6 +38,7 @@ struct setup {
     struct setup_account *accounts;
     size_t account_count;
     struct texts dropped; /* keys that were commented out */
+    struct texts removed; /* and passwords, of which nothing stays */
     struct save_file aliases;
     struct buffer aliases_text; /* as it would be; empty: it stays */
     struct texts alias_notes;   /* lines for aliases that are there already, and stay */
@@ -59,6 +61,11 @@ struct outcome setup_load_aliases(struct setup *setup, const struct settings *se
 /* Whether root's mail has a reader, and if not, whether there is a file to name him in. */
 bool setup_root_needs_alias(struct setup *setup);
 void setup_forget_accounts(struct setup *setup);
+
+/* ---- setup_from.c: what the other program does not say ---- */
+
+/* Asks for the passwords of those accounts of the import that sign in with one that nobody has. */
+struct outcome setup_ask_passwords(struct setup *setup);
 
 /* ---- setup_report.c: what is shown ---- */
 

@@ -182,6 +182,7 @@ void setup_show_end(const struct setup *setup)
     list_steps(setup, &steps);
     show_list(&files, dry ? "would be written: " : "written: ", "");
     show_list(&setup->dropped, "no longer counts: ", "; it is a comment now");
+    show_list(&setup->removed, "no longer counts: ", "; it was for another account, and is gone");
     show_list(&setup->alias_notes, "left as it is: the alias that is there, instead of ", "");
     if (!setup->changed)
         puts("nothing to change");
@@ -205,9 +206,15 @@ static void put_list(struct buffer *json, const char *name, const struct texts *
     buffer_append_byte(json, ']');
 }
 
+static void add_all(struct texts *list, const struct texts *more)
+{
+    for (size_t i = 0; i < more->count; i++)
+        texts_add(list, more->items[i]);
+}
+
 void setup_show_json(const struct setup *setup)
 {
-    struct texts files = {0}, steps = {0}, notes = {0};
+    struct texts files = {0}, steps = {0}, notes = {0}, dropped = {0};
     struct buffer json = {0};
     if (setup->changed)
         list_files(setup, &files);
@@ -218,11 +225,13 @@ void setup_show_json(const struct setup *setup)
         texts_add(&notes, buffer_text(&text));
         buffer_free(&text);
     }
+    add_all(&dropped, &setup->dropped);
+    add_all(&dropped, &setup->removed);
     buffer_append_byte(&json, '{');
     json_flag(&json, "changed", setup->changed);
     json_flag(&json, "dry_run", setup->options.given & VERB_DRY_RUN);
     put_list(&json, "files", &files);
-    put_list(&json, "dropped", &setup->dropped);
+    put_list(&json, "dropped", &dropped);
     put_list(&json, "notes", &notes);
     check_put_json(&setup->findings, &json);
     json_text(&json, "test", setup->test.words.length ? buffer_text(&setup->test.words) : NULL);
@@ -233,5 +242,6 @@ void setup_show_json(const struct setup *setup)
     texts_free(&files);
     texts_free(&steps);
     texts_free(&notes);
+    texts_free(&dropped);
     buffer_free(&json);
 }

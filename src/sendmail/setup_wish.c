@@ -342,10 +342,18 @@ static bool signs_in(const struct making *making)
     return user ? *user != '\0' : making->now && *making->now->user;
 }
 
+/* Whether the password that is there is that of this user at this host. */
+static bool may_keep_password(const struct making *making)
+{
+    const char *user = making->wish->user;
+    return making->about->has_password && stays(making) &&
+           (!user || strcmp(user, making->now->user) == 0);
+}
+
 static struct outcome choose_password(struct making *making)
 {
     struct wish *wish = making->wish;
-    bool there = making->about->has_password && stays(making);
+    bool there = may_keep_password(making);
     struct outcome outcome;
     if (making->given->password_file)
         outcome = read_password_file(making->given->password_file, &wish->password);

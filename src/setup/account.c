@@ -36,6 +36,15 @@ bool account_is_bridged(const struct edit *edit, const char *name)
            strstr(command, "/" SAVE_PREFIX);
 }
 
+bool account_is_the_same(const struct edit *edit, const char *name, const char *host,
+                         const char *user)
+{
+    const char *old_host = edit_find(edit, section, name, "host");
+    const char *old_user = edit_find(edit, section, name, "user");
+    return old_host && host && text_equal(old_host, host) &&
+           strcmp(old_user ? old_user : "", user ? user : "") == 0;
+}
+
 static struct outcome comment_out(const struct smarthost_account *account, struct edit *edit,
                                   const char *key, struct texts *dropped)
 {

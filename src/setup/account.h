@@ -28,6 +28,11 @@ struct smarthost_account {
 struct outcome account_apply(const struct smarthost_account *account, const struct settings *now,
                              struct edit *edit, struct texts *dropped);
 
+/* Whether the section is still an account with this host and this user (NULL: none), so that its
+ * password is for them. */
+bool account_is_the_same(const struct edit *edit, const char *name, const char *host,
+                         const char *user);
+
 /* The value of password_command that reads the password from this file, for the time in which both
  * files are on their way. */
 char *account_bridge(const char *password_path);

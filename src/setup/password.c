@@ -157,6 +157,17 @@ static struct outcome put_into_line(struct edit *credentials, const char *name,
                                   : outcome;
 }
 
+struct outcome password_drop(struct edit *credentials, const char *name,
+                             struct password_files *files)
+{
+    const char *file = edit_find(credentials, section, name, "password_file");
+    if (file && is_ours(name, file))
+        files->useless = beside(credentials, file);
+    struct outcome outcome = edit_remove(credentials, section, name, "password");
+    return outcome_good(&outcome) ? edit_remove(credentials, section, name, "password_file")
+                                  : outcome;
+}
+
 struct outcome password_put(struct edit *credentials, const char *name,
                             const struct buffer *password, struct password_files *files)
 {

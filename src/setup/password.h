@@ -34,6 +34,11 @@ bool password_find(const struct edit *credentials, const char *name, struct buff
 /* Puts it there. The caller frees *files, in which nothing was before. */
 struct outcome password_put(struct edit *credentials, const char *name,
                             const struct buffer *password, struct password_files *files);
+/* Takes away the one that is there, which belongs to an account that is no more. The same of
+ * *files.
+ */
+struct outcome password_drop(struct edit *credentials, const char *name,
+                             struct password_files *files);
 void password_free_files(struct password_files *files);
 
 #endif

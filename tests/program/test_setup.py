@@ -229,6 +229,16 @@ def test_what_was_said_of_the_old_host_no_longer_counts(place, server):
     assert "\nrate = 9/h\n" in text and f"\nhost = localhost:{server.port}\n" in text
 
 
+def test_password_is_for_one_user_alone(place, server):
+    run_setup(place, *place.flags)
+    before = files(place)
+    run_setup(place, *place.flags[:-1], OTHER, password=None, check=EX_NOINPUT)
+    assert files(place) == before
+    done = run_setup(place, *place.flags[:-1], "", "--offline", password=None)
+    assert "[smarthost] password; it was for another account, and is gone" in done.out
+    assert PASSWORD not in place.credentials_path.read_text() + done.out
+
+
 def test_root_alias_is_replaced_when_it_is_said(place):
     place.aliases("# ours\nroot: old@example.net,\n    second@example.net\nben: anna\n")
     run_setup(place, "--root", "ops@example.net")

@@ -13,6 +13,7 @@ import pytest
 from cprogram import build_program
 from sandbox import EX_NOINPUT, EX_OK
 from smtpfake import Certificates, FakeServer
+from terminal import Terminal
 from world import PACKAGES, World
 
 PROGRAMS = ["msmtp", "ssmtp", "dma", "nullmailer", "postfix", "exim"]
@@ -1533,6 +1534,68 @@ allow_from_override off
         assert server.messages[0].sender == "alerts@provider.example"
         assert server.messages[0].session.user == "ada@provider.example"
         assert "pass ; word" not in done.out + done.err
+
+
+WITHOUT_PASSWORD = """\
+account default
+host localhost
+port {}
+tls on
+tls_trust_file {}
+auth on
+user {}
+"""
+
+
+@pytest.fixture
+def with_account(make_sandbox, tmp_path):
+    """with_account(user): settings with an old account at old.example, and a copy of msmtp's with
+    another one at .server, of which no file has the password."""
+    certificates = Certificates(tmp_path)
+    with FakeServer(certificate=certificates.good, auth_needed=True,
+                    users={"ada": "old-s3cret", "bob": "new-s3cret"}) as server:
+
+        def make(user, host="old.example"):
+            box = make_sandbox()
+            box.server = server
+            box.config.write_text(f"[mail]\naliases = {box.aliases_path}\n[queue]\ndirectory = "
+                                  f"{box.queue}\n[smarthost]\nhost = {host}\nuser = ada\n")
+            box.credentials_path.write_text("[smarthost]\npassword = old-s3cret\n")
+            put(tmp_path / "root", {"/etc/msmtprc": WITHOUT_PASSWORD.format(
+                server.port, certificates.ca, user)})
+            box.flags = ["setup", "--from", "msmtp", "--from-root", tmp_path / "root"]
+            return box
+
+        yield make
+
+
+@pytest.mark.parametrize("user, host", [("ada", "old.example"), ("bob", "localhost"),
+                                        ("bob", "old.example")])
+def test_password_of_the_old_account_is_for_no_other(with_account, user, host):
+    box = with_account(user, host)
+    box.postrider(*box.flags)
+    assert not [command for command in box.server.commands if command.startswith("AUTH")]
+    done = box.postrider(*box.flags, "--offline", check=EX_OK)
+    assert "old-s3cret" not in box.credentials_path.read_text() + box.config.read_text()
+    assert "no longer counts: [smarthost] password; it was for another account" in done.out
+    assert "old-s3cret" not in done.out
+
+
+def test_password_of_an_account_that_stays_is_kept(with_account):
+    box = with_account("ada", "localhost")
+    box.postrider(*box.flags, check=EX_OK)
+    assert box.server.connections[-1].user == "ada"
+    assert box.credentials_path.read_text() == "[smarthost]\npassword = old-s3cret\n"
+
+
+def test_person_is_asked_for_a_password_that_no_file_has(with_account):
+    box = with_account("bob")
+    terminal = Terminal(box, *box.flags, "--yes")
+    terminal.answer(b"Password of bob at localhost (empty: none yet): ", b"new-s3cret\n")
+    assert terminal.end() == EX_OK, terminal.shown
+    assert box.server.connections[-1].user == "bob"
+    assert b"s3cret" not in terminal.shown
+    assert box.credentials_path.read_text() == "[smarthost]\npassword = new-s3cret\n"
 
 
 @pytest.mark.parametrize("way", ["/link", "/../outside", "/inside"])
