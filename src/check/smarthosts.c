@@ -14,13 +14,21 @@ static const char topic[] = "smarthost";
 /* ---- is there a way at all? ---- */
 
 /* Where mail goes that no setting names: for a domain that nobody has, by an ordinary sender. */
-static enum way find_usual_way(const struct settings *settings)
+static void find_usual_way(const struct settings *settings, struct next_hop *next)
 {
     struct address recipient = {"somebody", "elsewhere.invalid"};
     struct address sender = {"nobody-in-particular", settings->domain};
-    struct next_hop next;
-    route_find(settings, &recipient, &sender, false, &next);
-    return next.way;
+    route_find(settings, &recipient, &sender, false, next);
+}
+
+/* Whether a route for all mail leaves none for the default smarthost. */
+static bool is_passed_by(const struct settings *settings, const struct next_hop *next)
+{
+    const struct smarthost *usual = settings_smarthost(settings, "");
+    bool used = !next->route || strcmp(next->route->pattern, "*") != 0 || next->peer == usual;
+    for (size_t i = 0; i < settings->route_count && !used; i++)
+        used = settings->routes[i].via == VIA_SMARTHOST && !*settings->routes[i].argument;
+    return usual && !used;
 }
 
 static void say_stranded(const struct settings *settings, size_t stranded,
@@ -45,9 +53,18 @@ static void say_stranded(const struct settings *settings, size_t stranded,
         finding_remedy(findings, "add a section [smarthost], without a name");
 }
 
+static void say_passed_by(struct findings *findings)
+{
+    finding_add(findings, FINDING_WARNING, topic,
+                "no mail goes by [smarthost]: [route \"*\"] leads all of it elsewhere");
+    finding_remedy(findings, "take out [route \"*\"], or else [smarthost]");
+}
+
 static void check_way(const struct settings *settings, size_t stranded, struct findings *findings)
 {
-    enum way way = find_usual_way(settings);
+    struct next_hop next;
+    find_usual_way(settings, &next);
+    const enum way way = next.way;
     if (way == WAY_NONE || stranded)
         say_stranded(settings, stranded, findings);
     else if (way == WAY_HOLD || way == WAY_DISCARD || way == WAY_ERROR)
@@ -57,6 +74,8 @@ static void check_way(const struct settings *settings, size_t stranded, struct f
                     way == WAY_HOLD      ? "held"
                     : way == WAY_DISCARD ? "thrown away"
                                          : "refused");
+    else if (is_passed_by(settings, &next))
+        say_passed_by(findings);
     else if (way == WAY_MX)
         finding_add(findings, FINDING_GOOD, topic,
                     "mail for other machines goes straight to the mail servers of its domains");

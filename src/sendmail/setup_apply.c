@@ -15,6 +15,7 @@
 #include "config/keys.h"
 #include "setup/account.h"
 #include "setup/alias_edit.h"
+#include "setup/import_note.h"
 
 static const char section[] = "smarthost", root[] = "root";
 
@@ -302,6 +303,8 @@ struct outcome setup_apply(struct setup *setup)
         outcome = begin(&setup->credentials);
     if (outcome_good(&outcome))
         outcome = setup->options.account.from ? apply_import(setup) : apply_wish(setup);
+    if (outcome_good(&outcome) && !taken_value(&setup->import, "route", "*", "via"))
+        outcome = account_drop_route(&setup->config.before, &setup->config.after, &setup->dropped);
     if (outcome_good(&outcome))
         outcome = apply_passwords(setup);
     if (outcome_good(&outcome))

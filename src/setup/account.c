@@ -137,3 +137,41 @@ struct outcome account_apply(const struct smarthost_account *account, const stru
         outcome = put_way(account, old, edit);
     return outcome_good(&outcome) ? put_user(account, edit, dropped) : outcome;
 }
+
+/* Whether the route leads past an account that was not there. */
+static bool is_in_the_way(const struct edit *before, const struct edit *edit)
+{
+    const char *via = edit_find(edit, "route", "*", "via");
+    const char *old = edit_find(before, section, "", "host");
+    const char *host = edit_find(edit, section, "", "host");
+    return via && !text_equal(via, "smarthost") && host && !(old && text_equal(old, host));
+}
+
+/* A key of that route; NULL: there is none left. */
+static const char *route_key(const struct edit *edit)
+{
+    for (size_t i = 0; i < edit->count; i++) {
+        const struct edit_entry *entry = &edit->entries[i];
+        if (entry->key && text_equal(entry->section, "route") && strcmp(entry->name, "*") == 0)
+            return entry->key;
+    }
+    return NULL;
+}
+
+struct outcome account_drop_route(const struct edit *before, struct edit *edit,
+                                  struct texts *dropped)
+{
+    struct outcome outcome = outcome_done();
+    const char *key;
+    if (!is_in_the_way(before, edit))
+        return outcome;
+    while (outcome_good(&outcome) && (key = route_key(edit))) {
+        struct buffer words = {0};
+        buffer_format(&words, "[route \"*\"] %s", key);
+        texts_add(dropped, buffer_text(&words));
+        buffer_free(&words);
+        outcome = edit_comment_out(edit, "route", "*", key);
+    }
+    /* A section that says not where to is a fault. */
+    return outcome_good(&outcome) ? edit_comment_out(edit, "route", "*", NULL) : outcome;
+}

@@ -28,6 +28,13 @@ struct smarthost_account {
 struct outcome account_apply(const struct smarthost_account *account, const struct settings *now,
                              struct edit *edit, struct texts *dropped);
 
+/*
+ * A [route "*"] becomes a comment if the default account is a new one, or with another host, than
+ * it was before: all mail would go past it. Who writes both by hand is not contradicted.
+ */
+struct outcome account_drop_route(const struct edit *before, struct edit *edit,
+                                  struct texts *dropped);
+
 /* Whether the section is still an account with this host and this user (NULL: none), so that its
  * password is for them. */
 bool account_is_the_same(const struct edit *edit, const char *name, const char *host,

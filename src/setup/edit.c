@@ -363,7 +363,8 @@ static struct outcome drop(struct edit *edit, const char *section, const char *n
     buffer_wipe(&lines);
     if (done)
         return outcome_done();
-    return outcome_refuse(EX_CONFIG, "%s: %s cannot be taken out: do it by hand", edit->path, key);
+    return outcome_refuse(EX_CONFIG, "%s: %s cannot be taken out: do it by hand", edit->path,
+                          key ? key : section);
 }
 
 struct outcome edit_comment_out(struct edit *edit, const char *section, const char *name,

@@ -48,7 +48,8 @@ const char *edit_find(const struct edit *edit, const char *section, const char *
  */
 struct outcome edit_set(struct edit *edit, const char *section, const char *name, const char *key,
                         const char *value);
-/* The key no longer counts, but can still be read, as a comment. Nothing, if it is not there. */
+/* The key no longer counts, but can still be read, as a comment; key NULL: the heading of a section
+ * that has none any more. Nothing, if it is not there. */
 struct outcome edit_comment_out(struct edit *edit, const char *section, const char *name,
                                 const char *key);
 /* The lines of the key are gone: for passwords. Nothing, if it is not there. */

@@ -336,6 +336,22 @@ def test_a_route_for_all(good, via, mark, words):
         found(mark, "smarthost", words)
 
 
+@pytest.mark.parametrize("via, mark", [
+    ("mx", "warning"), ("mx1.far.tld", "warning"), ("smarthost shop", "warning"),
+    ("smarthost", None), ("hold", "hint"), ("mx\n[route \"far.tld\"]\nvia = smarthost", "good")])
+def test_a_route_for_all_beside_a_smarthost(good, via, mark):
+    """Who has both hardly means to, unless another route leads to the smarthost."""
+    good.configure(smarthost=lines_of(PLAIN),
+                   extra='[smarthost "shop"]\nsenders = @shop.tld\nhost = 127.0.0.1\ntls = off\n'
+                         f'[route "*"]\nvia = {via}\n')
+    found = look(good)
+    if mark == "warning":
+        one = found(mark, "smarthost", 'no mail goes by [smarthost]: [route "*"] leads all of it')
+        assert 'take out [route "*"]' in one["remedy"]
+    else:
+        assert not found.bad("smarthost")
+
+
 def test_smarthosts_for_some_senders_only(good):
     good.configure(smarthost=None,
                    extra='[smarthost "shop"]\nsenders = @shop.tld\nhost = 127.0.0.1\ntls = off\n')

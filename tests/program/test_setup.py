@@ -229,6 +229,28 @@ def test_what_was_said_of_the_old_host_no_longer_counts(place, server):
     assert "\nrate = 9/h\n" in text and f"\nhost = localhost:{server.port}\n" in text
 
 
+def test_route_for_all_mail_no_longer_counts(place, server):
+    """As an import of a machine that asked the DNS wrote it; the account would get no mail."""
+    place.config.write_text(place.config.read_text() + '[route "*"]\nvia = mx\ntls = off\n')
+    done = run_setup(place, *place.flags, "--test", "you@far.example")
+    for key in ("via", "tls"):
+        assert f'no longer counts: [route "*"] {key}; it is a comment now' in done.out
+    assert ';[route "*"]\n;via = mx\n;tls = off\n' in place.config.read_text()
+    server.wait(1)
+    # Whoever writes it again means it.
+    place.config.write_text(place.config.read_text().replace(';[route "*"]\n;', '[route "*"]\n'))
+    assert run_setup(place, *place.flags).out.endswith("unchanged\n")
+
+
+@pytest.mark.parametrize("more", [["--name", "shop", "--senders", "@shop.example"], []])
+def test_route_for_all_mail_that_may_stay(place, more):
+    via = "mx" if more else "smarthost"
+    place.config.write_text(place.config.read_text() + f'[route "*"]\nvia = {via}\n')
+    done = run_setup(place, *place.flags, *more, "--offline")
+    assert f'\n[route "*"]\nvia = {via}\n' in place.config.read_text()
+    assert "no longer counts" not in done.out
+
+
 def test_password_is_for_one_user_alone(place, server):
     run_setup(place, *place.flags)
     before = files(place)

@@ -1581,6 +1581,22 @@ def test_password_of_the_old_account_is_for_no_other(with_account, user, host):
     assert "old-s3cret" not in done.out
 
 
+def test_route_for_all_mail_of_an_earlier_import(make_sandbox, tmp_path):
+    box = make_sandbox()
+    box.config.write_text(f"[mail]\naliases = {box.aliases_path}\n[queue]\n"
+                          f"directory = {box.queue}\n")
+    flags = ["setup", "--from-root", tmp_path / "root", "--offline"]
+    put(tmp_path / "root", {"/etc/postfix/main.cf": "smtp_tls_security_level = may\n",
+                            "/etc/msmtprc": "account default\nhost h.example\n"})
+    box.postrider(*flags, "--from", "postfix", check=EX_OK)
+    assert values_in(box.config.read_text())["route *"]["via"] == "mx"
+    done = box.postrider(*flags, "--from", "msmtp", check=EX_OK)
+    assert 'no longer counts: [route "*"] via; it is a comment now' in done.out
+    assert '\n;[route "*"]\n' in box.config.read_text()
+    box.postrider(*flags, "--from", "postfix", check=EX_OK)
+    assert '\n[route "*"]\n' in box.config.read_text()
+
+
 def test_password_of_an_account_that_stays_is_kept(with_account):
     box = with_account("ada", "localhost")
     box.postrider(*box.flags, check=EX_OK)
