@@ -113,14 +113,37 @@ static struct outcome put_user(const struct smarthost_account *account, struct e
     return comment_out(account, edit, "password_command", dropped);
 }
 
+/* Whether all senders become the user that the account had, as setup writes it, and no longer has.
+ */
+static bool is_of_old_user(const struct smarthost_account *account, const struct settings *now,
+                           const struct edit *edit)
+{
+    const struct smarthost *old = settings_smarthost(now, account->name);
+    const char *rule = edit_find(edit, "mail", "", "masquerade");
+    struct buffer usual = {0};
+    bool other_user = old && account->user && strcmp(account->user, old->user) != 0;
+    bool other_host = old && account->host &&
+                      !(old->hosts.count == 1 && text_equal(old->hosts.items[0], account->host));
+    buffer_format(&usual, "*@*: %s", old ? old->user : "");
+    bool is = rule && !*account->name && (other_user || other_host) &&
+              strcmp(rule, buffer_text(&usual)) == 0;
+    buffer_free(&usual);
+    return is;
+}
+
 static struct outcome put_mail(const struct smarthost_account *account, const struct settings *now,
-                               struct edit *edit)
+                               struct edit *edit, struct texts *dropped)
 {
     struct outcome outcome = outcome_done();
+    bool outlived = is_of_old_user(account, now, edit);
     if (account->domain && !text_equal(account->domain, now->domain))
         outcome = edit_set(edit, "mail", "", "domain", account->domain);
-    if (outcome_good(&outcome) && account->masquerade && !now->masquerade.count)
-        outcome = edit_set(edit, "mail", "", "masquerade", account->masquerade);
+    if (outcome_good(&outcome) && account->masquerade && (outlived || !now->masquerade.count))
+        return edit_set(edit, "mail", "", "masquerade", account->masquerade);
+    if (outcome_good(&outcome) && outlived) {
+        texts_add(dropped, "[mail] masquerade");
+        outcome = edit_comment_out(edit, "mail", "", "masquerade");
+    }
     return outcome;
 }
 
@@ -128,7 +151,7 @@ struct outcome account_apply(const struct smarthost_account *account, const stru
                              struct edit *edit, struct texts *dropped)
 {
     const struct smarthost *old = settings_smarthost(now, account->name);
-    struct outcome outcome = put_mail(account, now, edit);
+    struct outcome outcome = put_mail(account, now, edit, dropped);
     if (outcome_good(&outcome) && *account->name)
         outcome = set(account, edit, "senders", account->senders);
     if (outcome_good(&outcome))

@@ -16,7 +16,7 @@ struct smarthost_account {
     const char *senders, *host, *port, *tls, *tls_trust;
     const char *user;       /* "": it wants no sign-in */
     const char *domain;     /* [mail] domain */
-    const char *masquerade; /* [mail] masquerade, if there is none yet */
+    const char *masquerade; /* [mail] masquerade, if there is none yet but that of the old user */
     bool has_password;      /* one in credentials.conf is to count */
 };
 

@@ -251,6 +251,27 @@ def test_route_for_all_mail_that_may_stay(place, more):
     assert "no longer counts" not in done.out
 
 
+def test_masquerade_of_setup_goes_with_its_account(place):
+    old, new = "me@gmail.com", "you@fastmail.com"
+    run_setup(place, "gmail", "--user", old, "--offline")
+    assert f"\nmasquerade = *@*: {old}\n" in place.config.read_text()
+    run_setup(place, "fastmail", "--user", new, "--offline")
+    assert f"\nmasquerade = *@*: {new}\n" in place.config.read_text()
+    assert old not in place.config.read_text()
+    done = run_setup(place, *place.flags, "--offline")
+    assert f"\n;masquerade = *@*: {new}\n" in place.config.read_text()
+    assert "no longer counts: [mail] masquerade; it is a comment now" in done.out
+
+
+@pytest.mark.parametrize("rule", ["*@*: other@example.org", "*@here.example: me@gmail.com",
+                                  "*@*: me@gmail.com, a@b.example: c@d.example"])
+def test_masquerade_of_hand_stays(place, rule):
+    run_setup(place, "gmail", "--user", "me@gmail.com", "--offline")
+    place.config.write_text(place.config.read_text().replace("*@*: me@gmail.com", rule))
+    run_setup(place, "fastmail", "--user", "you@fastmail.com", "--offline")
+    assert f"\nmasquerade = {rule}\n" in place.config.read_text()
+
+
 def test_password_is_for_one_user_alone(place, server):
     run_setup(place, *place.flags)
     before = files(place)
