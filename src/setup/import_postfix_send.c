@@ -96,7 +96,10 @@ static void find_certificates(struct sending *sending, struct foreign *account)
     for (size_t i = 0; i < 2; i++) {
         const char *path = postfix_value(postfix, trusts[i]);
         bool usable = i == 0 || foreign_trusts_system(path);
-        if (*path && usable)
+        if (*path && account->trust.value)
+            postfix_say(postfix, trusts[i], IMPORT_OTHER,
+                        "tls_trust of ours is one file: smtp_tls_CAfile counts");
+        else if (*path && usable)
             said_set(&account->trust, path, postfix_note(postfix, trusts[i]));
         else if (*path)
             postfix_say(postfix, trusts[i], IMPORT_LEFT,

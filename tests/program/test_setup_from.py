@@ -810,6 +810,16 @@ def test_postfix_password_that_is_not_taken_over_is_not_shown(imported, maps):
     assert not found.passwords
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_postfix_trusts_a_file_beside_a_folder(imported, turned):
+    main = "/etc/postfix/main.cf"
+    lines = ["smtp_tls_CApath = /etc/ssl/certs\n", "smtp_tls_CAfile = /etc/own-ca.pem\n"]
+    text = "relayhost = [smtp.example.net]:587\nsmtp_tls_security_level = verify\n"
+    found = imported("postfix", {main: text + "".join(reversed(lines) if turned else lines)})
+    assert found.settings["smarthost"]["tls_trust"] == "/etc/own-ca.pem"
+    assert "smtp_tls_CAfile counts" in found.note(main, "smtp_tls_CApath")["words"]
+
+
 def test_postfix_shows_where_passwords_are(imported):
     main = "/etc/postfix/main.cf"
     found = imported("postfix", {main: STATIC_CF.format("hash:$config_directory/none, mysql:/x")})
