@@ -145,15 +145,24 @@ static void set_auth(struct msmtp *reading, struct foreign *ours,
             "setup asks for it");
 }
 
-/* Senders that choose an account must not be changed before it is chosen. */
-static void keep_others(struct msmtp *reading, const struct msmtp_account *account)
+static bool is_within(const char *from, const char *domain)
+{
+    const char *at = strrchr(from, '@');
+    return at && text_match(at + 1, domain);
+}
+
+/* Senders that choose an account must not be changed before it is chosen. domain: theirs alone are
+ * changed; NULL: all. */
+static void keep_others(struct msmtp *reading, const struct msmtp_account *account,
+                        const char *domain)
 {
     struct import *import = reading->importing->import;
     for (size_t i = 0; i < reading->count; i++) {
         const struct msmtp_account *other = &reading->accounts[i];
         const char *from = value_of(other, MSMTP_FROM);
         struct buffer rule = {0};
-        if (other == account || !*from || strcmp(from, value_of(account, MSMTP_FROM)) == 0)
+        if (other == account || !*from || strcmp(from, value_of(account, MSMTP_FROM)) == 0 ||
+            (domain && !is_within(from, domain)))
             continue;
         buffer_format(&rule, "%s: %s", from, from);
         if (strpbrk(from, "%*?[,"))
@@ -196,8 +205,7 @@ static void take_sender(struct msmtp *reading, const struct msmtp_account *accou
                  "not taken over: as the sender of all mail it says "
                  "nothing to us; see domain and masquerade");
     } else if (forced || domain) {
-        if (forced)
-            keep_others(reading, account);
+        keep_others(reading, account, forced ? NULL : domain);
         buffer_format(&rule, forced ? "*: %s" : "*@%s: %s", forced ? from : domain, from);
         if (take_setting(import, note, "mail", "", "masquerade", buffer_text(&rule)) && !forced)
             note_say(import, note, IMPORT_TAKEN,

@@ -1624,6 +1624,24 @@ def test_person_is_asked_for_a_password_that_no_file_has(with_account):
     assert box.credentials_path.read_text() == "[smarthost]\npassword = new-s3cret\n"
 
 
+@pytest.mark.parametrize("override", ["on", "off"])
+def test_senders_of_further_accounts_of_msmtp_stay(imported, override):
+    """In the domain of this machine as well, which the default account's rule is for."""
+    found = imported("msmtp", {"/etc/msmtprc": f"""\
+account default
+host a.example
+from alerts@provider.example
+allow_from_override {override}
+account shop
+host b.example
+from shop@{MACHINE}
+"""})
+    assert found.settings["smarthost shop"]["senders"] == f"shop@{MACHINE}"
+    rules = found.settings["mail"]["masquerade"].split(", ")
+    assert rules[0] == f"shop@{MACHINE}: shop@{MACHINE}"
+    assert rules[1].endswith(": alerts@provider.example")
+
+
 @pytest.mark.parametrize("way", ["/link", "/../outside", "/inside"])
 def test_nothing_outside_a_copy_is_read(make_sandbox, tmp_path, way):
     """Whoever made it would have any file's first line told to a host of his, as a password."""
