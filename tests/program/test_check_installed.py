@@ -344,6 +344,8 @@ def test_roots_mailbox_of_another_mail_program(world):
     assert rights(world, ["/var/mail/root"]) == ["600 postrider:root"]
     look(world)("warning", "aliases", "no alias says who reads root's mail")
     assert "where root's mail goes" not in look(world).text()
+    world.shell("rm /var/mail/root; touch /var/mail/root; chmod 644 /var/mail/root")
+    look(world)("fault", "aliases", "/var/mail/root, where root's mail goes, is not")
     world.shell("rm /var/mail/root")
 
 

@@ -357,6 +357,10 @@ def test_roots_mailbox_of_another_mail_program_is_taken_over(installed):
     installed.shell("chown root:mail /var/mail/root; chmod 600 /var/mail/root; "
                     "dpkg-reconfigure postrider || sh /var/lib/dpkg/info/postrider.postinst configure")
     assert installed.stat("/var/mail/root") == ["postrider:mail 600"]
+    installed.shell(": >/var/mail/root; chown root:mail /var/mail/root; "
+                    "LANG=de_DE.UTF-8 sh /var/lib/dpkg/info/postrider.postinst configure")
+    assert installed.stat("/var/mail/root") == ["postrider:mail 600"]
+    installed.shell("printf 'From x\\n\\nold\\n\\n' >/var/mail/root")
     installed.send("root")
     installed.wait_until(lambda: b"old" in installed.read("/var/mail/root")
                          and installed.read("/var/mail/root").count(b"From ") >= 2)
