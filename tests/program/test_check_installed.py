@@ -284,6 +284,24 @@ def test_credentials_of_another_user(world):
         assert SECRET not in found.text()
 
 
+def test_client_key_that_others_can_read(world, tmp_path):
+    """Once it is closed to them, the queue's user still reads it, or no mail would leave."""
+    pair = Pairs(tmp_path).good
+    world.write("/etc/postrider/chain.pem", pair[0].read_bytes())
+    configure(world, more="tls_certificate = /etc/postrider/chain.pem\ntls_key = /etc/postrider/the key\n")
+    world.shell("sed -i 's/^tls = off/tls = starttls/' /etc/postrider/postrider.conf")
+    for owner, mode in (("root:root", 0o644), ("postrider:postrider", 0o660)):
+        world.write("/etc/postrider/the key", pair[1].read_bytes(), mode, owner)
+        mend(world, look(world)("warning", "certificate", "the key /etc/postrider/the key is open"))
+        found = look(world)
+        assert not found.bad(), found.text()
+        assert rights(world, ["/etc/postrider/the key"]) == ["640 root:postrider"]
+    world.shell("chown root:root '/etc/postrider/the key'")
+    mend(world, look(world)("fault", "certificate", "cannot use tls_certificate"))
+    assert not look(world).bad()
+    world.shell("rm '/etc/postrider/the key' /etc/postrider/chain.pem")
+
+
 def test_mailbox_folder(world):
     world.shell("chmod 0777 /var/mail")
     mend(world, look(world)("fault", "mailboxes", "by everybody"))
