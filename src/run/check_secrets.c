@@ -49,16 +49,29 @@ static void check_command(const struct smarthost *smarthost, const char *heading
     texts_free(&words);
 }
 
-static void add_password_remedy(const struct outcome *outcome, const char *path,
-                                struct findings *findings)
+/* For the file that could not be read, which may be another than that at path. One in a folder that
+ * is not to be entered, no chown of its own opens. */
+static void add_file_remedy(const struct smarthost *smarthost, const char *path,
+                            struct findings *findings)
 {
     const struct passwd *me = getpwuid(geteuid());
-    char *word = shell_word(path);
-    if (outcome->exit_status == EX_NOPERM && me)
+    char *file = credentials_file(smarthost, path);
+    char *word = shell_word(file);
+    if (me && access(file, F_OK) == 0)
         finding_remedy(findings, "chown %s: %s && chmod 600 %s", me->pw_name, word, word);
+    else if (me)
+        finding_remedy(findings, "let the user %s enter the folder of %s", me->pw_name, file);
+    free(word);
+    free(file);
+}
+
+static void add_password_remedy(const struct smarthost *smarthost, const char *path,
+                                const struct outcome *outcome, struct findings *findings)
+{
+    if (outcome->exit_status == EX_NOPERM)
+        add_file_remedy(smarthost, path, findings);
     else if (access(path, F_OK) < 0 || strstr(outcome->reason, " has no password in "))
         finding_remedy(findings, "postrider setup, which asks for it");
-    free(word);
 }
 
 static void check_password(const struct smarthost *smarthost, const char *path,
@@ -77,7 +90,7 @@ static void check_password(const struct smarthost *smarthost, const char *path,
         } else {
             finding_add(findings, FINDING_FAULT, "sign-in", "%s cannot sign in: %s", heading,
                         outcome.reason);
-            add_password_remedy(&outcome, path, findings);
+            add_password_remedy(smarthost, path, &outcome, findings);
         }
     }
     free(heading);

@@ -284,6 +284,26 @@ def test_credentials_of_another_user(world):
         assert SECRET not in found.text()
 
 
+def test_password_file_of_another_user(world):
+    """What is mended is that file, not credentials.conf, which is in order."""
+    world.write("/etc/postrider/credentials.conf", "[smarthost]\npassword_file = the secret\n", 0o600,
+                "postrider:postrider")
+    for owner, mode in (("ada:ada", 0o600), ("root:root", 0o600), ("postrider:postrider", 0o644)):
+        world.write("/etc/postrider/the secret", SECRET + "\n", mode, owner)
+        mend(world, look(world)("fault", "sign-in", "/etc/postrider/the secret"))
+        found = look(world)
+        assert not found.bad()
+        assert rights(world, ["/etc/postrider/the secret"])[0].startswith("600 postrider:")
+        assert SECRET not in found.text()
+    world.shell("install -d -m 700 /etc/closed; mv '/etc/postrider/the secret' /etc/closed/secret")
+    world.write("/etc/postrider/credentials.conf", "[smarthost]\npassword_file = /etc/closed/secret\n", 0o600,
+                "postrider:postrider")
+    assert "the folder of /etc/closed/secret" in look(world)("fault", "sign-in", "closed/secret")["remedy"]
+    world.shell("rm -r /etc/closed")
+    credentials(world, "root:root")
+    assert "credentials.conf" in look(world)("fault", "sign-in", "cannot sign in")["remedy"]
+
+
 def test_client_key_that_others_can_read(world, tmp_path):
     """Once it is closed to them, the queue's user still reads it, or no mail would leave."""
     pair = Pairs(tmp_path).good
