@@ -366,6 +366,18 @@ def test_roots_mailbox_of_another_mail_program_is_taken_over(installed):
                          and installed.read("/var/mail/root").count(b"From ") >= 2)
 
 
+def test_removing_gives_root_his_mailbox_and_installing_takes_it_again(installed, package):
+    """Another mail program may come meanwhile, to which a mailbox of another user is none of root's."""
+    installed.write("/var/mail/root", "From x\n\nold\n\n", 0o600, "postrider:mail")
+    installed.dpkg("--remove", "postrider")
+    assert installed.stat("/var/mail/root") == ["root:mail 600"]
+    installed.dpkg("-i", package)
+    assert installed.stat("/var/mail/root") == ["postrider:mail 600"]
+    installed.shell("chown ada /var/mail/root")
+    installed.dpkg("--remove", "postrider")
+    assert installed.stat("/var/mail/root") == ["ada:mail 600"]
+
+
 def test_purging_stops_a_listener_and_gives_root_his_mailbox(installed):
     installed.write("/etc/aliases", "")
     installed.run(["newaliases"], check=0)
