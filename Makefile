@@ -323,7 +323,8 @@ install: all
 	    "$(CONFDIR)" "$(SPOOLDIR)"
 	sh contrib/install-names.sh install "$(DESTDIR)" "$(SBINDIR)" "$(BINDIR)" "$(LIBDIR)" "$(FORCE)"
 
-# Leaves the settings, the queue and the account; gives a displaced sendmail its name back.
+# Leaves the settings, the queue and the account; gives a displaced sendmail its name back, and root his
+# mailbox, which another mail program may want to be his own.
 uninstall:
 	sh contrib/install-names.sh uninstall "$(DESTDIR)" "$(SBINDIR)" "$(BINDIR)" "$(LIBDIR)" ""
 	rm -f $(DESTDIR)$(SBINDIR)/postrider
@@ -333,6 +334,9 @@ uninstall:
 	for page in $(MANUALS); do \
 	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
 	done
+	if [ "$$(stat -c %U $(DESTDIR)$(MAILDIR)/root 2>/dev/null)" = "$(RUNUSER)" ]; then \
+	    chown -h root $(DESTDIR)$(MAILDIR)/root; \
+	fi
 
 # The same commit gives the same bytes on every machine.
 DIST = postrider-$(VERSION)

@@ -70,7 +70,7 @@ chown "$uid:$gid" "$root$conf/credentials.conf"
 
 # Root's mail is put into his mailbox as our user. One that another mail program has left is root's own.
 mailbox=$root/var/mail/root
-if [ "$(stat -c %u:%h:%F "$mailbox" 2>/dev/null)" = "0:1:regular file" ]; then
+if [ -f "$mailbox" ] && [ ! -L "$mailbox" ] && [ "$(stat -c %u:%h "$mailbox")" = 0:1 ]; then
     chown -h "$uid" "$mailbox"
 fi
 chmod 0600 "$root$conf/credentials.conf"

@@ -1,6 +1,6 @@
 /*
- * See schedule.h. Knows where cron and systemd keep their tables, and a line that runs the queue
- * when it sees one, and whether there is a cron at all; whether it is running is for others to say.
+ * See schedule.h. Knows where systemd keeps its units, and which process is a listener; cron.c
+ * knows of cron.
  */
 #include "check/schedule.h"
 
@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,25 +17,12 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "check/cron.h"
 #include "check/rights.h"
-#include "config/paths.h"
 
 static const char topic[] = "schedule";
 
-enum { LONGEST_TABLE = 1 << 20 };
-
-/* ---- cron ---- */
-
-static const char cron_folder[] = "/etc/cron.d";
-/* Those of root in Debian, Red Hat and Alpine can be read by root alone. */
-static const char *const tables[] = {"/etc/crontab", "/var/spool/cron/crontabs/root",
-                                     "/var/spool/cron/root", "/etc/crontabs/root"};
-
-static bool is_program(const char *word, const char *name)
-{
-    const char *slash = strrchr(word, '/');
-    return strcmp(slash ? slash + 1 : word, name) == 0;
-}
+/* ---- systemd ---- */
 
 /* As sd_booted(3). */
 static bool has_systemd(void)
@@ -44,109 +30,6 @@ static bool has_systemd(void)
     struct stat status;
     return lstat("/run/systemd/system", &status) == 0 && S_ISDIR(status.st_mode);
 }
-
-/* Whether a line of a crontab has "sendmail -q", "runq" or "postrider flush" in it; that of our
- * package does nothing where there is systemd. */
-static bool runs_queue(char *line)
-{
-    static const char separators[] = " \t;&|()";
-    const char *before = "";
-    char *rest;
-    if (*text_trim(line) == '#' || (has_systemd() && strstr(line, "-d /run/systemd/system ] ||")))
-        return false;
-    for (char *word = strtok_r(line, separators, &rest); word;
-         word = strtok_r(NULL, separators, &rest)) {
-        if (is_program(word, "runq") ||
-            (is_program(before, "sendmail") && text_starts(word, "-q")) ||
-            (is_program(before, "postrider") &&
-             (strcmp(word, "flush") == 0 || text_starts(word, "-q"))))
-            return true;
-        before = word;
-    }
-    return false;
-}
-
-static bool table_runs_queue(const char *path)
-{
-    struct buffer line = {.limit = LONGEST_TABLE};
-    struct input input = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)};
-    struct stat status;
-    bool found = false;
-    if (input.fd < 0)
-        return false;
-    if (fstat(input.fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= LONGEST_TABLE)
-        while (!found && input_line(&input, &line)) {
-            found = line.length && !line.failed && runs_queue(line.data);
-            buffer_clear(&line);
-        }
-    input_free(&input);
-    file_close(&input.fd);
-    buffer_free(&line);
-    return found;
-}
-
-/* cron looks at no other names. */
-static bool is_cron_name(const char *name)
-{
-    static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
-    return *name && strspn(name, allowed) == strlen(name);
-}
-
-/* Puts the path of the first one behind the buffer. */
-static bool find_in_cron_folder(struct buffer *path, struct findings *findings)
-{
-    DIR *folder = opendir(cron_folder);
-    bool found = false;
-    for (struct dirent *entry; folder && !found && (entry = readdir(folder));) {
-        if (entry->d_name[0] == '.')
-            continue;
-        buffer_clear(path);
-        buffer_format(path, "%s/%s", cron_folder, entry->d_name);
-        found = table_runs_queue(buffer_text(path));
-        if (found && !is_cron_name(entry->d_name)) {
-            found = false;
-            finding_add(findings, FINDING_HINT, topic,
-                        "%s runs the queue, but cron takes no file whose name has a dot in it",
-                        buffer_text(path));
-        }
-    }
-    if (folder)
-        closedir(folder);
-    return found;
-}
-
-/* Of Debian's cron, cronie, dcron and busybox, fcron, bcron and systemd-cron. */
-static bool has_cron(void)
-{
-    static const char *const programs[] = {
-        "/usr/sbin/cron",  "/usr/sbin/crond",       "/sbin/crond",      "/usr/bin/crond",
-        "/usr/sbin/fcron", "/usr/sbin/bcron-sched", "/usr/bin/crontab",
-    };
-    for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
-        if (access(programs[i], X_OK) == 0)
-            return true;
-    return false;
-}
-
-/* Whether a table has a line for it, and there is somebody who reads it. path: that table's, if
- * any. */
-static bool find_cron(struct buffer *path, struct findings *findings)
-{
-    bool found = find_in_cron_folder(path, findings);
-    for (size_t i = 0; !found && i < sizeof tables / sizeof tables[0]; i++) {
-        buffer_clear(path);
-        buffer_append_text(path, tables[i]);
-        found = table_runs_queue(tables[i]);
-    }
-    if (!found)
-        buffer_clear(path);
-    else if (has_cron())
-        finding_add(findings, FINDING_GOOD, topic, "%s runs the queue", buffer_text(path));
-    return found && has_cron();
-}
-
-/* ---- systemd ---- */
 
 static const char *const unit_folders[] = {"/etc/systemd/system", "/run/systemd/system",
                                            "/usr/local/lib/systemd/system",
@@ -245,32 +128,34 @@ static bool find_process(const struct queue *queue, struct findings *findings)
     return true;
 }
 
-static void say_nobody(const char *table, struct findings *findings)
+/* table: one that runs the queue, but that no cron here reads; "": there is none. */
+static void say_nobody(unsigned reads, const char *table, struct findings *findings)
 {
-    if (*table) {
+    if (*table)
         finding_add(findings, FINDING_WARNING, topic,
-                    "nobody runs the queue: %s is for cron, and there is no cron here: mail that "
-                    "had to wait goes on waiting until there is new mail",
-                    table);
-        finding_remedy(findings, "postrider serve; or cron, once that is installed");
-        return;
-    }
-    finding_add(findings, FINDING_WARNING, topic,
-                "nobody runs the queue: mail that had to wait goes on waiting until there is new "
-                "mail%s",
-                geteuid() == 0 ? "" : ", unless root's crontab does it, which only root can read");
+                    "nobody runs the queue: %s is for cron, and %s: mail that had to wait goes on "
+                    "waiting until there is new mail",
+                    table,
+                    reads ? "not the cron here, which does not read it" : "there is no cron here");
+    else
+        finding_add(
+            findings, FINDING_WARNING, topic,
+            "nobody runs the queue: mail that had to wait goes on waiting until there is new "
+            "mail%s",
+            geteuid() == 0 ? "" : ", unless root's crontab does it, which only root can read");
     if (has_systemd())
         finding_remedy(findings, "systemctl enable --now postrider-queue.timer");
-    else
-        finding_remedy(findings, "echo '*/5 * * * * root %s/sendmail -q' > %s/postrider",
-                       POSTRIDER_SBINDIR, cron_folder);
+    else if (!cron_remedy(reads, findings))
+        finding_remedy(findings, "postrider serve; or cron, once that is installed");
 }
 
 void check_schedule(const struct queue *queue, struct findings *findings)
 {
+    const unsigned reads = cron_reads();
     struct buffer table = {0};
-    if (!find_unit(findings) && !find_cron(&table, findings) && !find_process(queue, findings))
-        say_nobody(buffer_text(&table), findings);
+    if (!find_unit(findings) && !cron_find(reads, has_systemd(), &table, findings) &&
+        !find_process(queue, findings))
+        say_nobody(reads, buffer_text(&table), findings);
     buffer_free(&table);
 }
 

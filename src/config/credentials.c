@@ -179,15 +179,21 @@ static struct outcome search_file(struct search *search, const char *path)
 }
 
 /* A relative path counts from the folder of credentials.conf. */
-static struct outcome read_named_file(const char *path, const char *name, struct buffer *secret)
+static char *name_file(const char *path, const char *name)
 {
     const char *slash = strrchr(path, '/');
     struct buffer whole = {0};
     if (*name != '/' && slash)
         buffer_append(&whole, path, (size_t)(slash - path) + 1);
     buffer_append_text(&whole, name);
-    struct outcome outcome = read_password_file(buffer_text(&whole), secret);
-    buffer_free(&whole);
+    return buffer_take(&whole);
+}
+
+static struct outcome read_named_file(const char *path, const char *name, struct buffer *secret)
+{
+    char *whole = name_file(path, name);
+    struct outcome outcome = read_password_file(whole, secret);
+    free(whole);
     return outcome;
 }
 
@@ -222,4 +228,19 @@ struct outcome credentials_find(const struct smarthost *smarthost, const char *p
         buffer_wipe(secret);
     secret->limit = limit;
     return outcome;
+}
+
+char *credentials_file(const struct smarthost *smarthost, const char *path)
+{
+    struct buffer secret = {0};
+    struct search search = {.smarthost = smarthost, .secret = &secret};
+    memory_wipe_freed();
+    reserve(&secret);
+    const struct outcome outcome = search_file(&search, path);
+    const bool named = outcome_good(&outcome) && search.password_file;
+    char *file = named ? name_file(path, search.password_file) : memory_copy(path, strlen(path));
+    buffer_wipe(&secret);
+    free(search.password_file);
+    texts_free(&search.names);
+    return file;
 }

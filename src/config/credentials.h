@@ -20,5 +20,8 @@
  */
 struct outcome credentials_find(const struct smarthost *smarthost, const char *path,
                                 struct buffer *secret);
+/* The file that holds a password of credentials.conf: that at path itself, or the one that it names
+ * with password_file for this smarthost; the caller frees. */
+char *credentials_file(const struct smarthost *smarthost, const char *path);
 
 #endif

@@ -96,12 +96,23 @@ static bool parse_host_item(const char *text, struct buffer *item, const char **
     return true;
 }
 
+/* What a label with a '*' would be in A-labels nobody knows: such a one has to be ASCII. */
+static bool parse_pattern(const char *text, struct buffer *sender, const char **why)
+{
+    const char *domain = strrchr(text, '@');
+    for (const char *c = domain ? domain : ""; *c; c++)
+        if ((unsigned char)*c > 127) {
+            *why = "in a pattern with '*' the domain is to be written as xn--...";
+            return false;
+        }
+    buffer_append_text(sender, text);
+    return true;
+}
+
 bool value_parse_sender(const char *text, struct buffer *sender, const char **why)
 {
-    if (strchr(text, '*')) {
-        buffer_append_text(sender, text);
-        return true;
-    }
+    if (strchr(text, '*'))
+        return parse_pattern(text, sender, why);
     if (*text == '@') {
         char *domain;
         if (!domain_parse(text + 1, strlen(text + 1), &domain, why))

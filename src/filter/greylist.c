@@ -313,7 +313,9 @@ static int decide(struct memory *memory, const struct greylist_rules *rules,
     append_client(question->client, &client_key);
     make_triplet(question, &key);
     int error = get(memory, client_key.data, &client);
-    if (!error && client.proved >= PROVED && !begins_anew(&client, rules, now))
+    if (!error && begins_anew(&client, rules, now))
+        client.proved = 0; /* forgotten, though nobody has come to take it out */
+    if (!error && client.proved >= PROVED)
         error = note_seen(memory, client_key.data, &client, now);
     else if (!error || error == DB_NOTFOUND)
         error = judge_triplet(memory, rules, key.data, now, outcome, &proved);

@@ -260,6 +260,7 @@ static enum match match_a(struct check *check, const struct spf_term *term, cons
 static enum match match_mx(struct check *check, const struct spf_term *term, const char *target)
 {
     struct texts hosts = {0};
+    bool any = false;
     enum match found = ask_for_term(check, target, ns_t_mx);
     for (int i = 0; found == MATCH && i < answer_count(check->answer); i++) {
         ns_rr record;
@@ -273,8 +274,17 @@ static enum match match_mx(struct check *check, const struct spf_term *term, con
     }
     if (found == MATCH)
         found = NO_MATCH;
-    for (size_t i = 0; i < hosts.count && found == NO_MATCH; i++)
-        found = match_a(check, term, hosts.items[i]);
+    /* Terms without an answer are limited, and this is one term (RFC 7208 4.6.4). */
+    for (size_t i = 0; i < hosts.count && found == NO_MATCH; i++) {
+        enum resolved asked = ask(check, hosts.items[i], address_type(check));
+        if (asked == NO_ANSWER)
+            found = FAILED_NOW;
+        else if (asked == RESOLVED && has_client(check, bits_of(check, term)))
+            found = MATCH;
+        any = any || asked == RESOLVED;
+    }
+    if (found == NO_MATCH && hosts.count && !any && ++check->voids > MOST_VOID)
+        found = FAILED;
     texts_free(&hosts);
     return found;
 }

@@ -144,6 +144,21 @@ static bool names_a_way(const char *local)
     return strpbrk(local, "%!@:") != NULL;
 }
 
+static bool is_held(const struct visitor *visitor, const struct address *recipient)
+{
+    static const struct address nobody;
+    struct next_hop next;
+    route_find(visitor->expander->settings, recipient, &nobody, false, &next);
+    return next.way == WAY_HOLD;
+}
+
+bool admission_holds_apart(const struct visitor *visitor, const struct address *one,
+                           const struct address *other)
+{
+    return !text_equal(one->domain, other->domain) &&
+           (is_held(visitor, one) || is_held(visitor, other));
+}
+
 /* A domain that is refused as a whole may still have addresses that an alias takes elsewhere. */
 static struct outcome check_route(const struct expander *expander, const struct address *recipient)
 {

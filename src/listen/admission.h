@@ -26,6 +26,9 @@ struct visitor {
  */
 struct outcome admission_check_recipient(const struct visitor *visitor,
                                          const struct address *recipient);
+/* Whether one of these two is held by its route, and the other is of another domain. */
+bool admission_holds_apart(const struct visitor *visitor, const struct address *one,
+                           const struct address *other);
 /*
  * Whether who signed in may send with this reverse-path, as own_sender wants it: the null one, his
  * own name, in any local domain if it has none itself, or one whose aliases lead to his mailbox or

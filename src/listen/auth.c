@@ -104,6 +104,9 @@ static bool may_try(struct session *session)
         session_refuse(session, 503, "5.5.1", "you have signed in already");
     else if (session->has_sender)
         session_refuse(session, 503, "5.5.1", "not within a transaction");
+    else if (session->is_barred)
+        session_refuse(session, 454, "4.7.0",
+                       "too many failed attempts to sign in, try again later");
     else if (!is_private(session))
         session_refuse(session, 538, "5.7.11", "say STARTTLS first: nobody signs in in clear here");
     else

@@ -107,6 +107,7 @@ static bool start_session(struct parent *parent, const struct door *door, int fd
             .fd = fd,
             .watch = parent->stop[0],
             .orders = parent->orders[1],
+            .is_barred = clients_is_barred(&parent->clients, address),
             .address = address,
             .uid = getuid(),
         };

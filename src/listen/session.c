@@ -79,6 +79,8 @@ void session_end(struct session *session, unsigned code, const char *status, con
 /* What is counted ends the session when it is too much. */
 static void count_error(struct session *session)
 {
+    if (session->is_lenient)
+        return;
     if (++session->errors >= MOST_ERRORS && !session->is_over) {
         log_event("-", "rejected", "client", session->client, "helo", session->helo, "reason",
                   "too many commands that had to be refused", NULL);
@@ -452,6 +454,7 @@ int session_run(const struct session_start *start)
         .listener = start->listener,
         .listener_index = start->listener_index,
         .orders = start->orders,
+        .is_barred = start->is_barred,
         .is_pipe = start->address == NULL,
         .uid = start->uid,
         .login = start->login,

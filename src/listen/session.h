@@ -31,6 +31,7 @@ struct session_start {
     int fd;                         /* connected, non-blocking; taken over */
     int watch;                      /* can be read once the listener stops */
     int orders;                     /* see orders.h; -1: none */
+    bool is_barred;                 /* from signing in */
     const struct sockaddr *address; /* of the client; NULL: a local user, on a pipe */
     uid_t uid;                      /* of that user */
     const char *login;              /* his name; NULL: unknown */
@@ -57,6 +58,8 @@ struct session {
     char *user;            /* who signed in; NULL: nobody */
     const char *mechanism; /* and how, static */
     bool has_failed_to_sign_in;
+    bool is_barred;  /* from signing in: too many attempts have failed */
+    bool is_lenient; /* what is refused now is no error: a recipient, to one of ours */
     struct auth auth;
     struct visitor visitor;
     struct expander expander;

@@ -122,10 +122,9 @@ void verb_mail(struct session *session, char *argument)
 /* So many more are only told to come later, before that counts as abuse. */
 enum { OVERSHOOT = 1000 };
 
-/* RFC 5321 4.5.3.1.10: the client is to send to the rest in another transaction. */
-static void refuse_more(struct session *session)
+/* RFC 5321 4.5.3.1.10: the client is to send it to this one in another transaction. */
+static void refuse_more(struct session *session, const char *words)
 {
-    static const char words[] = "too many recipients for one message; send to the rest in another";
     if (++session->refused > OVERSHOOT)
         session_refuse(session, 452, "4.5.3", "%s", words);
     else
@@ -174,11 +173,25 @@ static bool passes_filter(struct session *session, const struct address *recipie
     return false;
 }
 
+/* Held mail is let go by the message (ETRN): that of one partner is not to take another's along. */
+static bool goes_apart(const struct session *session, const struct address *recipient)
+{
+    const struct envelope *envelope = &session->envelope;
+    return envelope->count && !session->visitor.trusted &&
+           admission_holds_apart(&session->visitor, &envelope->recipients[0].address, recipient);
+}
+
 static void take_recipient(struct session *session, struct rcpt_command *rcpt)
 {
     struct address *recipient = &rcpt->recipient;
     address_qualify(recipient, session->settings->hostname);
-    if (!is_admitted(session, recipient) || !passes_filter(session, recipient))
+    if (!is_admitted(session, recipient))
+        return;
+    if (goes_apart(session, recipient)) {
+        refuse_more(session, "not in one message with the others; send to it in another");
+        return;
+    }
+    if (!passes_filter(session, recipient))
         return;
     envelope_add(&session->envelope, *recipient, rcpt->notify, rcpt->orcpt);
     *recipient = (struct address){0};
@@ -198,10 +211,13 @@ void verb_rcpt(struct session *session, char *argument)
         session_refuse_by(session, command_code(&outcome), &outcome);
         return;
     }
+    /* Lists have many that are no more, and some programs take a 421 for the next one's reply. */
+    session->is_lenient = session->visitor.trusted;
     if (session->envelope.count >= session->listener->max_recipients)
-        refuse_more(session);
+        refuse_more(session, "too many recipients for one message; send to the rest in another");
     else
         take_recipient(session, &rcpt);
+    session->is_lenient = false;
     command_free_rcpt(&rcpt);
 }
 

@@ -1,6 +1,7 @@
 /*
- * Header fields in 7-bit form. Knows in which fields, and where in them, RFC 2047 section 5 allows
- * encoded words. Folds of plain words stay where they are. Never changes a field that fits.
+ * Header fields in a form that travels. Knows in which fields, and where in them, RFC 2047 section
+ * 5 allows encoded words. Folds of plain words stay where they are. Never changes a field that
+ * fits.
  */
 #include "mail/mime_field.h"
 

@@ -36,14 +36,23 @@ static bool scan_token(struct scanner *scanner, struct buffer *token)
 /*
  * The value of a parameter. Scripts write "boundary=----=_Part_1" without the quotes that it needs,
  * and readers take it whole: a beginning of it alone would be found at places where no part ends.
+ * What does not end as it should is cleared.
  */
 static bool scan_value(struct scanner *scanner, struct buffer *value)
 {
     if (scan_peek(scanner) == '"')
         return scan_quoted(scanner, value) && scan_space(scanner);
-    for (char c; is_token(c = scan_peek(scanner)) || (c && strchr("/:?=@<>[]", c)); scanner->at++)
+    bool proper = true;
+    for (char c; is_token(c = scan_peek(scanner)) || (c && strchr("/:?=@<>[]", c)); scanner->at++) {
+        proper = proper && is_token(c);
         buffer_append_byte(value, c);
-    return value->length && scan_space(scanner);
+    }
+    bool cut = !proper && scan_peek(scanner) == '(';
+    if (!scan_space(scanner))
+        return false;
+    if (cut || (scan_peek(scanner) && scan_peek(scanner) != ';'))
+        buffer_clear(value);
+    return true;
 }
 
 static bool scan_mark(struct scanner *scanner, char mark)
@@ -66,8 +75,7 @@ static bool scan_parameter(struct scanner *scanner, struct buffer *name, struct 
             return false;
     if (!scan_mark(scanner, ';'))
         return false;
-    if (!scan_token(scanner, name) || !scan_mark(scanner, '=') || !scan_value(scanner, value) ||
-        (scan_peek(scanner) && scan_peek(scanner) != ';'))
+    if (!scan_token(scanner, name) || !scan_mark(scanner, '=') || !scan_value(scanner, value))
         buffer_clear(name);
     return !scanner->why;
 }

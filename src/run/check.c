@@ -51,7 +51,7 @@ static void look(const struct task *task, const struct settings *settings,
     if (!task->smarthosts_only)
         check_aliases(settings, task->config != NULL, !runner, findings);
     if (runner)
-        check_credentials(settings, findings);
+        check_credentials(settings, task->config != NULL, findings);
     if (runner && !task->smarthosts_only)
         check_dkim(settings, findings);
     if (task->online)

@@ -23,6 +23,12 @@
 
 enum { MOST_SECRET = 65536, OTHERS = S_IRWXG | S_IRWXO, FEW_BITS = 2048 };
 
+/* Whether the file is there, but not for us to read: what chown mends. */
+static bool is_closed(const char *path)
+{
+    return access(path, F_OK) == 0 && access(path, R_OK) < 0;
+}
+
 /* ---- passwords ---- */
 
 static void check_command(const struct smarthost *smarthost, const char *heading,
@@ -43,16 +49,29 @@ static void check_command(const struct smarthost *smarthost, const char *heading
     texts_free(&words);
 }
 
-static void add_password_remedy(const struct outcome *outcome, const char *path,
-                                struct findings *findings)
+/* For the file that could not be read, which may be another than that at path. One in a folder that
+ * is not to be entered, no chown of its own opens. */
+static void add_file_remedy(const struct smarthost *smarthost, const char *path,
+                            struct findings *findings)
 {
     const struct passwd *me = getpwuid(geteuid());
-    char *word = shell_word(path);
-    if (outcome->exit_status == EX_NOPERM && me)
+    char *file = credentials_file(smarthost, path);
+    char *word = shell_word(file);
+    if (me && access(file, F_OK) == 0)
         finding_remedy(findings, "chown %s: %s && chmod 600 %s", me->pw_name, word, word);
+    else if (me)
+        finding_remedy(findings, "let the user %s enter the folder of %s", me->pw_name, file);
+    free(word);
+    free(file);
+}
+
+static void add_password_remedy(const struct smarthost *smarthost, const char *path,
+                                const struct outcome *outcome, struct findings *findings)
+{
+    if (outcome->exit_status == EX_NOPERM)
+        add_file_remedy(smarthost, path, findings);
     else if (access(path, F_OK) < 0 || strstr(outcome->reason, " has no password in "))
         finding_remedy(findings, "postrider setup, which asks for it");
-    free(word);
 }
 
 static void check_password(const struct smarthost *smarthost, const char *path,
@@ -71,7 +90,7 @@ static void check_password(const struct smarthost *smarthost, const char *path,
         } else {
             finding_add(findings, FINDING_FAULT, "sign-in", "%s cannot sign in: %s", heading,
                         outcome.reason);
-            add_password_remedy(&outcome, path, findings);
+            add_password_remedy(smarthost, path, &outcome, findings);
         }
     }
     free(heading);
@@ -91,7 +110,19 @@ static void check_file(const char *path, struct findings *findings)
 
 /* ---- certificates ---- */
 
-static void check_tls(const struct smarthost *smarthost, struct findings *findings)
+/* The installed queue's user reads a key of root's by his group: closed to that as well, no mail
+ * would leave. A user's own settings name keys of his own. */
+static void add_key_remedy(const char *path, bool own, struct findings *findings)
+{
+    char *word = shell_word(path);
+    if (own)
+        finding_remedy(findings, "chmod 640 %s", word);
+    else
+        finding_remedy(findings, "chown root:%s %s && chmod 640 %s", POSTRIDER_USER, word, word);
+    free(word);
+}
+
+static void check_tls(const struct smarthost *smarthost, bool own, struct findings *findings)
 {
     const struct tls_wish wish = {.verify = smarthost->tls != TLS_OPPORTUNISTIC,
                                   .trust = smarthost->tls_trust,
@@ -114,25 +145,25 @@ static void check_tls(const struct smarthost *smarthost, struct findings *findin
                        "in %s: tls_trust = system, or a PEM file of authorities that the user %s "
                        "can read",
                        heading, POSTRIDER_USER);
+    else if (!own && is_closed(smarthost->tls_key))
+        add_key_remedy(smarthost->tls_key, own, findings);
     else
         finding_remedy(findings, "in %s: name PEM files that belong together", heading);
     free(heading);
 }
 
-static void check_key_rights(const struct smarthost *smarthost, struct findings *findings)
+static void check_key_rights(const struct smarthost *smarthost, bool own, struct findings *findings)
 {
     struct stat status;
     if (!*smarthost->tls_key || stat(smarthost->tls_key, &status) < 0 ||
         (status.st_mode & (S_IWGRP | S_IRWXO)) == 0)
         return;
-    char *word = shell_word(smarthost->tls_key);
     finding_add(findings, FINDING_WARNING, "certificate", "the key %s is open to other users",
                 smarthost->tls_key);
-    finding_remedy(findings, "chmod 640 %s", word);
-    free(word);
+    add_key_remedy(smarthost->tls_key, own, findings);
 }
 
-void check_credentials(const struct settings *settings, struct findings *findings)
+void check_credentials(const struct settings *settings, bool own, struct findings *findings)
 {
     char *path = settings_credentials_path(settings);
     bool needed = false;
@@ -143,8 +174,8 @@ void check_credentials(const struct settings *settings, struct findings *finding
             check_password(smarthost, path, findings);
         }
         if (smarthost->tls != TLS_OFF)
-            check_tls(smarthost, findings);
-        check_key_rights(smarthost, findings);
+            check_tls(smarthost, own, findings);
+        check_key_rights(smarthost, own, findings);
     }
     if (!needed)
         check_file(path, findings);

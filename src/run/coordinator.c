@@ -48,7 +48,7 @@ static struct list list_with_workers(const struct run *run)
     return busy;
 }
 
-/* Every message that waits for a worker or is with one, or would be due at each look, by id. */
+/* Every message that waits for a worker or is with one, or is not to be looked at, by id. */
 static struct list list_taken(const struct run *run)
 {
     struct list taken = list_with_workers(run);
@@ -173,10 +173,13 @@ static bool was_attempted(const struct letter *letter, const struct worker *work
     return heard;
 }
 
-static bool is_late(const struct run *run, const struct letter *letter)
+/* Twice what it should be: after a long night of the machine nothing is given up by this. */
+static bool is_very_late(const struct run *run, const struct letter *letter)
 {
+    time_t age = clock_now() - letter->envelope.arrived;
     for (size_t i = 0; i < letter->count; i++)
-        if (letter->recipients[i].progress == PROGRESS_PENDING && retry_is_late(run, letter, i))
+        if (letter->recipients[i].progress == PROGRESS_PENDING &&
+            age >= 2 * (time_t)retry_lifetime(run, letter, i))
             return true;
     return false;
 }
@@ -204,7 +207,7 @@ static void end_worker(struct run *run, struct worker worker, int status)
         bool attempted = was_attempted(&letter, &worker, &before, through);
         /* Should one message be what workers die of, those behind it get away from it; but none
          * is kept for ever. */
-        if (!attempted && (!blamed || (!through && is_late(run, &letter))))
+        if (!attempted && (!blamed || (!through && is_very_late(run, &letter))))
             attempted = blamed = true;
         /* One that was not begun since we are to end is due as it was. */
         if (attempted || !ending_is_due())
@@ -246,6 +249,16 @@ static void wait_for_news(int64_t limit_ms)
 
 /* ---- the folder ---- */
 
+/* The disk may have room again by now. */
+static void forget_undated(struct run *run)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < run->undated.count; i++)
+        if (run->undated.entries[i].due > clock_now())
+            run->undated.entries[kept++] = run->undated.entries[i];
+    run->undated.count = kept;
+}
+
 static size_t room_on_lists(const struct list *taken, size_t most)
 {
     return taken->count < most ? most - taken->count : 0;
@@ -264,6 +277,7 @@ static size_t room_for_new(const struct list *taken)
  */
 static int64_t visit_due(struct run *run, const char *since)
 {
+    forget_undated(run);
     struct list due, taken = list_taken(run);
     const struct list_wish wish = {.longest_wait = settings_longest_wait(&run->settings),
                                    .taken = &taken,
@@ -426,7 +440,7 @@ struct outcome run_queue(struct run *run)
         }
         first = false;
         run->trace = RUN_TRACE_NONE;
-        run->unseen = false;
+        run->unseen = run->undated.count > 0;
         run->again = true;
         run_until_done(run, true);
         runner_clear_traces(&run->queue, &run->trace, !run->unseen);

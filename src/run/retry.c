@@ -32,16 +32,13 @@ uint64_t retry_lifetime(const struct run *run, const struct letter *letter, size
     return next.route && next.route->lifetime ? next.route->lifetime : run->settings.lifetime;
 }
 
-bool retry_is_late(const struct run *run, const struct letter *letter, size_t index)
-{
-    return clock_now() - letter->envelope.arrived >= (time_t)retry_lifetime(run, letter, index);
-}
-
 bool retry_is_over(const struct run *run, const struct letter *letter, size_t index)
 {
     struct next_hop next;
     hops_way(run, letter, index, &next);
     const struct route *route = next.route;
     size_t steps = route && route->retry_count ? route->retry_count : run->settings.retry_count;
-    return next.way != WAY_HOLD && retry_is_late(run, letter, index) && letter->tries + 1 >= steps;
+    time_t age = clock_now() - letter->envelope.arrived;
+    return next.way != WAY_HOLD && age >= (time_t)retry_lifetime(run, letter, index) &&
+           letter->tries + 1 >= steps;
 }

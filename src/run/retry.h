@@ -26,7 +26,5 @@ uint64_t retry_lifetime(const struct run *run, const struct letter *letter, size
  * is held waits for people.
  */
 bool retry_is_over(const struct run *run, const struct letter *letter, size_t index);
-/* Whether it has waited for its lifetime, however often it was tried. */
-bool retry_is_late(const struct run *run, const struct letter *letter, size_t index);
 
 #endif

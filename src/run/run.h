@@ -71,7 +71,7 @@ struct run {
     bool insist;  /* due times and pauses of next hops do not count */
     bool unseen;  /* a message was not visited, or put off: what a dead run left may be about it */
     bool again;   /* there is something new in the queue: look once more */
-    struct list undated;    /* whose next time could not be written: they are due at each look */
+    struct list undated;    /* whose next time could not be written: not looked at until then */
     bool ending;            /* we were told to end: nothing is begun any more */
     bool stale;             /* the settings have changed: the run is to begin anew by them */
     struct outcome problem; /* not DONE: what was due and is not seen to is left to the next run */

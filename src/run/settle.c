@@ -154,6 +154,8 @@ static void set_due(struct run *run, struct letter *letter, time_t due, bool in_
     if (outcome_good(&dated) && (outcome_good(&saved) || in_any_case))
         return;
     list_add(&run->undated, letter->id);
+    run->undated.entries[run->undated.count - 1].due =
+        clock_now() + (time_t)retry_wait(run, NULL, 0);
     run->unseen = true;
 }
 

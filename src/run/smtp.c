@@ -50,11 +50,12 @@ static struct outcome open_host(const struct smtp_hop *hop, const struct smtp_ta
     for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
         enum smtp_stage now;
         outcome = open_or_close(hop, target, address, session, &now);
-        if (address == addresses || now > furthest || outcome.result != LATER) {
+        bool final = smtp_is_final(&outcome, now);
+        if (address == addresses || now > furthest || final) {
             worst = outcome;
             furthest = now;
         }
-        if (smtp_is_final(&outcome, now))
+        if (final)
             break;
     }
     freeaddrinfo(addresses);

@@ -57,6 +57,6 @@ struct outcome smtp_open(const struct smtp_hop *hop, const struct smtp_target *t
 
 bool smtp_is_final(const struct outcome *outcome, enum smtp_stage stage)
 {
-    return outcome->result != LATER ||
-           (stage > STAGE_GREETING && strncmp(outcome->status, "4.7.", 4) == 0);
+    return outcome->result != LATER || stage >= STAGE_AUTH ||
+           (stage == STAGE_TLS && strncmp(outcome->status, "4.7.", 4) == 0);
 }

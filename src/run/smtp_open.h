@@ -17,8 +17,9 @@ struct outcome smtp_open(const struct smtp_hop *hop, const struct smtp_target *t
                          const struct addrinfo *address, struct smtp_session *session,
                          enum smtp_stage *stage);
 /*
- * Whether the host's other addresses would not do better: a wrong certificate or password stays
- * wrong; a connection that breaks at one of them says nothing of the others (RFC 5321 5.1).
+ * Whether the host's other addresses would not do better: a wrong certificate stays wrong, and a
+ * password is not offered again to who has not taken it, whatever he said; a connection that breaks
+ * before that says nothing of the others (RFC 5321 5.1).
  */
 bool smtp_is_final(const struct outcome *outcome, enum smtp_stage stage);
 

@@ -255,6 +255,35 @@ def test_a_process_that_could_not_be_started_does_not_end_the_looking(sandbox):
     sandbox.wait_quiet()
 
 
+def test_a_journal_that_could_not_be_written_is_tried_again_though_the_run_goes_on(sandbox):
+    mailbox = sandbox.mail / sandbox.user
+    mailbox.symlink_to("elsewhere")
+    with FakeServer(at={"MAIL": HANG}) as server:
+        use(sandbox, server, queue="retry = 1s")
+        submit(sandbox, 1, sandbox.user)
+        (queued,) = sandbox.letters()
+        submit(sandbox, 1)
+        # It is opened, looked for a journal, and then gets none, for what is known and for its time.
+        run = sandbox.start(
+            ["/usr/bin/strace", "-qq", "-f", "-o", "/dev/null", "-P", queued, "-e", "trace=openat",
+             "-e", "inject=openat:error=ENOSPC:when=3..6", sandbox.build / "postrider-run", "-C",
+             sandbox.config], env=without_leak_check(sandbox))
+        sandbox.wait_until(lambda: server.connections)
+        assert sandbox.log().count("cannot write the journal") >= 2
+        assert not list((sandbox.queue / "journal").iterdir())
+        mailbox.unlink()
+
+        def arrived():
+            sandbox.sendmail("-i", "you@example.net", stdin=MESSAGE % 9, check=EX_OK)
+            time.sleep(0.3)
+            return sandbox.mailbox()
+
+        sandbox.wait_until(arrived)
+        assert run.poll() is None
+    run.wait(60)
+    sandbox.wait_quiet()
+
+
 def test_new_mail_is_seen_while_a_slow_next_hop_fills_the_lists(sandbox):
     with FakeServer(at={"connect": HANG}) as server:
         use(sandbox, server)

@@ -412,8 +412,10 @@ def test_password_file(good):
     good.credentials("[smarthost]\npassword_file = secret\n")
     look(good)("fault", "sign-in", f"{good.folder}/secret")
     (good.folder / "secret").write_text(SECRET + "\n")
-    (good.folder / "secret").chmod(0o600)
+    (good.folder / "secret").chmod(0o640)
+    mend(good, look(good)("fault", "sign-in", f"{good.folder}/secret is open to group or others"))
     assert not look(good).bad()
+    assert (good.folder / "secret").stat().st_mode & 0o777 == 0o600
 
 
 def test_password_command_is_not_run(good):

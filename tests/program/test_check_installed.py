@@ -6,7 +6,7 @@ import pytest
 from sandbox import EX_CONFIG, EX_NOPERM, EX_OK, EX_OSERR, REPOSITORY
 from smtpfake import Certificates
 from test_check import NAME, SECRET, Found
-from world import World
+from world import PACKAGES, World
 
 pytestmark = pytest.mark.installed
 
@@ -284,6 +284,44 @@ def test_credentials_of_another_user(world):
         assert SECRET not in found.text()
 
 
+def test_password_file_of_another_user(world):
+    """What is mended is that file, not credentials.conf, which is in order."""
+    world.write("/etc/postrider/credentials.conf", "[smarthost]\npassword_file = the secret\n", 0o600,
+                "postrider:postrider")
+    for owner, mode in (("ada:ada", 0o600), ("root:root", 0o600), ("postrider:postrider", 0o644)):
+        world.write("/etc/postrider/the secret", SECRET + "\n", mode, owner)
+        mend(world, look(world)("fault", "sign-in", "/etc/postrider/the secret"))
+        found = look(world)
+        assert not found.bad()
+        assert rights(world, ["/etc/postrider/the secret"])[0].startswith("600 postrider:")
+        assert SECRET not in found.text()
+    world.shell("install -d -m 700 /etc/closed; mv '/etc/postrider/the secret' /etc/closed/secret")
+    world.write("/etc/postrider/credentials.conf", "[smarthost]\npassword_file = /etc/closed/secret\n", 0o600,
+                "postrider:postrider")
+    assert "the folder of /etc/closed/secret" in look(world)("fault", "sign-in", "closed/secret")["remedy"]
+    world.shell("rm -r /etc/closed")
+    credentials(world, "root:root")
+    assert "credentials.conf" in look(world)("fault", "sign-in", "cannot sign in")["remedy"]
+
+
+def test_client_key_that_others_can_read(world, tmp_path):
+    """Once it is closed to them, the queue's user still reads it, or no mail would leave."""
+    pair = Pairs(tmp_path).good
+    world.write("/etc/postrider/chain.pem", pair[0].read_bytes())
+    configure(world, more="tls_certificate = /etc/postrider/chain.pem\ntls_key = /etc/postrider/the key\n")
+    world.shell("sed -i 's/^tls = off/tls = starttls/' /etc/postrider/postrider.conf")
+    for owner, mode in (("root:root", 0o644), ("postrider:postrider", 0o660)):
+        world.write("/etc/postrider/the key", pair[1].read_bytes(), mode, owner)
+        mend(world, look(world)("warning", "certificate", "the key /etc/postrider/the key is open"))
+        found = look(world)
+        assert not found.bad(), found.text()
+        assert rights(world, ["/etc/postrider/the key"]) == ["640 root:postrider"]
+    world.shell("chown root:root '/etc/postrider/the key'")
+    mend(world, look(world)("fault", "certificate", "cannot use tls_certificate"))
+    assert not look(world).bad()
+    world.shell("rm '/etc/postrider/the key' /etc/postrider/chain.pem")
+
+
 def test_mailbox_folder(world):
     world.shell("chmod 0777 /var/mail")
     mend(world, look(world)("fault", "mailboxes", "by everybody"))
@@ -344,6 +382,8 @@ def test_roots_mailbox_of_another_mail_program(world):
     assert rights(world, ["/var/mail/root"]) == ["600 postrider:root"]
     look(world)("warning", "aliases", "no alias says who reads root's mail")
     assert "where root's mail goes" not in look(world).text()
+    world.shell("rm /var/mail/root; touch /var/mail/root; chmod 644 /var/mail/root")
+    look(world)("fault", "aliases", "/var/mail/root, where root's mail goes, is not")
     world.shell("rm /var/mail/root")
 
 
@@ -412,6 +452,61 @@ def test_table_without_cron_is_read_by_nobody(world):
     look(world)("good", "schedule", "at work, and runs the queue")
     world.shell(f"kill $(cat {SPOOL}/listen.lock); mv /srv/cron /usr/sbin")
     world.wait_until(lambda: not world.processes("postrider-listen"))
+
+
+def test_without_cron_no_line_for_it_is_advised(world):
+    """Nobody would read it."""
+    world.shell("mv /usr/sbin/cron /srv; rm /etc/cron.d/postrider")
+    remedy = look(world)("warning", "schedule", "nobody runs the queue")["remedy"]
+    assert remedy.startswith("postrider serve") and "/etc/cron.d" not in remedy
+    world.shell("mv /srv/cron /usr/sbin")
+    assert "> /etc/cron.d/postrider" in look(world)("warning", "schedule", "nobody")["remedy"]
+
+
+@pytest.fixture
+def busybox(world):
+    """Its cron alone, and root's crontab, as they are in Alpine."""
+    package = sorted(PACKAGES.glob("busybox-static_*.deb"))[-1]
+    world.shell(f"""mv /usr/sbin/cron /srv; rm -rf /var/spool/cron/crontabs
+        dpkg-deb -x {package} /srv/box; ln -s /srv/box/bin/busybox /usr/sbin/crond
+        ln -s /srv/box/bin/busybox /usr/bin/crontab; mkdir -p /var/spool/cron /etc/crontabs
+        ln -s /etc/crontabs /var/spool/cron/crontabs""")
+    world.write("/etc/crontabs/root", "*/15 * * * * run-parts /etc/periodic/15min\n", 0o600)
+    yield world
+    world.shell("rm -rf /usr/sbin/crond /usr/bin/crontab /etc/crontabs /etc/periodic /var/spool/cron/crontabs; "
+                "mv /srv/cron /usr/sbin")
+
+
+def test_busybox_reads_the_crontab_of_root_alone(busybox):
+    one = look(busybox)("warning", "schedule", "/etc/cron.d/postrider", "not the cron here")
+    mend(busybox, one)
+    look(busybox)("good", "schedule", "crontabs/root runs the queue")
+    assert b"15min\n" in busybox.read("/etc/crontabs/root"), "what was there stays"
+    busybox.shell("rm /etc/cron.d/postrider; sed -i /sendmail/d /etc/crontabs/root")
+    mend(busybox, look(busybox)("warning", "schedule", "nobody runs the queue"))
+    look(busybox)("good", "schedule", "crontabs/root runs the queue")
+
+
+def test_alpine_runs_the_script_of_the_package(busybox):
+    script = "/etc/periodic/15min/postrider"
+    busybox.shell("rm /etc/cron.d/postrider")
+    text = (REPOSITORY / "contrib" / "alpine" / "postrider.periodic").read_text()
+    busybox.write(script, text, 0o755)
+    look(busybox)("good", "schedule", f"{script} runs the queue")
+    busybox.shell(f"chmod 644 {script}")
+    look(busybox)("warning", "schedule", "nobody")
+    busybox.shell(f"chmod 755 {script}; sed -i 's/^/#/' /etc/crontabs/root")
+    look(busybox)("warning", "schedule", "nobody")
+
+
+def test_fcron_has_tables_of_its_own(world):
+    world.shell("mv /usr/sbin/cron /srv")
+    world.write("/usr/sbin/fcron", "#!/bin/sh\n", 0o755)
+    one = look(world)("warning", "schedule", "/etc/cron.d/postrider", "not the cron here")
+    assert one["remedy"].endswith("| fcrontab -")
+    world.write("/var/spool/fcron/root.orig", f"*/5 * * * * {SENDMAIL} -q\n", 0o600)
+    look(world)("good", "schedule", "/var/spool/fcron/root.orig")
+    world.shell("rm -r /usr/sbin/fcron /var/spool/fcron; mv /srv/cron /usr/sbin")
 
 
 def test_cron_ignores_names_with_dots(world):

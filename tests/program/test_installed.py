@@ -187,6 +187,17 @@ def test_install_diverts_a_package_and_uninstall_gives_its_names_back():
         assert world.run(["test", "-d", f"{SPOOL}/spool"]).returncode == 0
 
 
+def test_uninstall_gives_root_his_mailbox_and_install_takes_it_again():
+    with World() as world:
+        world.write("/var/mail/root", "From x\n\nold\n\n", 0o600)
+        for target, owner in (("install", "postrider"), ("uninstall", "root"), ("install", "postrider")):
+            world.make(target)
+            assert world.run(["stat", "-c", "%U %a", "/var/mail/root"]).out == f"{owner} 600\n"
+        world.shell("useradd ada; chown ada /var/mail/root")
+        world.make("uninstall")
+        assert world.run(["stat", "-c", "%U", "/var/mail/root"]).out == "ada\n"
+
+
 def test_install_refuses_a_foreign_sendmail_unless_forced():
     with World() as world:
         world.write("/usr/sbin/sendmail", "#!/bin/sh\n", 0o755)

@@ -31,7 +31,8 @@ class Office(Listening):
     """A listener that relays for nobody but those who sign in: anna, and berta@here.example."""
 
     def __init__(self, listen="", **options):
-        super().__init__(listen=f"users = users\nrelay_networks =\n{listen}", **options)
+        own = "" if "relay_networks" in listen else "relay_networks =\n"
+        super().__init__(listen=f"users = users\n{own}{listen}", **options)
         self.add("anna")
         self.add("berta@here.example")
 
@@ -383,6 +384,34 @@ def test_V6_failures_are_counted_across_sessions():
         assert time.monotonic() - began < 1
         # Who is in already stays in.
         inside.message("anna@here.example", "someone@far.example", b"Subject: x\r\n\r\nx\r\n")
+
+
+def test_V6_those_who_may_relay_cannot_guess_for_ever_either():
+    """Their mail goes on."""
+    with Office("relay_networks = 127.0.0.0/8\nmax_connections_per_client = 50") as office:
+        with concurrent.futures.ThreadPoolExecutor(5) as pool:
+            list(pool.map(lambda _: fail(office, f"AUTH PLAIN {plain('anna', 'x')}"), range(10)))
+        office.wait_until(lambda: not office.sessions())
+        with office.client() as client:
+            client.ehlo()
+            (line,) = client.command(f"AUTH PLAIN {plain('anna', PASSWORD)}", 454)
+            assert line == "4.7.0 too many failed attempts to sign in, try again later"
+            client.message("anna@here.example", "someone@far.example", b"Subject: x\r\n\r\nx\r\n")
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_recipients_that_are_no_more(trusted):
+    """A list has many of them, and its program takes a 421 for the reply to the next one."""
+    with Office("relay_networks = 127.0.0.0/8" if trusted else "") as office, office.client() as client:
+        client.ehlo()
+        client.command("MAIL FROM:<list@here.example>")
+        for number in range(30 if trusted else 19):
+            client.command(f"RCPT TO:<gone{number}@here.example>", 550)
+        if trusted:
+            client.command("RCPT TO:<someone@far.example>")
+        else:
+            client.command("RCPT TO:<gone@here.example>", 550)
+            client.expect(421)
 
 
 def test_stopping_does_not_wait_for_who_guessed_wrong(office):

@@ -133,6 +133,25 @@ def test_it_goes_past_a_pause_and_a_route_that_holds(here):
             ["x@partner.example"], ["x@held.below.example"]]
 
 
+def test_what_a_route_holds_comes_in_by_itself(here):
+    """A release is of a message: what one partner asks for takes no other one's along."""
+    here.configure(extra=here.extra + '\n[route "x.below.example"]\nvia = hold\n')
+    here.stop_listener()
+    here.start_listener()
+    with here.client() as client:
+        client.ehlo()
+        client.command("MAIL FROM:<joe@elsewhere.example>")
+        client.command("RCPT TO:<a@partner.example>")
+        (line,) = client.command("RCPT TO:<b@x.below.example>", 452)
+        assert line.startswith("4.5.3 ")
+        client.command("RCPT TO:<c@partner.example>")
+        client.command("RSET")
+        client.command("MAIL FROM:<joe@elsewhere.example>")
+        client.command("RCPT TO:<b@x.below.example>")
+        client.command("RCPT TO:<d@x.below.example>")
+        client.command("RCPT TO:<a@partner.example>", 452)
+
+
 def test_orders_of_settings_that_are_no_more_mean_nothing(here):
     with here.client(source=PARTNER) as client:
         client.ehlo()

@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -238,7 +239,10 @@ def test_what_was_taken_goes_out_though_nobody_reads_the_reply(sandbox):
                   Path(f"/proc/{pipe.process.pid}/task/{pipe.process.pid}/children").read_text().split()]
     os.kill(session, signal.SIGSTOP)
     pipe.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
-    time.sleep(0.3)  # to be carried that far
+    unread = bytearray(4)
+    sandbox.wait_until(lambda: not fcntl.ioctl(pipe.process.stdin, termios.FIONREAD, unread)
+                       and not any(unread))
+    time.sleep(0.3)  # to be carried on
     pipe.process.stdout.close()
     time.sleep(0.3)
     os.kill(session, signal.SIGCONT)

@@ -357,9 +357,25 @@ def test_roots_mailbox_of_another_mail_program_is_taken_over(installed):
     installed.shell("chown root:mail /var/mail/root; chmod 600 /var/mail/root; "
                     "dpkg-reconfigure postrider || sh /var/lib/dpkg/info/postrider.postinst configure")
     assert installed.stat("/var/mail/root") == ["postrider:mail 600"]
+    installed.shell(": >/var/mail/root; chown root:mail /var/mail/root; "
+                    "LANG=de_DE.UTF-8 sh /var/lib/dpkg/info/postrider.postinst configure")
+    assert installed.stat("/var/mail/root") == ["postrider:mail 600"]
+    installed.shell("printf 'From x\\n\\nold\\n\\n' >/var/mail/root")
     installed.send("root")
     installed.wait_until(lambda: b"old" in installed.read("/var/mail/root")
                          and installed.read("/var/mail/root").count(b"From ") >= 2)
+
+
+def test_removing_gives_root_his_mailbox_and_installing_takes_it_again(installed, package):
+    """Another mail program may come meanwhile, to which a mailbox of another user is none of root's."""
+    installed.write("/var/mail/root", "From x\n\nold\n\n", 0o600, "postrider:mail")
+    installed.dpkg("--remove", "postrider")
+    assert installed.stat("/var/mail/root") == ["root:mail 600"]
+    installed.dpkg("-i", package)
+    assert installed.stat("/var/mail/root") == ["postrider:mail 600"]
+    installed.shell("chown ada /var/mail/root")
+    installed.dpkg("--remove", "postrider")
+    assert installed.stat("/var/mail/root") == ["ada:mail 600"]
 
 
 def test_purging_stops_a_listener_and_gives_root_his_mailbox(installed):

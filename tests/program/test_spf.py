@@ -112,6 +112,20 @@ def test_names_of_the_client_are_asked_for_once():
         assert len(dns.asked) <= 20
 
 
+def test_hosts_of_a_term_without_an_address_are_one_term_without_an_answer():
+    """As with an IPv6 client, and mail hosts that have IPv4 alone (RFC 7208 4.6.4)."""
+    zone = {("six.example", "TXT"): [txt("v=spf1 mx:four.example ip6:2001:db8::/32 -all")],
+            ("four.example", "MX"): [mx(10, f"h{number}.four.example") for number in range(4)],
+            ("voids.example", "TXT"): [txt("v=spf1 mx:four.example mx:four.example mx:four.example "
+                                           "ip6:2001:db8::/32 -all")]}
+    for number in range(4):
+        zone[(f"h{number}.four.example", "A")] = [a("192.0.2.1")]
+        zone[(f"h{number}.four.example", "AAAA")] = []
+    with FakeDns(zone) as dns:
+        assert check(dns, "2001:db8::9", "client.example", "joe@six.example")[0] == "pass"
+        assert check(dns, "2001:db8::9", "client.example", "joe@voids.example")[0] == "permerror"
+
+
 @pytest.mark.parametrize("section", SECTIONS, ids=[s["description"] for s in SECTIONS])
 def test_suite(section):
     wrong = []

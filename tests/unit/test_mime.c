@@ -176,7 +176,16 @@ static void test_boundaries_without_quotes(void **state)
            MIME "Content-Type: multipart/mixed; boundary=a/b:c?d (x); y=z\n\n"
                 "--a/b:c?d\nContent-Type: text/plain; charset=unknown-8bit\n" QP
                 "\n=E9\n--a/b:c?d--\n");
+    /* What is missing behind quotes leaves no doubt, nor does a comment behind a token. */
+    expect(MIME "Content-Type: multipart/mixed; boundary=\"b\" charset=utf-8\n\n"
+                "--b\nContent-Type: text/plain; charset=x y=z\n\n\xE9\n--b--\n",
+           MIME "Content-Type: multipart/mixed; boundary=\"b\" charset=utf-8\n\n"
+                "--b\nContent-Type: text/plain; charset=x y=z\n" QP "\n=E9\n--b--\n");
+    expect(MIME "Content-Type: multipart/mixed; boundary=b(c)\n\n--b\n\n\xE9\n--b--\n",
+           MIME "Content-Type: multipart/mixed; boundary=b(c)\n\n"
+                "--b\nContent-Type: text/plain; charset=unknown-8bit\n" QP "\n=E9\n--b--\n");
     /* Where nobody knows how far it goes, nobody changes anything. */
+    refuse(MIME "Content-Type: multipart/mixed; boundary=-=_(1)\n\n---=_\n\n\xE9\n---=_--\n");
     refuse(MIME "Content-Type: multipart/mixed; boundary=a\\b\n\n--a\n\n\xE9\n--a--\n");
     refuse(MIME "Content-Type: multipart/mixed; boundary=a b\n\n--a\n\n\xE9\n--a--\n");
 }

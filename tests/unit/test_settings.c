@@ -808,6 +808,7 @@ static void test_filter_faults(void **state)
     }
     expect_fault("[filter]\ndnswl = a.example*2\n", 2, "no weight is wanted");
     expect_fault("[filter]\nblock_senders = b.example\n", 2, "neither an address");
+    expect_fault("[filter]\nblock_senders = news*@b\xC3\xBC.example\n", 2, "xn--");
     expect_fault("[filter]\nblock_clients = 192.0.2.1/24\n", 2, "bits behind the prefix");
     expect_fault("[filter]\nblock_clients = a.example\n", 2, "an IP address, or a range");
     expect_fault("[filter]\nblock_helo = a b\n", 2, "character that a domain must not have");
