@@ -35,19 +35,24 @@ void process_settle(void)
     }
     close(fd);
 
-    /* Signals from SIGRTMIN on are for those who agree about them. */
+    struct itimerval off = {0};
+    setitimer(ITIMER_REAL, &off, NULL);
+    setitimer(ITIMER_VIRTUAL, &off, NULL);
+    setitimer(ITIMER_PROF, &off, NULL);
+    /*
+     * Signals from SIGRTMIN on are for those who agree about them. One that waits for its mask to
+     * be lifted is the caller's matter, such as his timer's: being ignored, it is dropped.
+     */
     for (int number = 1; number < SIGRTMIN; number++)
-        if (number != SIGKILL && number != SIGSTOP)
+        if (number != SIGKILL && number != SIGSTOP) {
+            signal(number, SIG_IGN);
             signal(number, SIG_DFL);
+        }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    struct itimerval off = {0};
-    setitimer(ITIMER_REAL, &off, NULL);
-    setitimer(ITIMER_VIRTUAL, &off, NULL);
-    setitimer(ITIMER_PROF, &off, NULL);
 
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);

@@ -44,11 +44,14 @@ static void fresh_signals(void)
 {
     sigset_t nothing;
     const struct itimerval off = {0};
-    for (int number = 1; number < NSIG; number++)
-        signal(number, number == SIGPIPE || number == SIGXFSZ ? SIG_IGN : SIG_DFL);
     setitimer(ITIMER_REAL, &off, NULL);
     setitimer(ITIMER_VIRTUAL, &off, NULL);
     setitimer(ITIMER_PROF, &off, NULL);
+    for (int number = 1; number < NSIG; number++) {
+        signal(number, SIG_IGN); /* drops one that waits for its mask to be lifted */
+        if (number != SIGPIPE && number != SIGXFSZ)
+            signal(number, SIG_DFL);
+    }
     sigemptyset(&nothing);
     sigprocmask(SIG_SETMASK, &nothing, NULL);
 }

@@ -473,7 +473,7 @@ def test_what_it_leaves_in_the_background_is_not_waited_for(private, size):
     private.send("x", stdin=b"Subject: x\n\n" + b"line of text\n" * (size // 13))
     private.wait_empty()
     assert time.monotonic() - began < 20
-    left = processes(f"sleep\0{mark}")
+    left = wait_until(lambda: processes(f"sleep\0{mark}"))
     assert len(left) == 1
     os.kill(left[0], 9)
 

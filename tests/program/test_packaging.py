@@ -27,6 +27,10 @@ def run(*argv, **options):
 # --- RPM -----------------------------------------------------------------------------------------
 
 
+# It is built once.
+RPM = pytest.mark.xdist_group("rpm")
+
+
 @pytest.fixture(scope="module")
 def rpm(tmp_path_factory):
     """Of what is compiled already, which the flags are the same for."""
@@ -40,6 +44,7 @@ def rpm(tmp_path_factory):
     return found
 
 
+@RPM
 def test_rpm_has_what_make_install_puts(rpm, tmp_path):
     run("make", f"DESTDIR={tmp_path}", "LOGROTATEDIR=/etc/logrotate.d", "install", cwd=REPOSITORY)
     installed = {f"/{path.relative_to(tmp_path)}" for path in tmp_path.rglob("*") if not path.is_dir()}
@@ -53,6 +58,7 @@ def test_rpm_has_what_make_install_puts(rpm, tmp_path):
         assert f"{folder}/{first}.postrider{dot}{rest}" in packed
 
 
+@RPM
 def test_rpm_has_owners_and_bits(rpm):
     lines = run("rpm", "-qp", "--qf", "[%{FILENAMES} %{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME}\\n]", rpm)
     modes = dict(line.split(" ", 1) for line in lines.splitlines())
@@ -69,6 +75,7 @@ def test_rpm_has_owners_and_bits(rpm):
                         "/etc/postrider/postrider.conf"]
 
 
+@RPM
 def test_rpm_is_of_this_version_and_stands_for_a_mail_program(rpm):
     assert run("rpm", "-qp", "--qf", "%{VERSION}", rpm) == VERSION
     assert {"MTA", "smtpdaemon", "server(smtp)", "/usr/sbin/sendmail"} <= set(run("rpm", "-qp", "--provides", rpm).split())

@@ -351,14 +351,15 @@ def test_S5_umask(sandbox, umask):
     assert mode & 0o137 == 0 and mode & 0o600 == 0o600
 
 
-def test_S5_signals_and_timer(sandbox):
-    """SIGXFSZ and SIGCHLD ignored, everything blocked, a timer about to go off."""
+@pytest.mark.parametrize("seconds", [0.3, 0.00001])
+def test_S5_signals_and_timer(sandbox, seconds):
+    """SIGXFSZ and SIGCHLD ignored, everything blocked, a timer about to go off, or gone off."""
     def prepare():
         for number in (signal.SIGXFSZ, signal.SIGCHLD, signal.SIGALRM, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, set(range(1, signal.NSIG)))
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
     program = sandbox.start(["sendmail", "-C", sandbox.config, "-odi", sandbox.user],
                             stdin=subprocess.PIPE, preexec_fn=prepare)

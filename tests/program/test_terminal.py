@@ -320,7 +320,7 @@ def test_a_full_disk_is_told(sandbox, waiting, words):
     with open("/dev/full", "wb") as full:
         done = said(sandbox, words, stdout=full)
     # What check has found counts for more.
-    assert done.returncode == EX_CONFIG if words[0] == "check" else EX_IOERR, done.err
+    assert done.returncode == (EX_CONFIG if words[0] == "check" else EX_IOERR), done.err
     assert "cannot write to standard output: No space left" in done.err
 
 

@@ -61,8 +61,9 @@ def run_unit(name):
     except subprocess.TimeoutExpired:
         return 0, 1
     text = done.stdout.decode("utf-8", "backslashreplace")
-    return (sum(map(int, re.findall(r"\[  PASSED  \] (\d+) test", text))),
-            len(set(re.findall(r"^\[  FAILED  \] (\w+)$", text, re.MULTILINE))))
+    good = sum(map(int, re.findall(r"\[  PASSED  \] (\d+) test", text)))
+    bad = len(set(re.findall(r"^\[  FAILED  \] (\w+)$", text, re.MULTILINE)))
+    return good, max(bad, done.returncode != 0)
 
 
 def run_programs(arguments):
@@ -76,7 +77,9 @@ def run_programs(arguments):
         env={**os.environ, "POSTRIDER_BUILD": str(WRAPPED), "POSTRIDER_CASES": str(CASES)})
     text = done.stdout.decode("utf-8", "backslashreplace")
     counts = {what: int(number) for number, what in re.findall(r"(\d+) (passed|failed|error)", text)}
-    return counts.get("passed", 0), counts.get("failed", 0) + counts.get("error", 0)
+    good, bad = counts.get("passed", 0), counts.get("failed", 0) + counts.get("error", 0)
+    # Neither none at all, nor an end before the last of them.
+    return good, bad + (done.returncode not in (0, 1) or good + bad == 0)
 
 
 class Reader:
