@@ -39,13 +39,16 @@ void process_settle(void)
     setitimer(ITIMER_REAL, &off, NULL);
     setitimer(ITIMER_VIRTUAL, &off, NULL);
     setitimer(ITIMER_PROF, &off, NULL);
-    /*
-     * Signals from SIGRTMIN on are for those who agree about them. One that waits for its mask to
-     * be lifted is the caller's matter, such as his timer's: being ignored, it is dropped.
-     */
+    /* One that waits for its mask to be lifted is the caller's matter, such as his timer's: being
+     * ignored, it is dropped. */
+    sigset_t waiting;
+    if (sigpending(&waiting) < 0)
+        sigemptyset(&waiting);
+    /* Signals from SIGRTMIN on are for those who agree about them. */
     for (int number = 1; number < SIGRTMIN; number++)
         if (number != SIGKILL && number != SIGSTOP) {
-            signal(number, SIG_IGN);
+            if (sigismember(&waiting, number) == 1)
+                signal(number, SIG_IGN);
             signal(number, SIG_DFL);
         }
     signal(SIGPIPE, SIG_IGN);

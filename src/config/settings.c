@@ -333,10 +333,13 @@ uint64_t settings_longest_wait(const struct settings *settings)
     for (size_t i = 0; i < settings->route_count; i++) {
         const struct route *route = &settings->routes[i];
         most = longest(most, route->retry, route->retry_count);
-        most = longest(most, &(uint64_t){route->to.rate.seconds}, 1);
+        const uint64_t window = route->to.rate.seconds;
+        most = longest(most, &window, 1);
     }
-    for (size_t i = 0; i < settings->smarthost_count; i++)
-        most = longest(most, &(uint64_t){settings->smarthosts[i].rate.seconds}, 1);
+    for (size_t i = 0; i < settings->smarthost_count; i++) {
+        const uint64_t window = settings->smarthosts[i].rate.seconds;
+        most = longest(most, &window, 1);
+    }
     return most;
 }
 

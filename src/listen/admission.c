@@ -152,11 +152,20 @@ static bool is_held(const struct visitor *visitor, const struct address *recipie
     return next.way == WAY_HOLD;
 }
 
-bool admission_holds_apart(const struct visitor *visitor, const struct address *one,
-                           const struct address *other)
+bool admission_goes_apart(const struct visitor *visitor, const struct envelope *envelope,
+                          const struct address *recipient)
 {
-    return !text_equal(one->domain, other->domain) &&
-           (is_held(visitor, one) || is_held(visitor, other));
+    const struct settings *settings = visitor->expander->settings;
+    if (route_is_local(settings, recipient->domain))
+        return false;
+    bool held = is_held(visitor, recipient);
+    for (size_t i = 0; i < envelope->count; i++) {
+        const struct address *other = &envelope->recipients[i].address;
+        if (!text_equal(other->domain, recipient->domain) &&
+            !route_is_local(settings, other->domain) && (held || is_held(visitor, other)))
+            return true;
+    }
+    return false;
 }
 
 /* A domain that is refused as a whole may still have addresses that an alias takes elsewhere. */

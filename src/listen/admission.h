@@ -10,6 +10,7 @@
 #include "base/outcome.h"
 #include "config/settings.h"
 #include "mail/address.h"
+#include "mail/envelope.h"
 #include "route/lookup.h"
 
 struct visitor {
@@ -26,9 +27,12 @@ struct visitor {
  */
 struct outcome admission_check_recipient(const struct visitor *visitor,
                                          const struct address *recipient);
-/* Whether one of these two is held by its route, and the other is of another domain. */
-bool admission_holds_apart(const struct visitor *visitor, const struct address *one,
-                           const struct address *other);
+/*
+ * Whether one of these and the recipient are of different domains that leave this machine, and one
+ * of them is held by its route.
+ */
+bool admission_goes_apart(const struct visitor *visitor, const struct envelope *envelope,
+                          const struct address *recipient);
 /*
  * Whether who signed in may send with this reverse-path, as own_sender wants it: the null one, his
  * own name, in any local domain if it has none itself, or one whose aliases lead to his mailbox or

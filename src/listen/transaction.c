@@ -173,21 +173,15 @@ static bool passes_filter(struct session *session, const struct address *recipie
     return false;
 }
 
-/* Held mail is let go by the message (ETRN): that of one partner is not to take another's along. */
-static bool goes_apart(const struct session *session, const struct address *recipient)
-{
-    const struct envelope *envelope = &session->envelope;
-    return envelope->count && !session->visitor.trusted &&
-           admission_holds_apart(&session->visitor, &envelope->recipients[0].address, recipient);
-}
-
 static void take_recipient(struct session *session, struct rcpt_command *rcpt)
 {
     struct address *recipient = &rcpt->recipient;
     address_qualify(recipient, session->settings->hostname);
     if (!is_admitted(session, recipient))
         return;
-    if (goes_apart(session, recipient)) {
+    /* Held mail is let go by the message (ETRN): one partner's is not to take another's along. */
+    if (!session->visitor.trusted &&
+        admission_goes_apart(&session->visitor, &session->envelope, recipient)) {
         refuse_more(session, "not in one message with the others; send to it in another");
         return;
     }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
@@ -42,14 +43,19 @@ static void fill_descriptors(void)
 
 static void fresh_signals(void)
 {
-    sigset_t nothing;
+    sigset_t nothing, waiting;
     const struct itimerval off = {0};
     setitimer(ITIMER_REAL, &off, NULL);
     setitimer(ITIMER_VIRTUAL, &off, NULL);
     setitimer(ITIMER_PROF, &off, NULL);
+    if (sigpending(&waiting) < 0)
+        sigemptyset(&waiting);
     for (int number = 1; number < NSIG; number++) {
-        signal(number, SIG_IGN); /* drops one that waits for its mask to be lifted */
-        if (number != SIGPIPE && number != SIGXFSZ)
+        bool ignored = number == SIGPIPE || number == SIGXFSZ;
+        /* Being ignored drops one that waits for its mask to be lifted. */
+        if (ignored || sigismember(&waiting, number) == 1)
+            signal(number, SIG_IGN);
+        if (!ignored)
             signal(number, SIG_DFL);
     }
     sigemptyset(&nothing);

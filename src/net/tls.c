@@ -115,10 +115,11 @@ static struct outcome handshake_failed(struct tls *tls, const char *peer, int er
         return outcome_later("4.7.5", "TLS handshake with %s failed: it sent the alert \"%s\"",
                              peer, name ? name : "unknown");
     }
-    bool broke = error == GNUTLS_E_PREMATURE_TERMINATION || error == GNUTLS_E_PULL_ERROR ||
+    bool much = tls->idle > IDLE_MOST;
+    bool ended = error == GNUTLS_E_PREMATURE_TERMINATION || error == GNUTLS_E_PULL_ERROR ||
                  error == GNUTLS_E_PUSH_ERROR || error == GNUTLS_E_SESSION_EOF;
-    return outcome_later(broke ? "4.4.2" : "4.7.5", "TLS handshake with %s failed: %s", peer,
-                         tls->idle > IDLE_MOST ? "it sent too much" : gnutls_strerror(error));
+    return outcome_later(ended && !much ? "4.4.2" : "4.7.5", "TLS handshake with %s failed: %s",
+                         peer, much ? "it sent too much" : gnutls_strerror(error));
 }
 
 struct outcome tls_shake_hands(struct tls *tls, const char *peer, int watch, int64_t deadline)

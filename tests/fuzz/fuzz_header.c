@@ -81,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     struct buffer text = {0};
     for (size_t i = 0; i < header.count; i++)
-        mime_format_field(&header.fields[i], &text);
+        mime_format_field(&header.fields[i], false, &text);
     must_travel(&text, true);
     buffer_clear(&text);
     header_format(&header, &text);

@@ -141,6 +141,7 @@ def test_what_a_route_holds_comes_in_by_itself(here):
     with here.client() as client:
         client.ehlo()
         client.command("MAIL FROM:<joe@elsewhere.example>")
+        client.command(f"RCPT TO:<{here.user}@here.example>")  # is no partner
         client.command("RCPT TO:<a@partner.example>")
         (line,) = client.command("RCPT TO:<b@x.below.example>", 452)
         assert line.startswith("4.5.3 ")

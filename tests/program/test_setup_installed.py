@@ -75,7 +75,8 @@ def test_from_the_installation_to_the_first_message(world):
     assert "test message: delivered to smtp.mailgun.org: 250 2.0.0 Ok: queued" in lines
     assert lines[-1] == "changed"
     assert any("v=spf1 include:mailgun.org ~all" in line for line in lines)
-    assert any("sendmail -q" in line or "postrider-queue.timer" in line for line in lines)
+    assert any("sendmail -q" in line or "postrider-queue.timer" in line or "postrider serve" in line
+               for line in lines)
     assert added(before, world.read(CONFIG).decode()) == [
         f"domain = {DOMAIN}", "[smarthost]", "host = smtp.mailgun.org", "port = 587",
         "tls = starttls", f"user = {USER}", ""]

@@ -375,7 +375,7 @@ static void test_client_goes_away(void **state)
     char report[1000];
     struct served served = served_start(identity, -1, 20000);
     served_end(&served, report, sizeof report);
-    assert_says(report, "4.7.5 TLS handshake with the client failed");
+    assert_says(report, "4.4.2 TLS handshake with the client failed");
 }
 
 static void test_end_of_the_listener_ends_a_handshake(void **state)
