@@ -82,7 +82,7 @@ NEVER_FAIL = {
         "getpid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "gettid"),
     "has no error": ("alarm", "umask", "setfsuid", "setfsgid", "exit", "exit_group"),
     "fails only for arguments that are wrong": (
-        "rt_sigaction", "rt_sigprocmask", "setitimer", "set_robust_list", "getitimer", "clock_gettime",
+        "rt_sigaction", "rt_sigpending", "rt_sigprocmask", "setitimer", "set_robust_list", "getitimer", "clock_gettime",
         "sched_yield", "kill"),
     "never comes back": ("rt_sigreturn", "restart_syscall"),
     "is the heap's, which memory.py makes fail": ("brk", "munmap", "mprotect", "madvise"),
