@@ -272,8 +272,8 @@ static size_t room_for_new(const struct list *taken)
 
 /*
  * The milliseconds that reading the folder took: what is delivered on the way is no looking. What
- * came since then is visited even when the lists are full, for a next hop that is slow
- * with many messages keeps nobody else's waiting.
+ * came since then is visited even when the lists are full, for a next hop that is slow with many
+ * messages keeps nobody else's waiting.
  */
 static int64_t visit_due(struct run *run, const char *since)
 {

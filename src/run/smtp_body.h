@@ -28,9 +28,9 @@ void smtp_encode(struct smtp_encoder *encoder, const char *data, size_t length, 
 void smtp_encode_end(struct smtp_encoder *encoder, struct buffer *out);
 
 /*
- * Goes through the message as it will be on the wire, in this form, but for
- * doubled dots: hands it to the sink (NULL: to nobody) and counts it for RFC 1870. LATER when it
- * cannot be read, or the sink stops; NEVER when it cannot be converted.
+ * Goes through the message as it will be on the wire, in this form, but for doubled dots: hands it
+ * to the sink (NULL: to nobody) and counts it for RFC 1870. LATER when it cannot be read, or the
+ * sink stops; NEVER when it cannot be converted.
  */
 struct outcome smtp_body_look(const struct transaction *transaction, enum mime_form form,
                               bool (*sink)(void *context, const char *data, size_t length),

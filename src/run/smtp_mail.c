@@ -101,15 +101,16 @@ void smtp_mail_put_off(struct smtp_mail *mail, const struct smtp_source *source,
 }
 
 /*
- * What this server is going to get is looked through once: for its size, and for the signature,
- * which would not hold for another form.
+ * What this server is going to get is looked through once: for its size, for the signature, which
+ * would not hold for another form, and for what cannot be converted, which must be known before
+ * anything is said.
  */
 static struct outcome look_through(struct smtp_mail *mail, const struct smtp_session *session)
 {
     struct transaction *transaction = mail->transaction;
     buffer_clear(&mail->signature);
     if (!transaction->signer)
-        return session->offer.size
+        return session->offer.size || mail->form != MIME_AS_IS
                    ? smtp_body_look(transaction, mail->form, NULL, NULL, &mail->size)
                    : outcome_done();
     struct signing *signing = signing_begin(transaction->signer);
@@ -146,14 +147,8 @@ static struct outcome choose_form(struct smtp_mail *mail, const struct smtp_sess
 {
     const struct transaction *transaction = mail->transaction;
     const struct smtp_offer *offer = &session->offer;
-    struct outcome outcome = outcome_done();
     mail->form = form_for(transaction, offer);
-    /* What cannot be converted must be known before anything is said. */
-    if (mail->form != MIME_AS_IS)
-        outcome = mime_convert(mail->form, transaction->fd, transaction->start, transaction->size,
-                               NULL, NULL);
-    if (outcome_good(&outcome))
-        outcome = look_through(mail, session);
+    struct outcome outcome = look_through(mail, session);
     if (outcome_good(&outcome) && offer->most_bytes && mail->size > offer->most_bytes)
         outcome = outcome_never(
             "5.3.4", "the message has %" PRIu64 " bytes, %s takes %" PRIu64 " at the most",
