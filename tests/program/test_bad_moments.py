@@ -36,6 +36,25 @@ def journals(sandbox, word):
             if f"{word} " in path.read_text()]
 
 
+def hold(held, then=None):
+    """For a server that waits until another one is held, by the test, and says the rest then."""
+    def wait(_session, _line):
+        held.append(1)
+        wait_until(lambda: len(held) > 1)
+        return then
+    return wait
+
+
+def wait_through_looks(sandbox):
+    """Until there is something in the mailbox; each message that comes in makes the run look again."""
+    def arrived():
+        sandbox.sendmail("-i", "you@example.net", stdin=MESSAGE % 9, check=EX_OK)
+        time.sleep(0.3)
+        return sandbox.mailbox()
+
+    sandbox.wait_until(arrived)
+
+
 def subjects(server):
     return sorted(int(message.data.split(b"Subject: ")[1].split()[0])
                   for message in server.messages)
@@ -47,12 +66,7 @@ def subjects(server):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_what_a_terminal_sends_to_all_processes_stops_none_in_the_middle(sandbox, number):
     held = []
-
-    def hold(_session, _line):
-        held.append(1)
-        wait_until(lambda: len(held) > 1)
-
-    with FakeServer(at={"message": hold}) as server:
+    with FakeServer(at={"message": hold(held)}) as server:
         use(sandbox, server, queue="retry = 1h")
         submit(sandbox, 3)
         run = start(sandbox, start_new_session=True)
@@ -136,6 +150,48 @@ def test_told_to_end_it_leaves_the_mark_to_the_next_run(sandbox):
     assert (sandbox.queue / "spool" / ".wake").exists() and not sandbox.mailbox()
 
 
+def test_told_to_end_a_runner_finishes_what_it_has_in_hand(sandbox):
+    """As when a service is stopped, all of its processes hear of it: nothing goes out twice, what was
+    not begun is due at once."""
+    held = []
+    with FakeServer(at={"message": hold(held)}) as server:
+        use(sandbox, server, queue="retry = 1h")
+        submit(sandbox, 3)
+        coordinator = start(sandbox)
+        wait_until(lambda: held)
+        for process in sandbox.runners():
+            os.kill(process, signal.SIGTERM)
+        sandbox.wait_until(lambda: "told to end" in sandbox.log())
+        assert coordinator.poll() is None
+        held.append(1)
+        assert coordinator.wait(20) == EX_OK
+        sandbox.wait_quiet()
+        begun = len(server.messages)
+        assert begun < 3 and len(sandbox.letters()) == 3 - begun
+        sandbox.flush(check=EX_OK)
+        sandbox.wait_empty()
+        assert subjects(server) == [0, 1, 2]
+
+
+def test_told_to_end_a_runner_leaves_what_it_did_not_come_to(sandbox):
+    """The next hop is down, and many messages are to be put off, each with a report of its delay."""
+    sandbox.configure(smarthost="host = 127.0.0.1:1\ntls = off\nauth = off")
+    sandbox.aliases(f"cron: {sandbox.user}\n")
+    all_of_them = set(fill(sandbox.queue, 6000))
+    coordinator = start(sandbox)
+    journal = sandbox.queue / "journal"
+    wait_until(lambda: any(journal.iterdir()))
+    coordinator.terminate()
+    assert coordinator.wait(60) == EX_OK
+    assert "told to end" in sandbox.log()
+    put_off = {entry.name for entry in journal.iterdir()} & all_of_them
+    assert 0 < len(put_off) < 6000
+    # What is left is due as it was.
+    sandbox.configure(extra='[route "*"]\nvia = discard\n')
+    sandbox.run(["postrider-run", "-C", sandbox.config], check=EX_OK)
+    assert not set(sandbox.letters()) & all_of_them - put_off
+
+
 # --- a run that lasts ----------------------------------------------------------------------------
 
 
@@ -149,13 +205,7 @@ def test_a_busy_mailbox_is_tried_again_though_the_run_goes_on(sandbox):
         run = start(sandbox)
         sandbox.wait_until(lambda: "symbolic link" in sandbox.log())
         path.unlink()
-
-        def arrived():
-            sandbox.sendmail("-i", "you@example.net", stdin=MESSAGE % 9, check=EX_OK)
-            time.sleep(0.3)
-            return sandbox.mailbox()
-
-        sandbox.wait_until(arrived)
+        wait_through_looks(sandbox)
         assert run.poll() is None
         run.terminate()
     run.wait(20)
@@ -178,12 +228,7 @@ def test_aliases_that_change_count_at_once(sandbox):
 def test_settings_that_change_count_at_once(sandbox):
     """What is in hand is finished as it was begun, and goes out once."""
     held = []
-
-    def hold(_session, _line):
-        held.append(1)
-        wait_until(lambda: len(held) > 1)
-
-    with FakeServer(at={"message": hold}) as old, FakeServer() as new:
+    with FakeServer(at={"message": hold(held)}) as old, FakeServer() as new:
         use(sandbox, old)
         submit(sandbox, 3)
         run = start(sandbox)
@@ -201,13 +246,7 @@ def test_settings_that_change_count_at_once(sandbox):
 
 def test_what_a_worker_of_old_settings_could_not_deliver_is_tried_by_the_new_ones(sandbox):
     held = []
-
-    def hold(_session, _line):
-        held.append(1)
-        wait_until(lambda: len(held) > 1)
-        return CLOSE
-
-    with FakeServer(at={"message": hold}) as old, FakeServer() as new:
+    with FakeServer(at={"message": hold(held, CLOSE)}) as old, FakeServer() as new:
         use(sandbox, old)
         submit(sandbox, 1)
         run = start(sandbox)
@@ -272,13 +311,7 @@ def test_a_journal_that_could_not_be_written_is_tried_again_though_the_run_goes_
         assert sandbox.log().count("cannot write the journal") >= 2
         assert not list((sandbox.queue / "journal").iterdir())
         mailbox.unlink()
-
-        def arrived():
-            sandbox.sendmail("-i", "you@example.net", stdin=MESSAGE % 9, check=EX_OK)
-            time.sleep(0.3)
-            return sandbox.mailbox()
-
-        sandbox.wait_until(arrived)
+        wait_through_looks(sandbox)
         assert run.poll() is None
     run.wait(60)
     sandbox.wait_quiet()

@@ -14,7 +14,7 @@ import threading
 import time
 
 import pytest
-from bigqueue import crc32c, fill
+from bigqueue import crc32c
 from sandbox import EX_IOERR, EX_OK, EX_TEMPFAIL, wait_until
 from smtpfake import HANG, FakeServer
 from strace import without_leak_check
@@ -441,55 +441,6 @@ def test_runner_ends_at_once_and_loses_nothing(sandbox, number):
         assert sorted(subjects(sandbox.mailbox_bytes())) == [0, 1, 2]
         sent = sum((subjects(message.data) for message in server.messages), [])
         assert sorted(sent) == [0, 1, 2]
-
-
-def test_told_to_end_a_runner_finishes_what_it_has_in_hand(sandbox):
-    """As when a service is stopped, all of its processes hear of it: nothing goes out twice, what was
-    not begun is due at once."""
-    held = []
-
-    def hold(_session, _line):
-        held.append(1)
-        wait_until(lambda: len(held) > 1)
-
-    with FakeServer(at={"message": hold}) as server:
-        use(sandbox, server, queue="retry = 1h")
-        for one in range(3):
-            sandbox.sendmail("-odq", "-i", "you@example.net", stdin=MESSAGE % one, check=EX_OK)
-        coordinator = sandbox.start(["postrider-run", "-C", sandbox.config])
-        wait_until(lambda: held)
-        for process in sandbox.runners():
-            os.kill(process, signal.SIGTERM)
-        sandbox.wait_until(lambda: "told to end" in sandbox.log())
-        assert coordinator.poll() is None
-        held.append(1)
-        assert coordinator.wait(20) == EX_OK
-        sandbox.wait_quiet()
-        begun = len(server.messages)
-        assert begun < 3 and len(sandbox.letters()) == 3 - begun
-        sandbox.flush(check=EX_OK)
-        sandbox.wait_empty()
-        sent = sum((subjects(message.data) for message in server.messages), [])
-        assert sorted(sent) == [0, 1, 2]
-
-
-def test_told_to_end_a_runner_leaves_what_it_did_not_come_to(sandbox):
-    """The next hop is down, and many messages are to be put off, each with a report of its delay."""
-    sandbox.configure(smarthost="host = 127.0.0.1:1\ntls = off\nauth = off")
-    sandbox.aliases(f"cron: {sandbox.user}\n")
-    all_of_them = set(fill(sandbox.queue, 6000))
-    coordinator = sandbox.start(["postrider-run", "-C", sandbox.config])
-    journal = sandbox.queue / "journal"
-    wait_until(lambda: any(journal.iterdir()))
-    coordinator.terminate()
-    assert coordinator.wait(60) == EX_OK
-    assert "told to end" in sandbox.log()
-    put_off = {entry.name for entry in journal.iterdir()} & all_of_them
-    assert 0 < len(put_off) < 6000
-    # What is left is due as it was.
-    sandbox.configure(extra='[route "*"]\nvia = discard\n')
-    sandbox.run(["postrider-run", "-C", sandbox.config], check=EX_OK)
-    assert not set(sandbox.letters()) & all_of_them - put_off
 
 
 def test_report_of_a_delivery_in_the_foreground_goes_too(sandbox):
